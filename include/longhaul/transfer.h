@@ -1,0 +1,112 @@
+// Sessions and transfers: the whole public way to move bytes.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "longhaul/options.h"
+#include "longhaul/sink.h"
+#include "longhaul/source.h"
+#include "longhaul/status.h"
+
+namespace longhaul {
+
+struct PathReport {
+  std::string name;
+  std::string local;
+  std::string remote;
+  unsigned streams = 0;  ///< connections up now (at the end: that were up)
+  bool up = false;
+  std::uint64_t bytes = 0;  ///< file bytes carried in this run, re-sent ones included
+  double bytes_per_s = 0;   ///< over the last second; in the final report over the whole run
+};
+
+struct FileError {
+  std::string path;
+  Error error;
+};
+
+/// Totals of one transfer in this run. Bytes are file bytes, counted once when they are durable at the receiver.
+struct Report {
+  std::string transfer;           ///< the ticket's id, hex
+  std::string role;               ///< "sender" or "receiver"
+  std::uint64_t files = 0;        ///< regular files published in this run
+  std::uint64_t bytes = 0;        ///< file bytes moved in this run
+  std::uint64_t files_found = 0;  ///< regular files seen by the walk so far
+  std::uint64_t bytes_found = 0;  ///< their sizes
+  bool walk_done = false;
+  std::uint64_t skipped_files = 0;  ///< already there: same size and mtime
+  std::uint64_t skipped_bytes = 0;  ///< in those, and in resumed parts of unfinished files
+  std::uint64_t directories = 0;
+  std::uint64_t symlinks = 0;
+  std::uint64_t resent_bytes = 0;   ///< file bytes that were sent more than once
+  std::uint64_t failed_files = 0;   ///< sources that could not be sent whole
+  std::vector<FileError> errors;    ///< the first 1000 of them
+  std::uint64_t hard_links = 0;     ///< files with more than one name, sent as separate files
+  std::uint64_t sparse_files = 0;   ///< files with holes, which arrive filled
+  std::uint64_t xattr_files = 0;    ///< entries with extended attributes or ACLs, which were not kept
+  std::uint64_t special_files = 0;  ///< devices, sockets, pipes: not sent
+  double seconds = 0;
+  double cpu_seconds_sender = 0;  ///< user + system
+  double cpu_seconds_receiver = 0;
+  double bytes_per_s = 0;      ///< over the last second; in the final report bytes / seconds
+  double eta_s = -1;           ///< -1: not known yet
+  std::string verdict;         ///< what limits now, in words ("network", "source", "target", ...)
+  std::string durability;      ///< "fsync", "none (stream)", ...
+  std::string streams_chosen;  ///< how the number of streams was chosen, in words
+  std::vector<PathReport> paths;
+};
+
+/// What happens while a transfer runs. Called from one thread of the session; must not block for long.
+struct Event {
+  enum class Type : std::uint8_t { ticket, start, progress, path_up, path_down, file_error, note, done };
+  Type type = Type::note;
+  std::string text;                      ///< in words, for every type; for `ticket` the ticket itself
+  std::string path;                      ///< path_*: the path's name; file_error: the file
+  Error error;                           ///< path_down, file_error
+  std::shared_ptr<const Report> report;  ///< start, progress, done
+};
+using Observer = std::function<void(const Event&)>;
+
+/// How a transfer ended. `error` is empty when everything arrived; a report is always there.
+struct Outcome {
+  bool ok = false;  ///< complete (some sources may have failed: see report.failed_files)
+  Error error;
+  Report report;
+};
+
+/// Set from a signal handler or another thread: 0 run, 1 stop cleanly (resumable), 2 stop at once.
+using StopFlag = std::atomic<int>;
+
+/// One authenticated meeting of two endpoints; carries several transfers, in either direction, one after the other or
+/// at once. Every method may be called from any thread.
+class Session {
+ public:
+  virtual ~Session() = default;  ///< closes connections and joins all threads
+
+  /// Listens, and writes nothing before `ticket()` is asked. `keep_in`: directory whose landing zone keeps the ticket
+  /// across restarts, or empty. Errors: address in use, not local, no permission.
+  static Result<std::unique_ptr<Session>> listen(const Options& options, Observer observer, StopFlag* stop = nullptr,
+                                                 const std::string& keep_in = {});
+  /// Dials the listener that printed `ticket`. Returns at once; reaching it is part of the transfers.
+  static Result<std::unique_ptr<Session>> dial(const std::string& ticket, const Options& options, Observer observer,
+                                               StopFlag* stop = nullptr);
+
+  /// The ticket to hand to the other side: "longhaul://ADDR:PORT,.../ID#SECRET". Listening sessions only.
+  virtual std::string ticket() const = 0;
+
+  /// Opens a transfer from here to the peer and blocks until its end.
+  virtual Outcome send(std::unique_ptr<Source> source) = 0;
+  /// Waits for the peer to open a transfer, lands it in `sink` and blocks until its end.
+  virtual Outcome receive(std::unique_ptr<Sink> sink) = 0;
+};
+
+/// Both ends in this process over loopback: a local copy with everything a transfer has.
+Outcome copy(std::unique_ptr<Source> source, std::unique_ptr<Sink> sink, const Options& options, Observer observer,
+             StopFlag* stop = nullptr);
+
+}  // namespace longhaul

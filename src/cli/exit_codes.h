@@ -1,0 +1,63 @@
+// Exit codes: what a script branches on. They are part of the interface (longhaul(1), EXIT STATUS) and never change
+// meaning.
+#pragma once
+
+#include "longhaul/status.h"
+#include "longhaul/transfer.h"
+#include "longhaul/verify.h"
+
+namespace longhaul::cli {
+
+enum class ExitCode : int {
+  complete = 0,
+  failed = 1,
+  usage = 2,
+  incomplete = 3,     ///< complete but some sources could not be sent whole
+  mismatch = 4,       ///< bytes differ from their digest, or a file of the manifest is missing or changed
+  refused = 5,        ///< peer or ticket refused, by either side
+  full = 6,           ///< target full, or quota used up
+  stalled = 7,        ///< a deadline passed without progress
+  interrupted = 130,  ///< resumable: the same command continues
+};
+
+/// The exit code of a transfer or command that ended with an error of this class.
+[[nodiscard]] constexpr ExitCode exit_code_of(Code code) {
+  switch (code) {
+    case Code::usage:
+      return ExitCode::usage;
+    case Code::corrupt:
+      return ExitCode::mismatch;
+    case Code::protocol:
+    case Code::refused:
+      return ExitCode::refused;
+    case Code::no_space:
+      return ExitCode::full;
+    case Code::stalled:
+      return ExitCode::stalled;
+    case Code::interrupted:
+      return ExitCode::interrupted;
+    case Code::io:
+    case Code::not_found:
+    case Code::permission:
+    case Code::read_only:
+    case Code::busy:
+    case Code::source_changed:
+    case Code::connection:
+    case Code::unsupported:
+    case Code::internal:
+      return ExitCode::failed;
+  }
+  return ExitCode::failed;
+}
+
+[[nodiscard]] inline ExitCode exit_code_of(const Outcome& outcome) {
+  if (!outcome.ok) return exit_code_of(outcome.error.code);
+  return outcome.report.failed_files > 0 ? ExitCode::incomplete : ExitCode::complete;
+}
+
+[[nodiscard]] inline ExitCode exit_code_of(const VerifyReport& report) {
+  if (report.mismatched + report.missing + report.changed > 0) return ExitCode::mismatch;
+  return report.unreadable > 0 ? ExitCode::failed : ExitCode::complete;
+}
+
+}  // namespace longhaul::cli

@@ -1,0 +1,241 @@
+#include "cli/json_events.h"
+
+#include <nlohmann/json.hpp>
+
+#include "cli/printable.h"
+
+namespace longhaul::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// A name that a program may want back byte by byte.
+void put_name(Json& object, const std::string& key, const std::string& bytes) {
+  if (is_utf8(bytes)) {
+    object[key] = bytes;
+    return;
+  }
+  object[key] = escaped_utf8(bytes);
+  object[key + "_bytes_hex"] = hex_of(bytes);
+}
+
+/// Words for people, which may quote a name.
+std::string words(const std::string& text) {
+  return is_utf8(text) ? text : escaped_utf8(text);
+}
+
+Json head(const char* event, double time_s) {
+  return Json{{"event", event}, {"time", time_s}};
+}
+
+std::string line_of(const Json& object) {
+  return object.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+Json error_of(const Error& error) {
+  Json object = {{"code", name_of(error.code)}, {"text", words(error.text)}};
+  if (error.system_errno != 0) object["errno"] = error.system_errno;
+  return object;
+}
+
+Json file_error_of(const FileError& file_error) {
+  Json object = Json::object();
+  put_name(object, "path", file_error.path);
+  object.update(error_of(file_error.error));
+  return object;
+}
+
+Json errors_of(const std::vector<FileError>& errors) {
+  Json list = Json::array();
+  for (const FileError& file_error : errors) list.push_back(file_error_of(file_error));
+  return list;
+}
+
+Json path_of(const PathReport& path) {
+  return {{"name", words(path.name)},    {"bytes", path.bytes}, {"rate", path.bytes_per_s},
+          {"streams", path.streams},     {"up", path.up},       {"local", words(path.local)},
+          {"remote", words(path.remote)}};
+}
+
+Json paths_of(const Report& report) {
+  Json list = Json::array();
+  for (const PathReport& path : report.paths) list.push_back(path_of(path));
+  return list;
+}
+
+Json known_eta(const Report& report) {
+  return report.eta_s < 0 ? Json(nullptr) : Json(report.eta_s);
+}
+
+void put_progress(Json& object, const Report& report) {
+  object["transfer"] = report.transfer;
+  object["role"] = report.role;
+  object["bytes"] = report.bytes;
+  object["files"] = report.files;
+  object["rate"] = report.bytes_per_s;
+  object["eta_s"] = known_eta(report);
+  object["bytes_found"] = report.bytes_found;
+  object["files_found"] = report.files_found;
+  object["walk_done"] = report.walk_done;
+  object["skipped_files"] = report.skipped_files;
+  object["skipped_bytes"] = report.skipped_bytes;
+  object["resent_bytes"] = report.resent_bytes;
+  object["failed_files"] = report.failed_files;
+  object["verdict"] = words(report.verdict);
+  object["paths"] = paths_of(report);
+}
+
+void put_totals(Json& object, const Report& report) {
+  object["transfer"] = report.transfer;
+  object["role"] = report.role;
+  object["files"] = report.files;
+  object["bytes"] = report.bytes;
+  object["seconds"] = report.seconds;
+  object["rate"] = report.bytes_per_s;
+  object["cpu_seconds"] = report.cpu_seconds_sender + report.cpu_seconds_receiver;
+  object["cpu_seconds_sender"] = report.cpu_seconds_sender;
+  object["cpu_seconds_receiver"] = report.cpu_seconds_receiver;
+  object["resent_bytes"] = report.resent_bytes;
+  object["skipped_files"] = report.skipped_files;
+  object["skipped_bytes"] = report.skipped_bytes;
+  object["files_found"] = report.files_found;
+  object["bytes_found"] = report.bytes_found;
+  object["walk_done"] = report.walk_done;
+  object["directories"] = report.directories;
+  object["symlinks"] = report.symlinks;
+  object["failed_files"] = report.failed_files;
+  object["hard_links"] = report.hard_links;
+  object["sparse_files"] = report.sparse_files;
+  object["xattr_files"] = report.xattr_files;
+  object["special_files"] = report.special_files;
+  object["durability"] = words(report.durability);
+  object["streams_chosen"] = words(report.streams_chosen);
+  object["verdict"] = words(report.verdict);
+  object["paths"] = paths_of(report);
+  object["errors"] = errors_of(report.errors);
+}
+
+void put_outcome(Json& object, const Outcome& outcome, ExitCode exit_code) {
+  object["ok"] = outcome.ok;
+  object["exit_code"] = static_cast<int>(exit_code);
+  if (!outcome.ok) object["error"] = error_of(outcome.error);
+  put_totals(object, outcome.report);
+}
+
+void put_counts(Json& object, const VerifyReport& report) {
+  object["files"] = report.files;
+  object["bytes"] = report.bytes;
+  object["seconds"] = report.seconds;
+  object["mismatched"] = report.mismatched;
+  object["missing"] = report.missing;
+  object["changed"] = report.changed;
+  object["unreadable"] = report.unreadable;
+  object["without_digest"] = report.without_digest;
+}
+
+void put_verified(Json& object, const VerifyReport& report, const Error* failure, ExitCode exit_code) {
+  object["ok"] = exit_code == ExitCode::complete;
+  object["exit_code"] = static_cast<int>(exit_code);
+  if (failure != nullptr) object["error"] = error_of(*failure);
+  put_counts(object, report);
+  object["errors"] = errors_of(report.errors);
+}
+
+const char* name_of_type(Event::Type type) {
+  switch (type) {
+    case Event::Type::ticket:
+      return "ticket";
+    case Event::Type::start:
+      return "start";
+    case Event::Type::progress:
+      return "progress";
+    case Event::Type::path_up:
+      return "path_up";
+    case Event::Type::path_down:
+      return "path_down";
+    case Event::Type::file_error:
+      return "file_error";
+    case Event::Type::note:
+      return "note";
+    case Event::Type::done:
+      return "done";
+  }
+  return "note";
+}
+
+Json document(const std::string& command, double time_s) {
+  return Json{{"command", command}, {"version", LONGHAUL_VERSION}, {"time", time_s}};
+}
+
+std::string document_text(const Json& object) {
+  return object.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace
+
+std::string event_json(const Event& event, double time_s) {
+  Json object = head(name_of_type(event.type), time_s);
+  const bool about_path = event.type == Event::Type::path_up || event.type == Event::Type::path_down;
+  if (event.type == Event::Type::file_error) {
+    object.update(file_error_of({event.path, event.error}));
+    return line_of(object);
+  }
+  if (about_path) object["name"] = words(event.path);
+  if (event.type == Event::Type::path_down) object["error"] = error_of(event.error);
+  if (event.type != Event::Type::progress && !event.text.empty()) object["text"] = words(event.text);
+  if (event.report != nullptr) put_progress(object, *event.report);
+  return line_of(object);
+}
+
+std::string ticket_json(const std::string& ticket, double time_s) {
+  Json object = head("ticket", time_s);
+  object["ticket"] = ticket;
+  return line_of(object);
+}
+
+std::string done_json(const Outcome& outcome, ExitCode exit_code, double time_s) {
+  Json object = head("done", time_s);
+  put_outcome(object, outcome, exit_code);
+  return line_of(object);
+}
+
+std::string verify_start_json(const std::string& directory, double time_s) {
+  Json object = head("start", time_s);
+  put_name(object, "directory", directory);
+  return line_of(object);
+}
+
+std::string verify_progress_json(const VerifyReport& report, double time_s) {
+  Json object = head("progress", time_s);
+  put_counts(object, report);
+  return line_of(object);
+}
+
+std::string verify_error_json(const FileError& error, double time_s) {
+  return event_json(
+      {.type = Event::Type::file_error, .text = {}, .path = error.path, .error = error.error, .report = {}}, time_s);
+}
+
+std::string verify_done_json(const VerifyReport& report, const Error* failure, ExitCode exit_code, double time_s) {
+  Json object = head("done", time_s);
+  put_verified(object, report, failure, exit_code);
+  return line_of(object);
+}
+
+std::string version_json(const std::string& text) {
+  return line_of(Json{{"event", "version"}, {"version", LONGHAUL_VERSION}, {"text", words(text)}});
+}
+
+std::string report_document(const Outcome& outcome, ExitCode exit_code, const std::string& command, double time_s) {
+  Json object = document(command, time_s);
+  put_outcome(object, outcome, exit_code);
+  return document_text(object);
+}
+
+std::string verify_document(const VerifyReport& report, const Error* failure, ExitCode exit_code, double time_s) {
+  Json object = document("verify", time_s);
+  put_verified(object, report, failure, exit_code);
+  return document_text(object);
+}
+
+}  // namespace longhaul::cli

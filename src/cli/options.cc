@@ -1,0 +1,385 @@
+#include "cli/options.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "cli/exit_codes.h"
+#include "cli/option_values.h"
+#include "cli/printable.h"
+#include "cli/suggest.h"
+
+namespace longhaul::cli {
+namespace {
+
+using Arguments = std::vector<std::string>;
+
+std::unexpected<Error> bad(std::string text) {
+  return fail(Code::usage, std::move(text));
+}
+
+class HelpFormatter : public CLI::Formatter {
+ public:
+  explicit HelpFormatter(const VerbText& text) : text_(text) { column_width(30); }
+  std::string make_usage(const CLI::App* /*app*/, std::string /*name*/) const override {
+    return fmt::format("usage: longhaul {}\n", text_.usage);
+  }
+
+ private:
+  const VerbText& text_;
+};
+
+/// One command's arguments, split into options and positionals by CLI11. The positionals are CLI11's "extras", because
+/// its own positional lists take a file called "[a,b]" apart.
+class Line {
+ public:
+  explicit Line(const VerbText& text) : text_(text), app_(text.purpose, "longhaul") {
+    app_.allow_extras();
+    app_.formatter(std::make_shared<HelpFormatter>(text));
+    app_.footer(text.examples);
+    app_.get_help_ptr()->description("print this help");
+    for (const OptionText& option : option_texts()) {
+      if (takes(text.verb, option)) add(option);
+    }
+  }
+
+  std::string help() const { return app_.help(); }
+
+  /// Throws CLI::CallForHelp.
+  Result<> parse(Arguments arguments) {
+    // CLI11 takes "++" for the end of a command, and drops what follows.
+    std::replace(arguments.begin(), arguments.end(), std::string("++"), std::string("./++"));
+    std::reverse(arguments.begin(), arguments.end());
+    try {
+      app_.parse(arguments);
+    } catch (const CLI::CallForHelp&) {
+      throw;
+    } catch (const CLI::ArgumentMismatch& error) {
+      const std::string what = error.what();
+      const std::string option = what.substr(0, what.find(':'));
+      const bool twice = what.find("At Most") != std::string::npos;
+      return bad(fmt::format("option '{}' {}", option, twice ? "stands more than once" : "needs a value"));
+    } catch (const CLI::Error& error) {
+      return bad(error.what());
+    }
+    if (Result<> checked = check_values(); !checked) return checked;
+    return sort_extras();
+  }
+
+  const std::string* value(const char* name) const {
+    const CLI::Option* option = app_.get_option_no_throw(name);
+    return option == nullptr || option->count() == 0 ? nullptr : &option->results().back();
+  }
+  Arguments values(const char* name) const {
+    const CLI::Option* option = app_.get_option_no_throw(name);
+    return option == nullptr ? Arguments() : option->results();
+  }
+  bool flag(const char* name) const {
+    const std::string* text = value(name);
+    return text != nullptr && *text != "false";
+  }
+  const Arguments& positionals() const { return positionals_; }
+
+ private:
+  void add(const OptionText& text) {
+    const std::string help = text.help;
+    if (text.value_name == nullptr) {
+      app_.add_flag(text.names, help);
+      return;
+    }
+    CLI::Option* option = app_.add_option(text.names, help)->type_name(text.value_name);
+    if (text.repeatable) option->take_all();
+  }
+
+  Result<> check_values() const {
+    for (const OptionText& option : option_texts()) {
+      if (option.value_name == nullptr || !takes(text_.verb, option)) continue;
+      for (const std::string& given : values(long_name(option).c_str())) {
+        if (!given.empty() && !given.starts_with("--")) continue;
+        return bad(fmt::format("option '{}' needs a value ({}){}", long_name(option), option.value_name,
+                               given.empty() ? "" : fmt::format(", and '{}' is an option", printable(given))));
+      }
+    }
+    return {};
+  }
+
+  Result<> sort_extras() {
+    bool only_positionals = false;
+    for (const std::string& extra : app_.remaining()) {
+      if (!only_positionals && extra == "--") {
+        only_positionals = true;
+      } else if (!only_positionals && extra.size() > 1 && extra[0] == '-') {
+        return unknown_option(extra.substr(0, extra.find('=')));
+      } else {
+        positionals_.push_back(extra);
+      }
+    }
+    return {};
+  }
+
+  std::unexpected<Error> unknown_option(const std::string& given) const {
+    Arguments known = {"--help"};
+    for (const OptionText& option : option_texts()) {
+      if (takes(text_.verb, option)) known.push_back(long_name(option));
+      if (takes(text_.verb, option) || long_name(option) != given) continue;
+      const auto texts = verb_texts();
+      const auto owner =
+          std::find_if(texts.begin(), texts.end(), [&](const VerbText& t) { return takes(t.verb, option); });
+      return bad(
+          fmt::format("'{}' is an option of 'longhaul {}', not of 'longhaul {}'", given, owner->name, text_.name));
+    }
+    return bad(fmt::format("unknown option '{}'{} (a file of that name: write './{}')", printable(given),
+                           did_you_mean(given, known), printable(given)));
+  }
+
+  const VerbText& text_;
+  CLI::App app_;
+  Arguments positionals_;
+};
+
+/// Sets `into` from the option `name` when it is there.
+template <class T, class Parse>
+Result<> set(const Line& line, const char* name, T& into, const Parse& parse) {
+  const std::string* text = line.value(name);
+  if (text == nullptr) return {};
+  auto value = parse(*text);
+  if (!value) return std::unexpected(value.error());
+  into = *std::move(value);
+  return {};
+}
+
+Result<> read_common(const Line& line, Command& command) {
+  command.json = line.flag("--json");
+  command.quiet = line.flag("--quiet");
+  command.verbose = line.flag("--verbose");
+  command.to_stdout = line.flag("--stdout");
+  command.engine.keep = line.flag("--keep");
+  command.engine.direct = !line.flag("--no-direct");
+  if (const std::string* file = line.value("--report")) command.report_file = *file;
+  if (const std::string* file = line.value("--ticket-file")) command.ticket_file = *file;
+  if (command.quiet && command.verbose) return bad("--quiet and --verbose contradict each other");
+  for (const std::string& text : line.values("--listen")) {
+    Result<std::string> address = parse_listen(text);
+    if (!address) return std::unexpected(address.error());
+    command.engine.listen.push_back(*std::move(address));
+  }
+  return {};
+}
+
+Result<> read_engine(const Line& line, Options& engine) {
+  const auto duration = [](const char* name) {
+    return [name](const std::string& text) { return parse_duration(name, text); };
+  };
+  const auto streams = [](const std::string& text) { return parse_streams("--streams", text); };
+  Result<std::vector<PathOptions>> paths = parse_paths(line.values("--path"));
+  if (!paths) return std::unexpected(paths.error());
+  engine.paths = *std::move(paths);
+  for (Result<> done :
+       {set(line, "--streams", engine.streams, streams), set(line, "--workers", engine.workers, parse_workers),
+        set(line, "--chunk", engine.chunk_bytes, parse_chunk), set(line, "--cipher", engine.cipher, parse_cipher),
+        set(line, "--retry-for", engine.retry_for_s, duration("--retry-for")),
+        set(line, "--stall-timeout", engine.stall_after_s, duration("--stall-timeout")),
+        set(line, "--ticket-valid", engine.ticket_valid_s, duration("--ticket-valid"))}) {
+    if (!done) return done;
+  }
+  return {};
+}
+
+/// What holds only for the side that dials, or only for the one that listens.
+Result<> check_side(const Line& line, const Command& command) {
+  const bool dials = !command.ticket.empty();
+  if (dials && !command.engine.listen.empty()) return bad("a TICKET means to dial, --listen to wait: take one of them");
+  if (!dials && !command.engine.paths.empty()) {
+    return bad("--path belongs to the side that dials; the one that listens names its addresses with --listen");
+  }
+  for (const char* name : {"--ticket-file", "--ticket-valid", "--keep"}) {
+    if (dials && line.value(name) != nullptr)
+      return bad(fmt::format("{} belongs to the side that prints a ticket", name));
+  }
+  if (command.engine.cipher == Cipher::unset) {
+    return bad("data would travel in clear: say --cipher none to allow it (this version has no encryption yet)");
+  }
+  return {};
+}
+
+Result<> check_paths_given(const Arguments& paths, const char* what) {
+  for (const std::string& path : paths) {
+    if (path.empty()) return bad(fmt::format("an empty argument where a {} should stand", what));
+  }
+  return {};
+}
+
+Result<> read_receive(const Line& line, Command& command, const Surroundings& surroundings) {
+  const Arguments& rest = line.positionals();
+  const std::size_t directories = command.to_stdout ? 0 : 1;
+  if (rest.size() > directories + 1) {
+    return bad(fmt::format("too many arguments: '{}'", printable(without_secrets(rest.back()))));
+  }
+  if (rest.size() < directories) return bad("TARGET_DIR is missing");
+  if (rest.size() == directories + 1) {
+    if (!looks_like_ticket(rest[0])) {
+      return bad(fmt::format("'{}' is not a ticket; only one TARGET_DIR can be named", printable(rest[0])));
+    }
+    Result<std::string> ticket = resolve_ticket(rest[0], surroundings);
+    if (!ticket) return std::unexpected(ticket.error());
+    command.ticket = *std::move(ticket);
+  }
+  if (!command.to_stdout) command.target = rest.back();
+  if (command.target.starts_with("longhaul://")) return bad("TARGET_DIR is missing after the ticket");
+  if (!command.to_stdout && command.target.empty()) return bad("TARGET_DIR is empty");
+  if (command.to_stdout && command.engine.keep) return bad("--stdout takes one transfer; --keep would take many");
+  if (command.to_stdout && command.json)
+    return bad("--stdout and --json both want stdout; --report FILE writes JSON too");
+  return check_side(line, command);
+}
+
+/// Takes the ticket off the end of `rest`.
+Result<std::string> take_ticket(Arguments& rest, const Surroundings& surroundings, bool stdin_is_sent) {
+  // "--name N -": with one argument, "-" is the source and the ticket can only come from the environment.
+  const bool named = !rest.empty() && looks_like_ticket(rest.back()) && !(stdin_is_sent && rest.size() == 1);
+  if (!named && !surroundings.ticket_variable) {
+    return bad("TICKET is missing: the text that 'longhaul receive' prints, @FILE, - (stdin), or set $LONGHAUL_TICKET");
+  }
+  const std::string word = named ? rest.back() : "$LONGHAUL_TICKET";
+  if (named) rest.pop_back();
+  if (rest.empty()) return bad("SOURCE is missing");
+  if (word == "-" && std::find(rest.begin(), rest.end(), "-") != rest.end()) {
+    return bad("stdin cannot be both a SOURCE and the TICKET: give the ticket as @FILE or in $LONGHAUL_TICKET");
+  }
+  return resolve_ticket(word, surroundings);
+}
+
+Result<> check_stdin_source(const Line& line, Command& command) {
+  const bool has_stdin = std::find(command.sources.begin(), command.sources.end(), "-") != command.sources.end();
+  const std::string* name = line.value("--name");
+  if (has_stdin && name == nullptr) return bad("SOURCE - is stdin and needs a name: --name NAME - TICKET");
+  if (has_stdin && command.sources.size() > 1) return bad("stdin (-) is sent alone, without other sources");
+  if (!has_stdin && name != nullptr) return bad("--name names stdin: the SOURCE must be - then");
+  if (!has_stdin) return {};
+  command.sources.clear();
+  return set(line, "--name", command.stream_name, parse_stream_name);
+}
+
+Result<> read_send(const Line& line, Command& command, const Surroundings& surroundings) {
+  Arguments rest = line.positionals();
+  const bool listens = !command.engine.listen.empty();
+  if (listens && !rest.empty() && rest.back().starts_with("longhaul://")) {
+    return bad("a TICKET means to dial, --listen to wait: take one of them");
+  }
+  if (!listens) {
+    Result<std::string> ticket = take_ticket(rest, surroundings, line.value("--name") != nullptr);
+    if (!ticket) return std::unexpected(ticket.error());
+    command.ticket = *std::move(ticket);
+  }
+  for (const std::string& source : rest) {
+    if (source.starts_with("longhaul://")) return bad("the TICKET must be the last argument, and there is only one");
+  }
+  if (rest.empty()) return bad("SOURCE is missing");
+  command.sources = std::move(rest);
+  if (Result<> given = check_paths_given(command.sources, "SOURCE"); !given) return given;
+  if (Result<> checked = check_stdin_source(line, command); !checked) return checked;
+  return check_side(line, command);
+}
+
+Result<> read_copy(const Line& line, Command& command) {
+  Arguments rest = line.positionals();
+  if (Result<> given = check_paths_given(rest, "path"); !given) return given;
+  if (rest.size() < 2) return bad(rest.empty() ? "SOURCE and TARGET_DIR are missing" : "TARGET_DIR is missing");
+  command.engine.cipher = Cipher::none;  // nothing leaves this process
+  command.target = rest.back();
+  rest.pop_back();
+  command.sources = std::move(rest);
+  if (std::find(command.sources.begin(), command.sources.end(), "-") == command.sources.end()) return {};
+  return bad("copy takes no stdin; a file called - is './-'");
+}
+
+Result<> read_verify(const Line& line, Command& command) {
+  const Arguments& rest = line.positionals();
+  if (rest.empty() || rest[0].empty()) return bad("TARGET_DIR is missing");
+  if (rest.size() > 1) return bad(fmt::format("too many arguments: '{}'", printable(without_secrets(rest[1]))));
+  command.target = rest[0];
+  return {};
+}
+
+Result<Command> read_command(const Line& line, Verb verb, const Surroundings& surroundings) {
+  Command command;
+  command.verb = verb;
+  if (Result<> read = read_common(line, command); !read) return std::unexpected(read.error());
+  if (Result<> read = read_engine(line, command.engine); !read) return std::unexpected(read.error());
+  Result<> read;
+  switch (verb) {
+    case Verb::receive:
+      read = read_receive(line, command, surroundings);
+      break;
+    case Verb::send:
+      read = read_send(line, command, surroundings);
+      break;
+    case Verb::copy:
+      read = read_copy(line, command);
+      break;
+    case Verb::verify:
+      read = read_verify(line, command);
+      break;
+    case Verb::version:
+      if (!line.positionals().empty()) read = bad("too many arguments");
+      break;
+  }
+  if (!read) return std::unexpected(read.error());
+  return command;
+}
+
+Exit usage_error(const std::string& text, const VerbText* verb) {
+  Exit exit{static_cast<int>(ExitCode::usage), {}, {}};
+  const std::string words = without_secrets(text);
+  if (verb == nullptr) {
+    exit.err = fmt::format(
+        "longhaul: {}\nusage: longhaul receive|send|copy|verify|version ...\nTry 'longhaul --help'.\n", words);
+  } else {
+    exit.err = fmt::format("longhaul {0}: {1}\nusage: longhaul {2}\nTry 'longhaul {0} --help'.\n", verb->name, words,
+                           verb->usage);
+  }
+  return exit;
+}
+
+Exit unknown_verb(const std::string& word) {
+  Arguments names = {"help"};
+  for (const VerbText& text : verb_texts()) names.emplace_back(text.name);
+  if (word.starts_with('-')) {
+    return usage_error(fmt::format("'{}' stands before the command; options come after it", printable(word)), nullptr);
+  }
+  return usage_error(fmt::format("unknown command '{}'{}", printable(word), did_you_mean(word, names)), nullptr);
+}
+
+const VerbText* find_verb(const std::string& word) {
+  for (const VerbText& text : verb_texts()) {
+    if (word == text.name) return &text;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+std::variant<Command, Exit> parse_command_line(const Arguments& arguments, const Surroundings& surroundings) {
+  if (arguments.empty()) return usage_error("a command is missing", nullptr);
+  const std::string& first = arguments[0];
+  const bool wants_help = first == "--help" || first == "-h" || first == "help";
+  if (wants_help && arguments.size() == 1) return Exit{0, general_help(), {}};
+  const VerbText* verb = find_verb(wants_help ? arguments[1] : first == "--version" ? "version" : first);
+  if (verb == nullptr) return unknown_verb(wants_help ? arguments[1] : first);
+  Line line(*verb);
+  if (wants_help) return Exit{0, line.help(), {}};
+  try {
+    const Result<> parsed = line.parse(Arguments(arguments.begin() + 1, arguments.end()));
+    if (!parsed) return usage_error(parsed.error().text, verb);
+  } catch (const CLI::CallForHelp&) {
+    return Exit{0, line.help(), {}};
+  }
+  Result<Command> command = read_command(line, verb->verb, surroundings);
+  if (!command) return usage_error(command.error().text, verb);
+  return *std::move(command);
+}
+
+}  // namespace longhaul::cli

@@ -1,0 +1,41 @@
+// The command line: arguments in, one checked command out.
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "cli/ticket_source.h"
+#include "cli/usage_text.h"
+#include "longhaul/options.h"
+
+namespace longhaul::cli {
+
+struct Command {
+  Verb verb = Verb::version;
+  Options engine;
+  std::vector<std::string> sources;  ///< send, copy
+  std::string target;                ///< receive, copy, verify: a directory
+  std::string ticket;                ///< send, receive: dial its listener; empty: listen
+  std::string stream_name;           ///< send: not empty: stdin is sent under this name
+  bool to_stdout = false;            ///< receive
+  bool json = false;
+  bool quiet = false;
+  bool verbose = false;
+  std::string report_file;
+  std::string ticket_file;
+};
+
+/// The command line asks for nothing more than some text: help (exit code 0, on stdout) or a usage error (2, on
+/// stderr).
+struct Exit {
+  int code = 0;
+  std::string out;
+  std::string err;
+};
+
+/// `arguments` without the program's name. Reads a ticket from where the arguments say; looks at nothing else.
+[[nodiscard]] std::variant<Command, Exit> parse_command_line(const std::vector<std::string>& arguments,
+                                                             const Surroundings& surroundings);
+
+}  // namespace longhaul::cli

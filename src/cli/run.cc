@@ -1,0 +1,184 @@
+#include "cli/run.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <exception>
+#include <memory>
+#include <utility>
+
+#include "cli/exit_codes.h"
+#include "cli/json_events.h"
+#include "cli/reporter.h"
+#include "cli/signals.h"
+#include "cli/summary.h"
+#include "longhaul/sink.h"
+#include "longhaul/source.h"
+#include "longhaul/transfer.h"
+#include "longhaul/verify.h"
+
+namespace longhaul::cli {
+namespace {
+
+StopFlag stop_flag{0};  // static: the signal handler may touch it until the process is gone
+
+Outcome failed(Error error) {
+  return {.ok = false, .error = std::move(error), .report = {}};
+}
+
+Result<std::unique_ptr<Source>> source_of(const Command& command) {
+  if (command.stream_name.empty()) return tree_source(command.sources);
+  return stream_source(command.stream_name, STDIN_FILENO);
+}
+
+std::unique_ptr<Sink> sink_of(const Command& command) {
+  return command.to_stdout ? stream_sink(STDOUT_FILENO) : directory_sink(command.target);
+}
+
+/// Dials when there is a ticket; else listens, and hands out the ticket.
+Result<std::unique_ptr<Session>> open_session(const Command& command, Reporter& reporter) {
+  if (!command.ticket.empty()) {
+    return Session::dial(command.ticket, command.engine, reporter.observer(), &stop_flag);
+  }
+  auto session = Session::listen(command.engine, reporter.observer(), &stop_flag, command.target);
+  if (!session) return session;
+  if (Result<> shown = reporter.show_ticket((*session)->ticket()); !shown) return std::unexpected(shown.error());
+  return session;
+}
+
+Outcome send(const Command& command, Reporter& reporter) {
+  auto source = source_of(command);
+  if (!source) return failed(source.error());
+  auto session = open_session(command, reporter);
+  if (!session) return failed(session.error());
+  return (*session)->send(*std::move(source));
+}
+
+Outcome receive(const Command& command, Reporter& reporter) {
+  auto session = open_session(command, reporter);
+  if (!session) return failed(session.error());
+  return (*session)->receive(sink_of(command));
+}
+
+Outcome copy_here(const Command& command, Reporter& reporter) {
+  auto source = source_of(command);
+  if (!source) return failed(source.error());
+  return copy(*std::move(source), sink_of(command), command.engine, reporter.observer(), &stop_flag);
+}
+
+/// Whether a receiver that stays may wait for the next transfer after this end. What is wrong here (target, machine)
+/// stays wrong: waiting again would only print tickets that cannot work.
+bool may_serve_on(const Outcome& outcome) {
+  if (stop_flag.load() != 0) return false;
+  if (outcome.ok) return true;
+  switch (outcome.error.code) {
+    case Code::source_changed:
+    case Code::corrupt:
+    case Code::protocol:
+    case Code::connection:
+    case Code::refused:
+    case Code::stalled:
+      return true;
+    case Code::usage:
+    case Code::io:
+    case Code::not_found:
+    case Code::permission:
+    case Code::read_only:
+    case Code::no_space:
+    case Code::busy:
+    case Code::interrupted:
+    case Code::unsupported:
+    case Code::internal:
+      return false;
+  }
+  return false;
+}
+
+ExitCode run_receive(const Command& command, Reporter& reporter) {
+  for (;;) {
+    const Outcome outcome = receive(command, reporter);
+    const ExitCode exit_code = reporter.finish(outcome);
+    if (!command.engine.keep || !may_serve_on(outcome)) return exit_code;
+  }
+}
+
+ExitCode run_verify(const Command& command, Reporter& reporter) {
+  reporter.start_verify();
+  VerifyReport last;
+  const auto progress = [&](const VerifyReport& report) {
+    last = report;
+    reporter.show(report);
+  };
+  const Result<VerifyReport> report = verify(command.target, progress, &stop_flag);
+  return report ? reporter.finish(*report, nullptr) : reporter.finish(last, &report.error());
+}
+
+ExitCode run_version(const Command& command) {
+  const std::string text = version_text();
+  const std::string shown = command.verbose ? text : text.substr(0, text.find('\n'));
+  const bool ended = shown.ends_with('\n');
+  const bool written = write_all(STDOUT_FILENO, command.json ? version_json(shown) : shown + (ended ? "" : "\n"));
+  return written ? ExitCode::complete : ExitCode::failed;
+}
+
+ExitCode run_command(const Command& command) {
+  if (command.verb == Verb::version) return run_version(command);
+  Reporter reporter(command, stop_flag);
+  if (const Result<> writable = reporter.check_report_file(); !writable) {
+    write_all(STDERR_FILENO, error_line(writable.error()));
+    return ExitCode::usage;
+  }
+  switch (command.verb) {
+    case Verb::receive:
+      return run_receive(command, reporter);
+    case Verb::send:
+      return reporter.finish(send(command, reporter));
+    case Verb::copy:
+      return reporter.finish(copy_here(command, reporter));
+    case Verb::verify:
+      return run_verify(command, reporter);
+    case Verb::version:
+      break;
+  }
+  return ExitCode::complete;
+}
+
+/// A closed stdin, stdout or stderr would give its number to the next file or socket, and words would land in there.
+void hold_standard_descriptors() {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
+    // The lowest free number is taken, which is `fd`: those below it are open by now.
+    if (::fcntl(fd, F_GETFD) == -1 && ::open("/dev/null", O_RDWR) == -1) return;
+  }
+}
+
+int run_arguments(int argc, char** argv) {
+  const auto parsed = parse_command_line(take_arguments(argc, argv), real_surroundings());
+  if (const Exit* exit = std::get_if<Exit>(&parsed)) {
+    write_all(STDERR_FILENO, exit->err);
+    return write_all(STDOUT_FILENO, exit->out) ? exit->code : static_cast<int>(ExitCode::failed);
+  }
+  return run(std::get<Command>(parsed));
+}
+
+}  // namespace
+
+int run(const Command& command) {
+  install_signal_handlers(stop_flag);
+  return static_cast<int>(run_command(command));
+}
+
+int run_main(int argc, char** argv) noexcept {
+  hold_standard_descriptors();
+  try {
+    return run_arguments(argc, argv);
+  } catch (const std::exception& error) {
+    // Only what the libraries throw (no memory, say) comes here; nothing that was durable is lost by ending.
+    write_all(STDERR_FILENO, "longhaul: cannot go on: ");
+    write_all(STDERR_FILENO, error.what());
+    write_all(STDERR_FILENO, "\n");
+    return static_cast<int>(ExitCode::failed);
+  }
+}
+
+}  // namespace longhaul::cli

@@ -1,0 +1,187 @@
+#include "cli/summary.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string_view>
+#include <vector>
+
+#include "cli/printable.h"
+#include "longhaul/units.h"
+
+namespace longhaul::cli {
+namespace {
+
+constexpr std::size_t names_shown = 20;
+
+/// "  path: reason" for the first of `errors`, then how many more of `total` there are and where they stand.
+std::string names_of(const std::vector<FileError>& errors, std::uint64_t total, const Command& command) {
+  std::string out;
+  const std::size_t shown = std::min(errors.size(), names_shown);
+  for (std::size_t i = 0; i < shown; ++i) {
+    const std::string& path = errors[i].path;
+    out += fmt::format("    {}: {}\n", path.empty() ? "." : printable(path), printable(errors[i].error.text));
+  }
+  if (total <= shown) return out;
+  const std::string where =
+      command.report_file.empty() ? "--report FILE lists them" : fmt::format("see {}", printable(command.report_file));
+  return out + fmt::format("    and {} more; {}\n", grouped(total - shown), where);
+}
+
+std::string headline(const Command& command, const Outcome& outcome) {
+  const Report& report = outcome.report;
+  const char* how = !outcome.ok               ? (outcome.error.code == Code::interrupted ? "interrupted" : "failed")
+                    : report.failed_files > 0 ? "done, but not every source could be sent whole"
+                                              : "done";
+  const char* verb = command.verb == Verb::copy ? "copied" : command.verb == Verb::receive ? "received" : "sent";
+  return fmt::format("longhaul: {}: {} {}, {} in {} ({})\n", how, counted(report.files, "file", "files"), verb,
+                     format_bytes(report.bytes), format_duration(report.seconds), format_rate(report.bytes_per_s));
+}
+
+std::string moved_lines(const Report& report) {
+  std::string out;
+  if (report.skipped_files > 0 || report.skipped_bytes > 0) {
+    out += fmt::format("  already there: {}, {}\n", counted(report.skipped_files, "file", "files"),
+                       format_bytes(report.skipped_bytes));
+  }
+  if (report.directories + report.symlinks > 0) {
+    out += fmt::format("  also: {}, {}\n", counted(report.directories, "directory", "directories"),
+                       counted(report.symlinks, "symlink", "symlinks"));
+  }
+  if (report.resent_bytes > 0) out += fmt::format("  sent again: {}\n", format_bytes(report.resent_bytes));
+  for (const PathReport& path : report.paths) {
+    out += fmt::format("  path {}: {}, {}, {}{}\n", printable(path.name), format_bytes(path.bytes),
+                       format_rate(path.bytes_per_s), counted(path.streams, "stream", "streams"),
+                       path.up ? "" : ", down at the end");
+  }
+  return out;
+}
+
+/// Law of this summary: what was met and is not at the target as it was is said, never silently dropped.
+std::string not_kept_lines(const Report& report) {
+  std::string out;
+  const auto line = [&](std::uint64_t number, const char* one, const char* many, const char* fate) {
+    if (number > 0) out += fmt::format("  not kept: {}: {}\n", counted(number, one, many), fate);
+  };
+  line(report.hard_links, "file with further hard links", "files with further hard links", "sent as separate files");
+  line(report.sparse_files, "file with holes", "files with holes", "filled with zeros at the target");
+  line(report.xattr_files, "entry with extended attributes or ACLs", "entries with extended attributes or ACLs",
+       "sent without them");
+  line(report.special_files, "special file (device, socket, pipe)", "special files (devices, sockets, pipes)",
+       "not sent");
+  return out;
+}
+
+std::string safety_lines(const Command& command, const Outcome& outcome) {
+  const Report& report = outcome.report;
+  std::string out;
+  if (!report.durability.empty()) out += fmt::format("  durable: {}\n", printable(report.durability));
+  if (command.verb != Verb::copy) out += "  data went in clear (--cipher none)\n";
+  const bool chosen = command.verbose && !report.streams_chosen.empty();
+  if (chosen) out += fmt::format("  streams: {}\n", printable(report.streams_chosen));
+  return out;
+}
+
+bool same_command_continues(const Command& command) {
+  return command.stream_name.empty() && !command.to_stdout;
+}
+
+/// What to do next after a transfer that did not end well.
+std::string advice(const Command& command, const Outcome& outcome) {
+  if (outcome.ok) {
+    return outcome.report.failed_files > 0 && same_command_continues(command)
+               ? "  the same command again sends only what is missing\n"
+               : "";
+  }
+  switch (outcome.error.code) {
+    case Code::interrupted:
+    case Code::connection:
+    case Code::stalled:
+    case Code::no_space:
+    case Code::io:
+      break;
+    case Code::usage:
+    case Code::not_found:
+    case Code::permission:
+    case Code::read_only:
+    case Code::busy:
+    case Code::source_changed:
+    case Code::corrupt:
+    case Code::protocol:
+    case Code::refused:
+    case Code::unsupported:
+    case Code::internal:
+      return "";
+  }
+  if (!same_command_continues(command)) return "  a stream cannot be continued: it starts from its beginning again\n";
+  if (command.verb == Verb::receive && command.ticket.empty()) {
+    return "  to continue, run the same command again: it answers to the same ticket, and the sender goes on\n";
+  }
+  return "  to continue, run the same command again: what has landed is not sent again\n";
+}
+
+std::string failed_files(const Command& command, const Report& report) {
+  if (report.failed_files == 0 && report.errors.empty()) return {};
+  const std::uint64_t total = std::max<std::uint64_t>(report.failed_files, report.errors.size());
+  return fmt::format("  not sent whole: {}\n", counted(total, "source", "sources")) +
+         names_of(report.errors, total, command);
+}
+
+std::string verify_lines(const Command& command, const VerifyReport& report) {
+  std::string out;
+  const auto line = [&](std::uint64_t number, const char* what) {
+    if (number > 0) out += fmt::format("  {}: {}\n", counted(number, "file", "files"), what);
+  };
+  line(report.mismatched, "MISMATCH: the content differs from its digest");
+  line(report.missing, "missing: in the manifest, not in the directory");
+  line(report.changed, "changed after the transfer: size or time differ from the manifest");
+  line(report.unreadable, "could not be read");
+  const std::uint64_t total = report.mismatched + report.missing + report.changed + report.unreadable;
+  return out + names_of(report.errors, std::max<std::uint64_t>(total, report.errors.size()), command);
+}
+
+}  // namespace
+
+std::string error_line(const Error& error) {
+  return fmt::format("longhaul: {}\n", printable(without_secrets(error.text)));
+}
+
+std::string troubles_of(const Command& command, const Outcome& outcome) {
+  std::string out;
+  if (!outcome.ok) out += error_line(outcome.error);
+  const std::string files = failed_files(command, outcome.report);
+  if (outcome.ok && !files.empty()) out += "longhaul: complete, but not every source could be sent whole\n";
+  return out + files + advice(command, outcome);
+}
+
+std::string summary_of(const Command& command, const Outcome& outcome) {
+  std::string out;
+  if (!outcome.ok) out += error_line(outcome.error);
+  // A transfer that never began has nothing to count.
+  const Report& report = outcome.report;
+  const bool began = outcome.ok || report.files + report.bytes + report.files_found + report.skipped_files > 0;
+  if (!began) return out + failed_files(command, report) + advice(command, outcome);
+  return out + headline(command, outcome) + moved_lines(report) + not_kept_lines(report) +
+         failed_files(command, report) + safety_lines(command, outcome) + advice(command, outcome);
+}
+
+std::string troubles_of(const Command& command, const VerifyReport& report) {
+  if (exit_code_of(report) == ExitCode::complete) return {};
+  return fmt::format("longhaul: {} is not as it was sent\n", printable(command.target)) + verify_lines(command, report);
+}
+
+std::string summary_of(const Command& command, const VerifyReport& report) {
+  const double rate = report.seconds > 0 ? static_cast<double>(report.bytes) / report.seconds : 0;
+  const bool clean = exit_code_of(report) == ExitCode::complete;
+  std::string out = fmt::format("longhaul: {}: {} equal to the manifest, {} read in {} ({})\n",
+                                clean ? "verified" : "NOT as it was sent", counted(report.files, "file", "files"),
+                                format_bytes(report.bytes), format_duration(report.seconds), format_rate(rate));
+  out += verify_lines(command, report);
+  if (report.without_digest > 0) {
+    out +=
+        fmt::format("  without a digest (not from a transfer): {}\n", counted(report.without_digest, "file", "files"));
+  }
+  return out;
+}
+
+}  // namespace longhaul::cli

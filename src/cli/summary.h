@@ -1,0 +1,24 @@
+// The last words of a command, for people.
+#pragma once
+
+#include <string>
+
+#include "cli/exit_codes.h"
+#include "cli/options.h"
+#include "longhaul/transfer.h"
+#include "longhaul/verify.h"
+
+namespace longhaul::cli {
+
+/// What was moved, skipped, not kept and not sent, over which paths, how safe it is, and how to continue. Lines.
+[[nodiscard]] std::string summary_of(const Command& command, const Outcome& outcome);
+/// Only what went wrong, for --quiet and --json: empty when all is well.
+[[nodiscard]] std::string troubles_of(const Command& command, const Outcome& outcome);
+
+[[nodiscard]] std::string summary_of(const Command& command, const VerifyReport& report);
+[[nodiscard]] std::string troubles_of(const Command& command, const VerifyReport& report);
+
+/// "longhaul: TEXT" with control characters made harmless and secrets removed.
+[[nodiscard]] std::string error_line(const Error& error);
+
+}  // namespace longhaul::cli

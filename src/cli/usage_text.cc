@@ -1,0 +1,112 @@
+#include "cli/usage_text.h"
+
+#include <fmt/format.h>
+
+#include <iterator>
+
+namespace longhaul::cli {
+namespace {
+
+constexpr unsigned receive = static_cast<unsigned>(Verb::receive);
+constexpr unsigned send = static_cast<unsigned>(Verb::send);
+constexpr unsigned copy = static_cast<unsigned>(Verb::copy);
+constexpr unsigned verify = static_cast<unsigned>(Verb::verify);
+constexpr unsigned version = static_cast<unsigned>(Verb::version);
+constexpr unsigned peers = receive | send;
+constexpr unsigned movers = peers | copy;
+constexpr unsigned all = movers | verify | version;
+
+constexpr VerbText verbs[] = {
+    {Verb::receive, "receive",
+     "receive [OPTIONS] [--listen ADDR[:PORT]]... TARGET_DIR | TICKET TARGET_DIR | --stdout [TICKET]",
+     "Take a transfer into a directory (or to stdout). Without a TICKET: listen, and print a ticket for the sender.",
+     "Examples:\n"
+     "  longhaul receive --cipher none --listen 10.0.0.2 /data       prints a ticket; give it to 'longhaul send'\n"
+     "  longhaul receive --cipher none @ticket /data                 dials a sender that listens\n"
+     "  longhaul receive --cipher none --stdout --ticket-file t | tar x\n"
+     "The same command again continues what was interrupted, with the same ticket.\n"},
+    {Verb::send, "send",
+     "send [OPTIONS] [--path KEY=VALUE,...]... SOURCE... TICKET | --listen ADDR[:PORT] SOURCE... | --name NAME - "
+     "TICKET",
+     "Send files and directories to the receiver that printed TICKET. 'dir' lands as TARGET/dir, 'dir/' lands its "
+     "content.",
+     "TICKET is the text, @FILE, '$LONGHAUL_TICKET' (also taken when the last argument is no ticket) or - (stdin).\n"
+     "Examples:\n"
+     "  longhaul send --cipher none checkpoints/ @ticket\n"
+     "  longhaul send --cipher none --path name=a,local=10.0.1.1 --path name=b,local=10.0.2.1,cap=2Gbps data @ticket\n"
+     "  tar c . | longhaul send --cipher none --name all.tar - @ticket\n"
+     "  longhaul send --cipher none --listen 10.0.0.1 data             prints a ticket for 'longhaul receive'\n"},
+    {Verb::copy, "copy", "copy [OPTIONS] SOURCE... TARGET_DIR",
+     "Copy on this machine, both ends in one process, with everything that a transfer has.",
+     "Examples:\n"
+     "  longhaul copy dataset /mnt/backup     lands as /mnt/backup/dataset\n"
+     "  longhaul copy dataset/ /mnt/backup    lands the content\n"},
+    {Verb::verify, "verify", "verify [OPTIONS] TARGET_DIR",
+     "Read a target again and compare every file with the manifest that its transfers wrote.",
+     "Examples:\n"
+     "  longhaul verify /data && echo every byte is as it was sent\n"},
+    {Verb::version, "version", "version [--verbose]", "Print the version; with --verbose what this machine can do.",
+     "Examples:\n"
+     "  longhaul version --verbose\n"},
+};
+
+constexpr OptionText options[] = {
+    {"--listen", "ADDR[:PORT]", true, peers,
+     "listen here and print a ticket; repeatable (receive: 127.0.0.1 unless told)"},
+    {"--path", "KEY=VALUE,...", true, peers,
+     "one way to the peer that is dialled, repeatable; keys: name, local, remote, cap, streams, cc"},
+    {"--cipher", "none", false, movers, "needed by send and receive: 'none' lets data travel in clear"},
+    {"--name", "NAME", false, send, "SOURCE is - : send stdin as one file called NAME"},
+    {"--stdout", nullptr, false, receive,
+     "write the one file of the transfer to stdout, in order; the ticket goes to stderr"},
+    {"--keep", nullptr, false, receive, "serve transfer after transfer, with a new ticket for each, until a signal"},
+    {"--ticket-file", "FILE", false, peers, "also write the ticket to FILE, readable by its owner only"},
+    {"--ticket-valid", "DURATION", false, peers, "how long a printed ticket admits a peer (7d)"},
+    {"--streams", "N|auto", false, movers, "TCP connections on each path (auto)"},
+    {"--chunk", "SIZE", false, movers, "bytes per chunk: a multiple of 8MiB up to 512MiB (8MiB)"},
+    {"--workers", "N|auto", false, movers, "worker threads (auto: one a core, at most 8)"},
+    {"--no-direct", nullptr, false, movers, "never use O_DIRECT"},
+    {"--retry-for", "DURATION", false, peers, "how long to wait for a peer that is away (5m)"},
+    {"--stall-timeout", "DURATION", false, movers, "give up after so long without a byte of progress (5m)"},
+    {"--report", "FILE", false, movers | verify, "write the final report to FILE as JSON"},
+    {"--json", nullptr, false, all, "events on stdout, one JSON object a line"},
+    {"-q,--quiet", nullptr, false, all, "nothing but errors (and the ticket)"},
+    {"-v,--verbose", nullptr, false, all, "also say what happens on paths and to single files"},
+};
+
+}  // namespace
+
+std::span<const VerbText> verb_texts() {
+  return verbs;
+}
+
+const VerbText& text_of(Verb verb) {
+  for (const VerbText& text : verbs) {
+    if (text.verb == verb) return text;
+  }
+  return verbs[0];
+}
+
+std::span<const OptionText> option_texts() {
+  return options;
+}
+
+std::string long_name(const OptionText& option) {
+  const std::string names = option.names;
+  return names.substr(names.rfind("--"));
+}
+
+std::string general_help() {
+  std::string out =
+      "Longhaul moves large files and directories over several network paths at once, checks every byte,\n"
+      "and continues after any break.\n\nusage:\n";
+  for (const VerbText& text : verbs) out += fmt::format("  longhaul {}\n", text.usage);
+  out += "\ncommands:\n";
+  for (const VerbText& text : verbs) out += fmt::format("  {:<9}{}\n", text.name, text.purpose);
+  out +=
+      "\n'longhaul COMMAND --help' tells its options, with examples; longhaul(1) tells all.\n"
+      "First use: 'longhaul copy SOURCE TARGET_DIR', then 'longhaul verify TARGET_DIR'.\n";
+  return out;
+}
+
+}  // namespace longhaul::cli

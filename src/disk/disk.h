@@ -1,0 +1,153 @@
+// The seam to file systems. Everything that the engine does to a disk goes through `Disk`; the simulator brings its
+// own.
+//
+// Data operations (read, write, sync) are submitted and reaped; names (open, rename, stat ...) are plain calls. One
+// Disk belongs to one thread; OpenFile and OpenDir may be shared between threads and are closed when the last owner
+// lets go.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "longhaul/status.h"
+
+namespace longhaul::disk {
+
+class OpenFile {
+ public:
+  virtual ~OpenFile() = default;
+  /// Bytes that offset, length and memory of a data operation must be multiples of; 1 for buffered files.
+  [[nodiscard]] virtual std::uint32_t alignment() const = 0;
+};
+class OpenDir {
+ public:
+  virtual ~OpenDir() = default;
+};
+using FilePtr = std::shared_ptr<OpenFile>;
+using DirPtr = std::shared_ptr<OpenDir>;
+
+enum class FileType : std::uint8_t { file, directory, symlink, other };
+
+struct Stat {
+  FileType type = FileType::other;
+  std::uint32_t mode = 0;  ///< permission bits (07777)
+  std::uint64_t size = 0;
+  std::int64_t mtime_ns = 0;
+  std::int64_t ctime_ns = 0;
+  std::uint64_t inode = 0;
+  std::uint64_t device = 0;
+  std::uint32_t links = 1;
+  std::uint64_t allocated_bytes = 0;  ///< less than size: there are holes
+};
+
+struct Space {
+  std::uint64_t free_bytes = 0;  ///< available to this user
+  std::uint64_t total_bytes = 0;
+  std::uint64_t file_system = 0;  ///< device number
+};
+
+struct DirEntry {
+  std::string name;                 ///< never "." or ".."
+  FileType type = FileType::other;  ///< `other` when the file system does not tell: ask stat
+  std::uint64_t resume_at = 0;      ///< where a later stream of the same directory goes on after this name
+};
+
+/// A directory being read, in the file system's order. Used by one thread.
+class DirStream {
+ public:
+  virtual ~DirStream() = default;
+  /// Appends up to `max` names (`max` > 0); false when there are no more: then none were appended.
+  virtual Result<bool> next(std::vector<DirEntry>& out, std::size_t max) = 0;
+};
+
+/// One data operation. Intrusive: it must stay where it is, with its memory, until `Disk::reap` has returned it.
+struct Operation {
+  enum class Kind : std::uint8_t {
+    read,
+    write,
+    sync_data,  ///< fdatasync
+    sync_file,  ///< fsync
+  };
+  Kind kind = Kind::read;
+  OpenFile* file = nullptr;
+  std::byte* data = nullptr;
+  std::uint64_t offset = 0;
+  std::uint32_t bytes = 0;
+  /// Out, once reaped. Reads: bytes read, fewer than asked only at end of file. Writes: all bytes. Syncs: 0. Else
+  /// -errno; EINTR, EAGAIN and short transfers have been dealt with inside.
+  std::int64_t result = 0;
+  /// Private to the Disk.
+  std::uint32_t done_bytes = 0;
+  Operation* next = nullptr;
+  bool queued = false;
+};
+
+enum class Open : std::uint8_t {
+  read,            ///< existing file, read only, not through a symlink as last component
+  write,           ///< existing file, read and write
+  create,          ///< new file, read and write, mode 0600; fails with EEXIST
+  create_or_open,  ///< either
+};
+
+class Disk {
+ public:
+  virtual ~Disk() = default;
+
+  // --- data -------------------------------------------------------------------------------------------------
+  /// May finish the operation at once (a plain call): reap before going to wait, no wake-up tells of it.
+  virtual void submit(Operation& operation) = 0;
+  /// A finished operation, or null when none has finished. Plain calls are finished at once.
+  virtual Operation* reap() = 0;
+  /// The next finished operation; waits for it. Null when nothing is in flight. For code that may wait (`blocking.h`).
+  virtual Operation* wait() = 0;
+  /// Operations submitted and not yet reaped.
+  [[nodiscard]] virtual unsigned in_flight() const = 0;
+  /// Tells of memory that many operations will use (a SlotPool's arena). Best effort.
+  virtual void register_memory(std::span<std::byte> arena) = 0;
+
+  // --- names: relative to a directory, one component or a path beneath it; symlinks are never followed --------
+  // Every path must be relative, without "." or ".." or empty components; longer than PATH_MAX is dealt with inside.
+
+  /// The user's own root: an ordinary path, symlinks allowed.
+  virtual Result<DirPtr> open_root(const std::string& path) = 0;
+  /// A directory beneath `base` (openat2 RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS). "" is `base` itself.
+  virtual Result<DirPtr> open_dir(const DirPtr& base, std::string_view path) = 0;
+  /// `direct`: with O_DIRECT where the file system says that it does it; ask `alignment()`.
+  virtual Result<FilePtr> open_file(const DirPtr& base, std::string_view path, Open how, bool direct) = 0;
+  virtual Result<> make_dir(const DirPtr& base, std::string_view name, std::uint32_t mode) = 0;
+  virtual Result<> make_symlink(const std::string& target, const DirPtr& base, std::string_view name) = 0;
+  virtual Result<std::string> read_link(const DirPtr& base, std::string_view name) = 0;
+  virtual Result<Stat> stat(const DirPtr& base,
+                            std::string_view path) = 0;  ///< of a symlink: the link's own; "": of base
+  virtual Result<Stat> stat(OpenFile& file) = 0;
+  /// Reads a directory's names. `position`: 0 for the beginning, or the `resume_at` of a name seen earlier. Names that
+  /// come or go meanwhile may or may not be seen.
+  virtual Result<std::unique_ptr<DirStream>> open_stream(const DirPtr& dir, std::uint64_t position) = 0;
+  /// Replaces an existing file of that name (rename(2)).
+  virtual Result<> rename(const DirPtr& from_base, std::string_view from, const DirPtr& to_base,
+                          std::string_view to) = 0;
+  virtual Result<> unlink(const DirPtr& base, std::string_view name) = 0;
+  virtual Result<> remove_dir(const DirPtr& base, std::string_view name) = 0;
+
+  // --- metadata -------------------------------------------------------------------------------------------------
+  virtual Result<> set_mode(OpenFile& file, std::uint32_t mode) = 0;
+  virtual Result<> set_mtime(OpenFile& file, std::int64_t mtime_ns) = 0;
+  virtual Result<> set_mode(const DirPtr& dir, std::uint32_t mode) = 0;
+  virtual Result<> set_mtime(const DirPtr& dir, std::int64_t mtime_ns) = 0;
+  virtual Result<> set_link_mtime(const DirPtr& base, std::string_view name, std::int64_t mtime_ns) = 0;
+  virtual Result<> set_size(OpenFile& file, std::uint64_t bytes) = 0;  ///< ftruncate
+  virtual Result<> allocate(OpenFile& file, std::uint64_t bytes) = 0;  ///< fallocate; unsupported: success
+  virtual Result<> sync_dir(const DirPtr& dir) = 0;                    ///< fsync of a directory; waits
+  /// An exclusive lock on the file held until it is closed. False when somebody else holds it.
+  virtual Result<bool> try_lock(OpenFile& file) = 0;
+  virtual Result<Space> space(const DirPtr& dir) = 0;
+  /// Whether entry has extended attributes or an ACL (which are not kept yet).
+  virtual bool has_xattrs(const DirPtr& base, std::string_view path) = 0;
+};
+
+}  // namespace longhaul::disk

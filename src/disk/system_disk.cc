@@ -1,0 +1,442 @@
+#include "disk/system_disk.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/magic.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <climits>
+
+#include "base/bytes.h"
+#include "disk/beneath.h"
+#include "disk/data_path.h"
+#include "disk/dir_stream.h"
+#include "disk/system_file.h"
+#include "ring/ring.h"
+
+namespace longhaul::disk {
+namespace {
+
+SystemFile& real(OpenFile& file) {
+  return static_cast<SystemFile&>(file);
+}
+SystemDir& real(const DirPtr& dir) {
+  return static_cast<SystemDir&>(*dir);
+}
+
+std::string full_name(const SystemDir& base, std::string_view path) {
+  if (path.empty()) return base.name;
+  return base.name.ends_with('/') ? fmt::format("{}{}", base.name, path) : fmt::format("{}/{}", base.name, path);
+}
+
+std::unexpected<Error> failed(const char* what, const std::string& name) {
+  const int error = errno;
+  if (error == ELOOP)
+    return fail(
+        Code::io,
+        fmt::format("cannot {} {}: a symlink stands in the way, and symlinks are not followed", what, printable(name)),
+        error);
+  return fail_errno(error, fmt::format("cannot {} {}", what, printable(name)));
+}
+std::unexpected<Error> failed(const char* what, const SystemDir& base, std::string_view path) {
+  const int error = errno;
+  const std::string name = full_name(base, path);
+  errno = error;
+  return failed(what, name);
+}
+
+Result<> outcome(int result, const char* what, const SystemDir& base, std::string_view path) {
+  if (result != 0) return failed(what, base, path);
+  return {};
+}
+Result<> outcome(int result, const char* what, const std::string& name) {
+  if (result != 0) return failed(what, name);
+  return {};
+}
+
+/// A directory opened with O_PATH, because it may not be read, takes some calls only by this name.
+std::string magic_path(int fd) {
+  return fmt::format("/proc/self/fd/{}", fd);
+}
+
+std::int64_t ns_of(const struct statx_timestamp& time) {
+  return time.tv_sec * 1'000'000'000 + time.tv_nsec;
+}
+
+std::array<timespec, 2> times_of(std::int64_t mtime_ns) {
+  std::int64_t seconds = mtime_ns / 1'000'000'000;
+  std::int64_t rest = mtime_ns % 1'000'000'000;
+  if (rest < 0) {
+    rest += 1'000'000'000;
+    --seconds;
+  }
+  return {timespec{.tv_sec = 0, .tv_nsec = UTIME_OMIT}, timespec{.tv_sec = seconds, .tv_nsec = rest}};
+}
+
+FileType type_of(std::uint16_t mode) {
+  switch (mode & S_IFMT) {
+    case S_IFREG:
+      return FileType::file;
+    case S_IFDIR:
+      return FileType::directory;
+    case S_IFLNK:
+      return FileType::symlink;
+    default:
+      return FileType::other;
+  }
+}
+
+Stat stat_of(const struct statx& raw) {
+  return {.type = type_of(raw.stx_mode),
+          .mode = raw.stx_mode & 07777U,
+          .size = raw.stx_size,
+          .mtime_ns = ns_of(raw.stx_mtime),
+          .ctime_ns = ns_of(raw.stx_ctime),
+          .inode = raw.stx_ino,
+          .device = makedev(raw.stx_dev_major, raw.stx_dev_minor),
+          .links = raw.stx_nlink,
+          .allocated_bytes = raw.stx_blocks * 512};
+}
+
+bool look(int fd, const char* name, unsigned mask, struct statx& out) {
+  return ::statx(fd, name, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT, mask, &out) == 0;
+}
+
+/// What O_DIRECT asks for in this file; 0 where the file system does not do it.
+std::uint32_t direct_alignment(const struct statx& raw) {
+  if ((raw.stx_mask & STATX_DIOALIGN) == 0 || raw.stx_dio_mem_align == 0 || raw.stx_dio_offset_align == 0) return 0;
+  return std::max(raw.stx_dio_mem_align, raw.stx_dio_offset_align);
+}
+
+/// O_NONBLOCK, so that a pipe in a file's place cannot hold us up; it is taken back once a file was found.
+int flags_of(Open how) {
+  switch (how) {
+    case Open::read:
+      return O_RDONLY | O_NOCTTY | O_NONBLOCK;
+    case Open::write:
+      return O_RDWR | O_NOCTTY | O_NONBLOCK;
+    case Open::create:
+      return O_RDWR | O_NOCTTY | O_NONBLOCK | O_CREAT | O_EXCL;
+    case Open::create_or_open:
+      return O_RDWR | O_NOCTTY | O_NONBLOCK | O_CREAT;
+  }
+  return O_RDONLY;
+}
+
+/// Whether a list of attribute names holds one that a user would miss: labels that the system puts on everything do not
+/// count.
+bool holds_own_attribute(std::string_view names) {
+  while (!names.empty()) {
+    const std::string_view name = names.substr(0, names.find('\0'));
+    if (name != "security.selinux") return true;
+    names.remove_prefix(std::min(names.size(), name.size() + 1));
+  }
+  return false;
+}
+
+class SystemDisk final : public Disk {
+ public:
+  explicit SystemDisk(ring::Ring* ring) : ring_(ring), data_(ring) {}
+
+  void submit(Operation& operation) override { data_.submit(operation); }
+  Operation* reap() override { return data_.reap(); }
+  Operation* wait() override { return data_.wait(); }
+  [[nodiscard]] unsigned in_flight() const override { return data_.in_flight(); }
+  void register_memory(std::span<std::byte> arena) override {
+    if (ring_ != nullptr) ring_->register_memory(arena);
+  }
+
+  Result<DirPtr> open_root(const std::string& path) override;
+  Result<DirPtr> open_dir(const DirPtr& base, std::string_view path) override;
+  Result<FilePtr> open_file(const DirPtr& base, std::string_view path, Open how, bool direct) override;
+  Result<> make_dir(const DirPtr& base, std::string_view name, std::uint32_t mode) override;
+  Result<> make_symlink(const std::string& target, const DirPtr& base, std::string_view name) override;
+  Result<std::string> read_link(const DirPtr& base, std::string_view name) override;
+  Result<Stat> stat(const DirPtr& base, std::string_view path) override;
+  Result<Stat> stat(OpenFile& file) override;
+  Result<std::unique_ptr<DirStream>> open_stream(const DirPtr& dir, std::uint64_t position) override;
+  Result<> rename(const DirPtr& from_base, std::string_view from, const DirPtr& to_base, std::string_view to) override;
+  Result<> unlink(const DirPtr& base, std::string_view name) override;
+  Result<> remove_dir(const DirPtr& base, std::string_view name) override;
+
+  Result<> set_mode(OpenFile& file, std::uint32_t mode) override;
+  Result<> set_mtime(OpenFile& file, std::int64_t mtime_ns) override;
+  Result<> set_mode(const DirPtr& dir, std::uint32_t mode) override;
+  Result<> set_mtime(const DirPtr& dir, std::int64_t mtime_ns) override;
+  Result<> set_link_mtime(const DirPtr& base, std::string_view name, std::int64_t mtime_ns) override;
+  Result<> set_size(OpenFile& file, std::uint64_t bytes) override;
+  Result<> allocate(OpenFile& file, std::uint64_t bytes) override;
+  Result<> sync_dir(const DirPtr& dir) override;
+  Result<bool> try_lock(OpenFile& file) override;
+  Result<Space> space(const DirPtr& dir) override;
+  bool has_xattrs(const DirPtr& base, std::string_view path) override;
+
+ private:
+  template <class Call>
+  Result<> at(const DirPtr& base, std::string_view path, const char* what, Call call);
+  Result<> prepare(SystemFile& file, bool direct);
+  bool has_device(int fd, std::uint64_t device);
+
+  struct KnownDevice {
+    std::uint64_t device = 0;
+    bool has_device = false;
+  };
+  ring::Ring* ring_;
+  DataPath data_;
+  std::vector<KnownDevice> known_devices_;
+};
+
+/// Runs `call(directory, name)` for the last component of `path`.
+template <class Call>
+Result<> SystemDisk::at(const DirPtr& base, std::string_view path, const char* what, Call call) {
+  if (auto fine = check_path(path); !fine) return fine;
+  const Place place = place_beneath(real(base).fd.get(), path);
+  if (place.directory < 0) return failed(what, real(base), path);
+  return outcome(call(place.directory, place.name.c_str()), what, real(base), path);
+}
+
+// --- opening
+// ------------------------------------------------------------------------------------------------------------
+
+Result<DirPtr> SystemDisk::open_root(const std::string& path) {
+  Fd opened(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!opened && errno == EACCES) opened = Fd(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!opened) return failed("open directory", path);
+  return std::make_shared<SystemDir>(std::move(opened), path);
+}
+
+Result<DirPtr> SystemDisk::open_dir(const DirPtr& base, std::string_view path) {
+  if (path.empty()) return base;
+  if (auto fine = check_path(path); !fine) return std::unexpected(fine.error());
+  const int root = real(base).fd.get();
+  Fd opened = open_beneath(root, path, O_RDONLY | O_DIRECTORY);
+  // A directory that may be entered but not read can still be passed through.
+  if (!opened && errno == EACCES) opened = open_beneath(root, path, O_PATH | O_DIRECTORY);
+  if (!opened) return failed("open directory", real(base), path);
+  return std::make_shared<SystemDir>(std::move(opened), full_name(real(base), path));
+}
+
+Result<FilePtr> SystemDisk::open_file(const DirPtr& base, std::string_view path, Open how, bool direct) {
+  if (auto fine = check_path(path); !fine) return std::unexpected(fine.error());
+  const int flags = flags_of(how);
+  Fd opened = open_beneath(real(base).fd.get(), path, flags, (flags & O_CREAT) != 0 ? 0600 : 0);
+  if (!opened) return failed((flags & O_EXCL) != 0 ? "create" : "open", real(base), path);
+  auto file = std::make_shared<SystemFile>(std::move(opened), full_name(real(base), path));
+  if (auto prepared = prepare(*file, direct); !prepared) return std::unexpected(prepared.error());
+  return file;
+}
+
+/// Makes sure that it is a file, and finds out what it can do.
+Result<> SystemDisk::prepare(SystemFile& file, bool direct) {
+  struct statx raw{};
+  const int fd = file.fd.get();
+  if (!look(fd, "", STATX_TYPE | (direct ? unsigned{STATX_DIOALIGN} : 0U), raw)) return failed("look at", file.name);
+  if (!S_ISREG(raw.stx_mode))
+    return fail(Code::io, fmt::format("cannot open {}: it is not a regular file", printable(file.name)),
+                S_ISDIR(raw.stx_mode) ? EISDIR : EINVAL);
+  file.has_device = has_device(fd, makedev(raw.stx_dev_major, raw.stx_dev_minor));
+  const std::uint32_t alignment = direct ? direct_alignment(raw) : 0;
+  if (alignment != 0 && ::fcntl(fd, F_SETFL, O_DIRECT) == 0) {
+    file.alignment_bytes = alignment;
+    return {};
+  }
+  return outcome(::fcntl(fd, F_SETFL, 0), "open", file.name);
+}
+
+bool SystemDisk::has_device(int fd, std::uint64_t device) {
+  for (const KnownDevice& known : known_devices_)
+    if (known.device == device) return known.has_device;
+  struct statfs found{};
+  if (::fstatfs(fd, &found) != 0) return true;
+  const bool in_memory = found.f_type == TMPFS_MAGIC || found.f_type == RAMFS_MAGIC;
+  known_devices_.push_back({.device = device, .has_device = !in_memory});
+  return !in_memory;
+}
+
+Result<std::unique_ptr<DirStream>> SystemDisk::open_stream(const DirPtr& dir, std::uint64_t position) {
+  // Its own description: the position in the directory must not be shared.
+  Fd opened(::openat(real(dir).fd.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!opened) return failed("read directory", real(dir).name);
+  if (position != 0 && ::lseek(opened.get(), static_cast<off_t>(position), SEEK_SET) < 0)
+    return failed("go on reading directory", real(dir).name);
+  return make_dir_stream(std::move(opened), real(dir).name);
+}
+
+// --- names
+// --------------------------------------------------------------------------------------------------------------
+
+Result<> SystemDisk::make_dir(const DirPtr& base, std::string_view name, std::uint32_t mode) {
+  return at(base, name, "make directory", [mode](int dir, const char* last) { return ::mkdirat(dir, last, mode); });
+}
+
+Result<> SystemDisk::make_symlink(const std::string& target, const DirPtr& base, std::string_view name) {
+  return at(base, name, "make symlink",
+            [&target](int dir, const char* last) { return ::symlinkat(target.c_str(), dir, last); });
+}
+
+Result<std::string> SystemDisk::read_link(const DirPtr& base, std::string_view name) {
+  std::string target(PATH_MAX, '\0');
+  ssize_t bytes = 0;
+  auto done = at(base, name, "read symlink", [&](int dir, const char* last) {
+    bytes = ::readlinkat(dir, last, target.data(), target.size());
+    if (bytes == static_cast<ssize_t>(target.size())) errno = ENAMETOOLONG;
+    return bytes >= 0 && bytes < static_cast<ssize_t>(target.size()) ? 0 : -1;
+  });
+  if (!done) return std::unexpected(done.error());
+  target.resize(static_cast<std::size_t>(bytes));
+  return target;
+}
+
+Result<Stat> SystemDisk::stat(const DirPtr& base, std::string_view path) {
+  struct statx raw{};
+  if (path.empty()) {
+    if (!look(real(base).fd.get(), "", STATX_BASIC_STATS, raw)) return failed("look at", real(base).name);
+    return stat_of(raw);
+  }
+  auto done = at(base, path, "look at",
+                 [&raw](int dir, const char* last) { return look(dir, last, STATX_BASIC_STATS, raw) ? 0 : -1; });
+  if (!done) return std::unexpected(done.error());
+  return stat_of(raw);
+}
+
+Result<Stat> SystemDisk::stat(OpenFile& file) {
+  struct statx raw{};
+  if (!look(real(file).fd.get(), "", STATX_BASIC_STATS, raw)) return failed("look at", real(file).name);
+  return stat_of(raw);
+}
+
+Result<> SystemDisk::rename(const DirPtr& from_base, std::string_view from, const DirPtr& to_base,
+                            std::string_view to) {
+  if (auto fine = check_path(to); !fine) return fine;
+  const Place target = place_beneath(real(to_base).fd.get(), to);
+  if (target.directory < 0) return failed("rename to", real(to_base), to);
+  return at(from_base, from, "rename", [&target](int dir, const char* last) {
+    return ::renameat(dir, last, target.directory, target.name.c_str());
+  });
+}
+
+Result<> SystemDisk::unlink(const DirPtr& base, std::string_view name) {
+  return at(base, name, "remove", [](int dir, const char* last) { return ::unlinkat(dir, last, 0); });
+}
+
+Result<> SystemDisk::remove_dir(const DirPtr& base, std::string_view name) {
+  return at(base, name, "remove directory",
+            [](int dir, const char* last) { return ::unlinkat(dir, last, AT_REMOVEDIR); });
+}
+
+// --- metadata
+// -----------------------------------------------------------------------------------------------------------
+
+Result<> SystemDisk::set_mode(OpenFile& file, std::uint32_t mode) {
+  return outcome(::fchmod(real(file).fd.get(), mode), "set the mode of", real(file).name);
+}
+
+Result<> SystemDisk::set_mtime(OpenFile& file, std::int64_t mtime_ns) {
+  return outcome(::futimens(real(file).fd.get(), times_of(mtime_ns).data()), "set the time of", real(file).name);
+}
+
+Result<> SystemDisk::set_mode(const DirPtr& dir, std::uint32_t mode) {
+  const int fd = real(dir).fd.get();
+  int result = ::fchmod(fd, mode);
+  if (result != 0 && errno == EBADF) result = ::chmod(magic_path(fd).c_str(), mode);
+  return outcome(result, "set the mode of", real(dir).name);
+}
+
+Result<> SystemDisk::set_mtime(const DirPtr& dir, std::int64_t mtime_ns) {
+  const int fd = real(dir).fd.get();
+  int result = ::futimens(fd, times_of(mtime_ns).data());
+  if (result != 0 && errno == EBADF)
+    result = ::utimensat(AT_FDCWD, magic_path(fd).c_str(), times_of(mtime_ns).data(), 0);
+  return outcome(result, "set the time of", real(dir).name);
+}
+
+Result<> SystemDisk::set_link_mtime(const DirPtr& base, std::string_view name, std::int64_t mtime_ns) {
+  return at(base, name, "set the time of", [mtime_ns](int dir, const char* last) {
+    return ::utimensat(dir, last, times_of(mtime_ns).data(), AT_SYMLINK_NOFOLLOW);
+  });
+}
+
+Result<> SystemDisk::set_size(OpenFile& file, std::uint64_t bytes) {
+  int result = 0;
+  do {
+    result = ::ftruncate(real(file).fd.get(), static_cast<off_t>(bytes));
+  } while (result != 0 && errno == EINTR);
+  return outcome(result, "set the size of", real(file).name);
+}
+
+Result<> SystemDisk::allocate(OpenFile& file, std::uint64_t bytes) {
+  if (bytes == 0) return {};
+  int result = 0;
+  do {
+    result = ::fallocate(real(file).fd.get(), 0, 0, static_cast<off_t>(bytes));
+  } while (result != 0 && errno == EINTR);
+  if (result != 0 && (errno == EOPNOTSUPP || errno == ENOSYS)) return {};
+  return outcome(result, "reserve space for", real(file).name);
+}
+
+Result<> SystemDisk::sync_dir(const DirPtr& dir) {
+  int result = 0;
+  do {
+    result = ::fsync(real(dir).fd.get());
+  } while (result != 0 && errno == EINTR);
+  return outcome(result, "sync directory", real(dir).name);
+}
+
+Result<bool> SystemDisk::try_lock(OpenFile& file) {
+  int result = 0;
+  do {
+    result = ::flock(real(file).fd.get(), LOCK_EX | LOCK_NB);
+  } while (result != 0 && errno == EINTR);
+  if (result == 0) return true;
+  if (errno == EWOULDBLOCK) return false;
+  return failed("lock", real(file).name);
+}
+
+Result<Space> SystemDisk::space(const DirPtr& dir) {
+  struct statvfs found{};
+  struct statx raw{};
+  if (::fstatvfs(real(dir).fd.get(), &found) != 0 || !look(real(dir).fd.get(), "", STATX_TYPE, raw))
+    return failed("ask for the free space of", real(dir).name);
+  return Space{.free_bytes = std::uint64_t{found.f_bavail} * found.f_frsize,
+               .total_bytes = std::uint64_t{found.f_blocks} * found.f_frsize,
+               .file_system = makedev(raw.stx_dev_major, raw.stx_dev_minor)};
+}
+
+bool SystemDisk::has_xattrs(const DirPtr& base, std::string_view path) {
+  std::array<char, 4096> names;
+  std::size_t filled = 0;
+  bool more_than_fits = false;
+  const auto done = at(base, path, "list the attributes of", [&](int dir, const char* last) {
+    // There is no listxattrat before 6.13; this name leads to the same entry and follows no symlink at its end.
+    const ssize_t bytes = ::llistxattr(fmt::format("{}/{}", magic_path(dir), last).c_str(), names.data(), names.size());
+    more_than_fits = bytes < 0 && errno == ERANGE;
+    if (bytes > 0) filled = static_cast<std::size_t>(bytes);
+    return 0;
+  });
+  return done.has_value() && (more_than_fits || holds_own_attribute({names.data(), filled}));
+}
+
+}  // namespace
+
+std::unique_ptr<Disk> make_system_disk(ring::Ring* ring) {
+  return std::make_unique<SystemDisk>(ring);
+}
+
+void raise_file_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+}  // namespace longhaul::disk

@@ -1,0 +1,260 @@
+#include "disk/tree_walk.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "base/bytes.h"
+#include "base/check.h"
+#include "disk/roots.h"
+#include "protocol/bounds.h"
+
+namespace longhaul::disk {
+namespace {
+
+// What is kept of each directory between the root and where the walk is. The deepest `open_levels_max` of them hold
+// descriptors and a batch of names; those above hold two integers and are opened again, by path, on the way back.
+constexpr std::size_t open_levels_max = 64;
+constexpr std::size_t names_per_batch = 256;
+constexpr std::uint64_t block_bytes = 4096;
+
+struct Level {
+  std::size_t path_bytes = 0;  ///< how much of the walk's path leads to this directory
+  std::uint64_t inode = 0;     ///< to know it again
+  std::uint64_t device = 0;
+  std::uint64_t resume_at = 0;  ///< after the last name that was taken
+  DirPtr directory;             ///< null: closed to save descriptors
+  std::unique_ptr<DirStream> stream;
+  std::vector<DirEntry> names;
+  std::size_t next_name = 0;
+
+  void close() {
+    directory.reset();
+    stream.reset();
+    names = {};
+    next_name = 0;
+  }
+};
+
+/// What one call of `next` fills.
+struct Harvest {
+  Disk& disk;
+  std::vector<Entry>& entries;
+  std::vector<FileError>& errors;
+};
+
+EntryType entry_type(FileType type) {
+  switch (type) {
+    case FileType::directory:
+      return EntryType::directory;
+    case FileType::symlink:
+      return EntryType::symlink;
+    case FileType::file:
+    case FileType::other:
+      return EntryType::file;
+  }
+  return EntryType::file;
+}
+
+}  // namespace
+
+struct TreeWalk::State {
+  bool advance(const Harvest& harvest);
+  void enter_root(const Harvest& harvest);
+  void visit(const Harvest& harvest, const DirPtr& base, std::string_view name);
+  void descend(const Harvest& harvest, const DirPtr& base, std::string_view name, const Stat& found);
+  bool reopen(const Harvest& harvest, Level& level);
+  bool refill(const Harvest& harvest, Level& level);
+  void count_not_kept(Disk& disk, const DirPtr& base, std::string_view name, const Stat& found);
+  void report(const Harvest& harvest, Error error) const;
+  [[nodiscard]] std::string name_for_user(std::uint32_t origin, std::string_view entry_path) const;
+
+  std::vector<Root> roots;
+  std::size_t next_root = 0;
+  std::uint32_t origin = 0;   ///< the root that is walked now
+  std::string path;           ///< of what is looked at now, relative to that root's base
+  std::vector<Level> levels;  ///< from the root down
+  NotKept not_kept;
+};
+
+TreeWalk::TreeWalk() : state_(std::make_unique<State>()) {}
+TreeWalk::~TreeWalk() = default;
+
+Result<std::unique_ptr<TreeWalk>> TreeWalk::open(Disk& disk, const std::vector<std::string>& paths) {
+  auto roots = open_roots(disk, paths);
+  if (!roots) return std::unexpected(roots.error());
+  std::unique_ptr<TreeWalk> walk(new TreeWalk);
+  walk->state_->roots = std::move(*roots);
+  return walk;
+}
+
+bool TreeWalk::next(Disk& disk, std::vector<Entry>& out, std::vector<FileError>& errors, std::size_t max) {
+  const std::size_t entries_before = out.size();
+  const std::size_t errors_before = errors.size();
+  const Harvest harvest{.disk = disk, .entries = out, .errors = errors};
+  while (out.size() - entries_before < max && errors.size() - errors_before < max)
+    if (!state_->advance(harvest)) return false;
+  return true;
+}
+
+/// Takes one name, or one step up or to the next root. False at the end of everything.
+bool TreeWalk::State::advance(const Harvest& harvest) {
+  if (levels.empty()) {
+    if (next_root == roots.size()) return false;
+    enter_root(harvest);
+    return true;
+  }
+  Level& level = levels.back();
+  path.resize(level.path_bytes);
+  if (level.directory == nullptr && !reopen(harvest, level)) {
+    levels.pop_back();
+    return true;
+  }
+  if (level.next_name == level.names.size() && !refill(harvest, level)) {
+    levels.pop_back();
+    return true;
+  }
+  const DirEntry entry = std::move(level.names[level.next_name++]);
+  level.resume_at = entry.resume_at;
+  if (level.path_bytes == 0 && entry.name == landing_zone_name) return true;
+  if (!path.empty()) path += '/';
+  path += entry.name;
+  const DirPtr directory = level.directory;  // `visit` may add a level and move this one
+  visit(harvest, directory, entry.name);
+  return true;
+}
+
+void TreeWalk::State::enter_root(const Harvest& harvest) {
+  origin = static_cast<std::uint32_t>(next_root++);
+  const Root& root = roots[origin];
+  path = root.name;
+  visit(harvest, root.base, root.name);
+}
+
+/// Looks at `name` in `base`, which `path` leads to, and hands it over.
+void TreeWalk::State::visit(const Harvest& harvest, const DirPtr& base, std::string_view name) {
+  if (path.size() > protocol::path_bytes_max)
+    return report(harvest, {.code = Code::unsupported,
+                            .text = fmt::format("a path of {} bytes is longer than the {} that can be sent",
+                                                path.size(), protocol::path_bytes_max)});
+  const Result<Stat> found = harvest.disk.stat(base, name);
+  if (!found) return report(harvest, found.error());
+  count_not_kept(harvest.disk, base, name, *found);
+  if (found->type == FileType::other) return;
+
+  Entry entry{.type = entry_type(found->type),
+              .path = path,
+              .mode = found->mode,
+              .mtime_ns = found->mtime_ns,
+              .origin = origin};
+  if (found->type == FileType::file) {
+    entry.size = found->size;
+    entry.identity = {.ctime_ns = found->ctime_ns, .inode = found->inode, .device = found->device};
+  }
+  if (found->type == FileType::symlink) {
+    auto target = harvest.disk.read_link(base, name);
+    if (!target) return report(harvest, target.error());
+    entry.link_target = std::move(*target);
+  }
+  harvest.entries.push_back(std::move(entry));
+  if (found->type == FileType::directory) descend(harvest, base, name, *found);
+}
+
+void TreeWalk::State::descend(const Harvest& harvest, const DirPtr& base, std::string_view name, const Stat& found) {
+  auto directory = harvest.disk.open_dir(base, name);
+  if (!directory) return report(harvest, directory.error());
+  auto stream = harvest.disk.open_stream(*directory, 0);
+  if (!stream) return report(harvest, stream.error());
+  levels.push_back({.path_bytes = path.size(),
+                    .inode = found.inode,
+                    .device = found.device,
+                    .resume_at = 0,
+                    .directory = std::move(*directory),
+                    .stream = std::move(*stream),
+                    .names = {},
+                    .next_name = 0});
+  if (levels.size() > open_levels_max) levels[levels.size() - open_levels_max - 1].close();
+}
+
+/// Opens a directory again that was closed on the way down, and goes on behind the name that was taken last.
+bool TreeWalk::State::reopen(const Harvest& harvest, Level& level) {
+  auto directory = harvest.disk.open_dir(roots[origin].base, path);
+  if (!directory) {
+    report(harvest, directory.error());
+    return false;
+  }
+  const Result<Stat> found = harvest.disk.stat(*directory, "");
+  if (!found || found->inode != level.inode || found->device != level.device) {
+    report(harvest, {.code = Code::source_changed,
+                     .text = "the directory was moved or replaced while it was read; the rest of it was not sent"});
+    return false;
+  }
+  auto stream = harvest.disk.open_stream(*directory, level.resume_at);
+  if (!stream) {
+    report(harvest, stream.error());
+    return false;
+  }
+  level.directory = std::move(*directory);
+  level.stream = std::move(*stream);
+  return true;
+}
+
+bool TreeWalk::State::refill(const Harvest& harvest, Level& level) {
+  level.names.clear();
+  level.next_name = 0;
+  const Result<bool> more = level.stream->next(level.names, names_per_batch);
+  if (!more) report(harvest, more.error());
+  return !level.names.empty();
+}
+
+void TreeWalk::State::count_not_kept(Disk& disk, const DirPtr& base, std::string_view name, const Stat& found) {
+  switch (found.type) {
+    case FileType::other:
+      ++not_kept.special_files;
+      return;
+    case FileType::symlink:
+      return;
+    case FileType::file:
+      if (found.links > 1) ++not_kept.hard_links;
+      if (found.allocated_bytes + block_bytes < found.size) ++not_kept.sparse_files;
+      break;
+    case FileType::directory:
+      break;
+  }
+  if (!name.empty() && disk.has_xattrs(base, name)) ++not_kept.xattr_files;
+}
+
+void TreeWalk::State::report(const Harvest& harvest, Error error) const {
+  harvest.errors.push_back({.path = name_for_user(origin, path), .error = std::move(error)});
+}
+
+std::string TreeWalk::State::name_for_user(std::uint32_t its_origin, std::string_view entry_path) const {
+  const Root& root = roots[its_origin];
+  if (entry_path.empty()) return root.given;
+  return root.prefix + std::string(entry_path);
+}
+
+Result<FilePtr> TreeWalk::open_content(Disk& disk, const Entry& entry, bool direct) const {
+  LH_CHECK(entry.type == EntryType::file && entry.origin < state_->roots.size(), "a file of this walk is opened");
+  const DirPtr& base = state_->roots[entry.origin].base;
+  auto opened = disk.open_file(base, entry.path, Open::read, direct);
+  if (opened) return opened;
+  const Result<Stat> found = disk.stat(base, entry.path);
+  const std::string name = printable(source_path(entry));
+  if (!found && found.error().code == Code::not_found)
+    return fail(Code::source_changed, fmt::format("{} vanished before it could be sent", name));
+  if (found && found->type != FileType::file)
+    return fail(Code::source_changed, fmt::format("{} is no longer a regular file", name));
+  return opened;
+}
+
+std::string TreeWalk::source_path(const Entry& entry) const {
+  LH_CHECK(entry.origin < state_->roots.size(), "an entry of this walk is named");
+  return state_->name_for_user(entry.origin, entry.path);
+}
+
+const NotKept& TreeWalk::not_kept() const {
+  return state_->not_kept;
+}
+
+}  // namespace longhaul::disk

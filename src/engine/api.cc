@@ -1,0 +1,136 @@
+// The public sessions: a control role on its own thread behind blocking calls.
+#include <csignal>
+#include <future>
+#include <mutex>
+#include <utility>
+
+#include "base/usage.h"
+#include "disk/system_disk.h"
+#include "engine/runtime.h"
+#include "engine/session_core.h"
+#include "longhaul/transfer.h"
+#include "wire/tcp.h"
+
+namespace longhaul {
+namespace {
+
+using engine::SessionCore;
+using engine::SessionSetup;
+
+/// Waiting for an outcome ends when `stop` says "at once", even if the control role were stuck.
+class ThreadedSession final : public Session {
+ public:
+  static Result<std::unique_ptr<ThreadedSession>> make(SessionSetup setup) {
+    if (setup.options.cipher != Cipher::none)
+      return fail(Code::usage, "data would travel in clear: allow it with Cipher::none (--cipher none)");
+    std::signal(SIGPIPE, SIG_IGN);
+    disk::raise_file_limit();
+    auto session = std::unique_ptr<ThreadedSession>(new ThreadedSession());
+    session->core_ = static_cast<SessionCore*>(&session->runner_->start([&](engine::Kit kit) {
+      return std::make_unique<SessionCore>(std::move(kit), session->world_, std::move(setup));
+    }));
+    if (session->core_->problem()) return std::unexpected(*session->core_->problem());
+    return session;
+  }
+
+  ~ThreadedSession() override {
+    if (core_ != nullptr) core_->shut_down();
+    runner_.reset();
+  }
+
+  std::string ticket() const override { return core_->ticket(); }
+
+  Outcome send(std::unique_ptr<Source> source) override {
+    std::promise<Outcome> done;
+    auto outcome = done.get_future();
+    core_->send(engine::make_feed(std::move(source)), [&](Outcome it) { done.set_value(std::move(it)); });
+    return outcome.get();
+  }
+
+  Outcome receive(std::unique_ptr<Sink> sink) override { return begin_receive(std::move(sink)).get(); }
+
+  std::future<Outcome> begin_receive(std::unique_ptr<Sink> sink) {
+    auto done = std::make_shared<std::promise<Outcome>>();
+    auto outcome = done->get_future();
+    core_->receive(std::shared_ptr<Sink>(std::move(sink)), [done](Outcome it) { done->set_value(std::move(it)); });
+    return outcome;
+  }
+
+ private:
+  ThreadedSession() = default;
+  std::unique_ptr<wire::Wire> wire_ = wire::make_tcp_wire();
+  std::unique_ptr<engine::Runner> runner_ = engine::make_thread_runner();
+  engine::World world_{system_clock(), system_random(), *wire_, *runner_};
+  SessionCore* core_ = nullptr;
+};
+
+Result<std::unique_ptr<Session>> as_session(Result<std::unique_ptr<ThreadedSession>> made) {
+  if (!made) return std::unexpected(made.error());
+  return std::unique_ptr<Session>(std::move(*made));
+}
+
+SessionSetup setup_of(const Options& options, Observer observer, StopFlag* stop) {
+  SessionSetup setup;
+  setup.options = options;
+  setup.observer = std::move(observer);
+  setup.stop = stop;
+  return setup;
+}
+
+Result<security::Ticket> usable_ticket(const std::string& text) {
+  auto ticket = security::parse_ticket(text);
+  if (ticket && ticket->expires_s <= system_clock().wall_ns() / 1'000'000'000)
+    return fail(Code::refused, "this ticket has expired; ask the other side for a new one");
+  return ticket;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Session>> Session::listen(const Options& options, Observer observer, StopFlag* stop,
+                                                 const std::string& keep_in) {
+  auto setup = setup_of(options, std::move(observer), stop);
+  setup.keep_in = keep_in;
+  return as_session(ThreadedSession::make(std::move(setup)));
+}
+
+Result<std::unique_ptr<Session>> Session::dial(const std::string& ticket, const Options& options, Observer observer,
+                                               StopFlag* stop) {
+  auto parsed = usable_ticket(ticket);
+  if (!parsed) return std::unexpected(parsed.error());
+  auto setup = setup_of(options, std::move(observer), stop);
+  setup.ticket = std::move(*parsed);
+  return as_session(ThreadedSession::make(std::move(setup)));
+}
+
+Outcome copy(std::unique_ptr<Source> source, std::unique_ptr<Sink> sink, const Options& options, Observer observer,
+             StopFlag* stop) {
+  const auto failed = [](Error error) {
+    Outcome outcome;
+    outcome.error = std::move(error);
+    return outcome;
+  };
+  Options both = options;
+  both.cipher = Cipher::none;
+  both.listen = {"127.0.0.1"};
+  both.paths.clear();
+  both.workers = both.workers != 0 ? both.workers : 1;
+  auto listening = setup_of(both, nullptr, stop);
+  listening.reports_cpu = false;  // one process: the sender's figure holds both ends
+  auto receiver = ThreadedSession::make(std::move(listening));
+  if (!receiver) return failed(receiver.error());
+  auto dialling = setup_of(both, std::move(observer), stop);
+  auto ticket = usable_ticket((*receiver)->ticket());
+  if (!ticket) return failed(ticket.error());
+  dialling.ticket = std::move(*ticket);
+  auto sender = ThreadedSession::make(std::move(dialling));
+  if (!sender) return failed(sender.error());
+  auto received = (*receiver)->begin_receive(std::move(sink));
+  Outcome outcome = (*sender)->send(std::move(source));
+  sender->reset();
+  if (!outcome.ok) receiver->reset();  // it need not wait for a sender that has given up
+  Outcome landed = received.get();
+  if (outcome.ok && !landed.ok) return landed;
+  return outcome;
+}
+
+}  // namespace longhaul

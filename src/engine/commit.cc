@@ -1,0 +1,279 @@
+#include "engine/commit.h"
+
+#include <algorithm>
+#include <unordered_set>
+#include <utility>
+
+#include "base/bytes.h"
+#include "base/check.h"
+#include "engine/landing_ops.h"
+
+namespace longhaul::engine {
+namespace {
+
+constexpr Time whole_wait = 10 * millisecond;   // small files gather so long
+constexpr Time chunk_wait = 250 * millisecond;  // chunks: bounds what a crash can cost
+constexpr std::size_t group_files_max = 512;
+
+}  // namespace
+
+Commit::Commit(disk::Disk& disk, journal::LandingZone& zone, journal::ManifestLog& manifest, CommitEvents& events)
+    : disk_(disk), zone_(zone), manifest_(manifest), events_(events) {}
+
+bool Commit::empty() const {
+  return gathering_.whole.empty() && gathering_.chunks.empty() && gathering_.finished.empty() &&
+         gathering_.dirty.empty();
+}
+
+void Commit::add_whole(std::shared_ptr<InFile> file, const Digest& root, std::shared_ptr<InBundle> bundle, Time now) {
+  {
+    const std::lock_guard lock(file->mutex);
+    file->closed = true;
+  }
+  const std::uint64_t size = file->entry.size;
+  gathering_.whole.push_back({std::move(file), root, std::move(bundle), size});
+  oldest_whole_ = std::min(oldest_whole_, now);
+}
+
+void Commit::add_chunk(std::shared_ptr<InChunk> chunk, Time now) {
+  gathering_.chunks.push_back(std::move(chunk));
+  oldest_chunk_ = std::min(oldest_chunk_, now);
+}
+
+void Commit::add_finished(std::shared_ptr<InFile> file, Time now) {
+  gathering_.finished.push_back(std::move(file));
+  oldest_whole_ = std::min(oldest_whole_, now);
+}
+
+void Commit::add_dirty(disk::DirPtr dir) {
+  if (gathering_.dirty.empty() || gathering_.dirty.back() != dir) gathering_.dirty.push_back(std::move(dir));
+}
+
+void Commit::drop(const InFile& file) {
+  std::erase_if(gathering_.chunks, [&](const auto& chunk) { return chunk->file.get() == &file; });
+  std::erase_if(gathering_.finished, [&](const auto& each) { return each.get() == &file; });
+  if (phase_ != Phase::gather) lost_.insert(&file);
+}
+
+Time Commit::step(Time now, bool flush) {
+  if (phase_ == Phase::gather) {
+    const bool many = gathering_.whole.size() + gathering_.finished.size() >= group_files_max ||
+                      gathering_.dirty.size() >= group_files_max;
+    const Time due = std::min(oldest_whole_ == time_never ? time_never : oldest_whole_ + whole_wait,
+                              oldest_chunk_ == time_never ? time_never : oldest_chunk_ + chunk_wait);
+    if (empty() || !(many || flush || due <= now)) return empty() ? time_never : due;
+    start_group();
+  }
+  while (phase_ != Phase::gather && outstanding_ == 0) next_phase();
+  if (phase_ == Phase::gather) return empty() ? time_never : now;
+  return time_never;
+}
+
+void Commit::start_group() {
+  group_ = std::exchange(gathering_, {});
+  oldest_whole_ = oldest_chunk_ = time_never;
+  lost_.clear();
+  begin_phase(Phase::sync_data);
+}
+
+void Commit::next_phase() {
+  switch (phase_) {
+    case Phase::gather:
+      return;
+    case Phase::sync_data:
+      return begin_phase(Phase::write_journal);
+    case Phase::write_journal:
+      return begin_phase(Phase::sync_journal);
+    case Phase::sync_journal:
+      return begin_phase(Phase::write_manifest);
+    case Phase::write_manifest:
+      return begin_phase(Phase::sync_manifest);
+    case Phase::sync_manifest:
+      if (!manifest_failed_) publish();
+      group_ = {};
+      steps_.clear();
+      phase_ = Phase::gather;
+      return;
+  }
+}
+
+void Commit::begin_phase(Phase phase) {
+  phase_ = phase;
+  steps_.clear();
+  switch (phase) {
+    case Phase::gather:
+      break;
+    case Phase::sync_data:
+      sync_data();
+      break;
+    case Phase::write_journal:
+      write_journals();
+      break;
+    case Phase::sync_journal:
+      sync_journals();
+      break;
+    case Phase::write_manifest:
+      answer_chunks();
+      write_manifest();
+      break;
+    case Phase::sync_manifest:
+      if (!group_.whole.empty()) submit(disk::Operation::Kind::sync_data, manifest_.file_ptr(), nullptr);
+      break;
+  }
+}
+
+Commit::Step& Commit::submit(disk::Operation::Kind kind, disk::FilePtr file, std::shared_ptr<InFile> in_file) {
+  Step& step = steps_.emplace_back();
+  step.kind = kind;
+  step.keep = std::move(file);
+  step.file = step.keep.get();
+  step.in_file = std::move(in_file);
+  ++outstanding_;
+  if (kind != disk::Operation::Kind::write) disk_.submit(step);  // writes get their bytes first
+  return step;
+}
+
+void Commit::completed(disk::Operation& operation) {
+  auto& step = static_cast<Step&>(operation);
+  --outstanding_;
+  if (step.result >= 0) return;
+  const bool is_sync = step.kind != disk::Operation::Kind::write;
+  const int code = static_cast<int>(-step.result);
+  if (!step.in_file) {
+    manifest_failed_ = true;
+    events_.commit_failed(error_of_errno(code, "cannot write the manifest in the target's landing zone"));
+    return;
+  }
+  lose(step.in_file, step.bundle,
+       error_of_errno(code, std::string(is_sync ? "cannot sync " : "cannot journal ") +
+                                printable(step.in_file->entry.path) + " at the receiver"));
+}
+
+void Commit::lose(const std::shared_ptr<InFile>& file, const std::shared_ptr<InBundle>& bundle, Error error) {
+  if (!lost_.insert(file.get()).second) return;
+  events_.landing_lost(file, bundle, std::move(error));
+}
+
+void Commit::sync_data() {
+  for (auto& whole : group_.whole) {
+    Step& step = submit(disk::Operation::Kind::sync_file, whole.file->landing_file.data, whole.file);
+    step.bundle = whole.bundle;
+  }
+  std::unordered_set<const InFile*> synced;
+  for (auto& file : group_.finished) {
+    if (!prepare_finished(file)) continue;
+    synced.insert(file.get());
+    submit(disk::Operation::Kind::sync_file, file->landing_file.data, file);
+  }
+  for (auto& chunk : group_.chunks)
+    if (!lost(*chunk->file) && synced.insert(chunk->file.get()).second)
+      submit(disk::Operation::Kind::sync_data, chunk->file->landing_file.data, chunk->file);
+}
+
+/// Everything that may touch the file before its last fsync.
+bool Commit::prepare_finished(const std::shared_ptr<InFile>& file) {
+  {
+    const std::lock_guard lock(file->mutex);
+    file->closed = true;
+  }
+  disk::OpenFile& data = *file->landing_file.data;
+  Result<> ready = disk_.set_size(data, file->entry.size);  // cuts O_DIRECT's padding
+  if (ready) ready = set_metadata(disk_, data, file->entry);
+  if (ready) return true;
+  lost_.insert(file.get());
+  events_.publish_failed(file, nullptr, std::move(ready.error()));
+  return false;
+}
+
+void Commit::write_journals() {
+  for (auto& chunk : group_.chunks) {
+    if (lost(*chunk->file)) continue;
+    const journal::LandingFile& landing = chunk->file->landing_file;
+    const std::uint64_t first = chunk->index * (chunk->file->chunk_bytes / protocol::node_bytes);
+    const std::vector<Digest> nodes = node_digests(*chunk);
+    Step& step = submit(disk::Operation::Kind::write, landing.journal, chunk->file);
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+      const auto record = journal::encode_record(landing, first + i, nodes[i]);
+      step.buffer.insert(step.buffer.end(), record.begin(), record.end());
+    }
+    step.data = step.buffer.data();
+    step.bytes = static_cast<std::uint32_t>(step.buffer.size());
+    step.offset = journal::record_offset(landing, first);
+    disk_.submit(step);
+  }
+}
+
+void Commit::sync_journals() {
+  std::unordered_set<const InFile*> synced;
+  for (auto& chunk : group_.chunks)
+    if (!lost(*chunk->file) && synced.insert(chunk->file.get()).second)
+      submit(disk::Operation::Kind::sync_data, chunk->file->landing_file.journal, chunk->file);
+}
+
+void Commit::answer_chunks() {
+  for (auto& chunk : group_.chunks) {
+    InFile& file = *chunk->file;
+    if (lost(file)) continue;
+    {
+      const std::lock_guard lock(file.mutex);
+      file.durable.add(chunk->index);
+      file.chunks.erase(chunk->index);
+    }
+    events_.chunk_durable(chunk->file, chunk->index);
+  }
+  group_.chunks.clear();
+}
+
+void Commit::write_manifest() {
+  for (auto& file : group_.finished) {
+    if (lost(*file)) continue;
+    auto root = zone_.root_digest(file->landing_file, file->entry.size);
+    if (!root) {
+      lose(file, nullptr, std::move(root.error()));
+      continue;
+    }
+    group_.whole.push_back({file, *root, nullptr, file->entry.size});
+  }
+  std::erase_if(group_.whole, [&](const Whole& whole) { return lost(*whole.file); });
+  if (group_.whole.empty()) return;
+  Step& step = submit(disk::Operation::Kind::write, manifest_.file_ptr(), nullptr);
+  for (const Whole& whole : group_.whole)
+    journal::encode_manifest_record({whole.file->entry.path, whole.size, whole.file->entry.mtime_ns, whole.root},
+                                    step.buffer);
+  step.data = step.buffer.data();
+  step.bytes = static_cast<std::uint32_t>(step.buffer.size());
+  step.offset = manifest_.end_offset();
+  manifest_.written(step.bytes);
+  disk_.submit(step);
+}
+
+std::vector<disk::DirPtr> Commit::directories_to_sync(const std::vector<Whole>& published) const {
+  std::vector<disk::DirPtr> dirs = group_.dirty;
+  for (const Whole& whole : published) dirs.push_back(whole.file->parent);
+  for (const Whole& whole : published) dirs.push_back(whole.file->zone);
+  std::vector<disk::DirPtr> unique;
+  std::unordered_set<const disk::OpenDir*> seen;
+  for (auto& dir : dirs)
+    if (seen.insert(dir.get()).second) unique.push_back(dir);
+  return unique;
+}
+
+void Commit::publish() {
+  std::vector<Whole> renamed;
+  for (Whole& whole : group_.whole) {
+    if (auto done = zone_.publish(whole.file->landing_file, whole.file->parent, whole.file->name); !done)
+      events_.publish_failed(whole.file, whole.bundle, std::move(done.error()));
+    else
+      renamed.push_back(whole);
+  }
+  for (const auto& dir : directories_to_sync(renamed)) {
+    if (auto synced = disk_.sync_dir(dir); !synced) return events_.commit_failed(std::move(synced.error()));
+  }
+  for (Whole& whole : renamed) {
+    whole.file->landing_file.data.reset();
+    whole.file->landing_file.journal.reset();
+    events_.published(whole.file, whole.bundle);
+  }
+}
+
+}  // namespace longhaul::engine

@@ -1,0 +1,309 @@
+#include "engine/desk.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "engine/landing_ops.h"
+#include "protocol/bounds.h"
+
+namespace longhaul::engine {
+namespace {
+
+constexpr std::size_t open_dirs_max = 128;
+constexpr int durable_ranges_max = 2 * 2048;
+
+std::pair<std::string, std::string> split_path(const std::string& path) {
+  const auto slash = path.rfind('/');
+  if (slash == std::string::npos) return {"", path};
+  return {path.substr(0, slash), path.substr(slash + 1)};
+}
+
+Decision done() {
+  Decision decision;
+  decision.verdict.set_action(protocol::Verdict::DONE);
+  return decision;
+}
+
+bool is_fatal(Code code) {
+  return code == Code::no_space || code == Code::read_only;
+}
+
+}  // namespace
+
+Result<> check_target_path(const std::string& path) {
+  const auto bad = [&](const char* why) {
+    return fail(Code::refused, "the name " + printable(path.substr(0, 200)) + " is refused: it " + why);
+  };
+  if (path.size() > protocol::path_bytes_max) return bad("is too long");
+  if (path.find('\0') != std::string::npos) return bad("holds a zero byte");
+  std::size_t begin = 0;
+  while (begin <= path.size() && !path.empty()) {
+    const std::size_t end = std::min(path.find('/', begin), path.size());
+    const std::string_view part(path.data() + begin, end - begin);
+    if (part.empty() || part == "." || part == "..") return bad("would lead out of the target");
+    if (part.size() > protocol::name_bytes_max) return bad("has a component of over 255 bytes");
+    if (begin == 0 && part == journal::zone_name) return bad("is the landing zone");
+    begin = end + 1;
+  }
+  return {};
+}
+
+Result<> Desk::open() {
+  if (setup_.zone == nullptr) return {};
+  auto log = journal::DirectoryLog::create(setup_.disk, setup_.zone->directory(), setup_.scratch_name);
+  if (!log) return std::unexpected(log.error());
+  directories_ = std::move(*log);
+
+  constexpr std::int64_t odd_ns = 1'000'000'001'123'456'789;
+  const std::string probe = setup_.scratch_name + ".mtime";
+  auto file = setup_.disk.open_file(setup_.zone->directory(), probe, disk::Open::create_or_open, false);
+  if (!file) return std::unexpected(file.error());
+  if (auto set = setup_.disk.set_mtime(**file, odd_ns); !set) return set;
+  const auto kept = setup_.disk.stat(**file);
+  if (!kept) return std::unexpected(kept.error());
+  for (const std::int64_t step : std::array<std::int64_t, 6>{1, 100, 1000, 1'000'000, 1'000'000'000, 2'000'000'000}) {
+    mtime_granularity_ns_ = step;
+    if (odd_ns / step * step == kept->mtime_ns) break;
+  }
+  return setup_.disk.unlink(setup_.zone->directory(), probe);
+}
+
+Decision Desk::refuse(Code code, std::string text) {
+  Decision decision;
+  if (is_fatal(code)) decision.fatal = Error{code, text, 0};
+  decision.verdict.set_action(protocol::Verdict::REFUSE);
+  decision.verdict.set_code(static_cast<std::uint32_t>(code));
+  decision.verdict.set_text(text.substr(0, protocol::text_bytes_max));
+  return decision;
+}
+
+Decision Desk::skip(const Entry& entry) {
+  setup_.counters.skipped_files.fetch_add(1, std::memory_order_relaxed);
+  setup_.counters.skipped_bytes.fetch_add(entry.size, std::memory_order_relaxed);
+  Decision decision;
+  decision.verdict.set_action(protocol::Verdict::SKIP);
+  return decision;
+}
+
+Decision Desk::decide(std::uint64_t id, Entry entry) {
+  setup_.counters.entries.fetch_add(1, std::memory_order_relaxed);
+  if (entry.type == EntryType::file) {
+    setup_.counters.files_found.fetch_add(1, std::memory_order_relaxed);
+    setup_.counters.bytes_found.fetch_add(entry.size, std::memory_order_relaxed);
+  }
+  if (auto sane = check_target_path(entry.path); !sane) return refuse(sane.error().code, sane.error().text);
+  if (entry.size > protocol::file_bytes_max)
+    return refuse(Code::refused, printable(entry.path) + " claims an impossible size");
+  if (setup_.zone == nullptr) return take_sink_file(id, std::move(entry));
+  if (entry.type == EntryType::directory) return take_directory(entry);
+  if (entry.path.empty()) return refuse(Code::refused, "a file without a name is refused");
+  auto [parent_path, name] = split_path(entry.path);
+  auto parent = directory(parent_path);
+  if (!parent)
+    return refuse(parent.error().code,
+                  "cannot open the directory of " + printable(entry.path) + ": " + parent.error().text);
+  if (entry.type == EntryType::symlink) return take_symlink(entry, *parent, name);
+  return take_file(id, std::move(entry), *parent, parent_path, std::move(name));
+}
+
+Result<disk::DirPtr> Desk::directory(const std::string& path) {
+  if (path.empty()) return setup_.zone->root();
+  if (const auto at = open_dirs_.find(path); at != open_dirs_.end()) return at->second;
+  auto opened = setup_.disk.open_dir(setup_.zone->root(), path);
+  if (!opened) return opened;
+  if (open_dirs_.size() >= open_dirs_max) open_dirs_.clear();
+  open_dirs_[path] = *opened;
+  return opened;
+}
+
+Decision Desk::take_directory(const Entry& entry) {
+  Decision decision = done();
+  if (!entry.path.empty()) {
+    const auto [parent_path, name] = split_path(entry.path);
+    auto parent = directory(parent_path);
+    if (!parent)
+      return refuse(parent.error().code,
+                    "cannot open the directory of " + printable(entry.path) + ": " + parent.error().text);
+    const auto there = setup_.disk.stat(*parent, name);
+    if (there && there->type != disk::FileType::directory)
+      return refuse(Code::busy,
+                    printable(entry.path) +
+                        " is a directory at the sender and something else at the target; move that away first");
+    if (there && (there->mode & 0700) != 0700) {
+      // Left read-only by an earlier run: it gets its own mode back at the end.
+      if (auto dir = directory(entry.path)) (void)setup_.disk.set_mode(*dir, there->mode | 0700);
+    }
+    if (!there) {
+      if (auto made = setup_.disk.make_dir(*parent, name, (entry.mode & 0777) | 0700); !made)
+        return refuse(made.error().code,
+                      "cannot make the directory " + printable(entry.path) + ": " + made.error().text);
+      decision.dirty = *parent;
+    }
+  }
+  setup_.counters.directories.fetch_add(1, std::memory_order_relaxed);
+  if (auto logged = directories_->append({entry.path, entry.mode, entry.mtime_ns}); !logged)
+    return refuse(logged.error().code, logged.error().text);
+  return decision;
+}
+
+Decision Desk::take_symlink(const Entry& entry, const disk::DirPtr& parent, const std::string& name) {
+  const auto there = setup_.disk.stat(parent, name);
+  if (there && there->type == disk::FileType::directory)
+    return refuse(Code::busy, printable(entry.path) +
+                                  " is a symlink at the sender and a directory at the target; move that away first");
+  Decision decision = done();
+  setup_.counters.symlinks.fetch_add(1, std::memory_order_relaxed);
+  if (there && there->type == disk::FileType::symlink) {
+    const auto target = setup_.disk.read_link(parent, name);
+    if (target && *target == entry.link_target) {
+      if (!unchanged(*there, entry)) (void)setup_.disk.set_link_mtime(parent, name, entry.mtime_ns);
+      return decision;
+    }
+  }
+  // Made beside the landing files and renamed, so that an existing name changes in one step.
+  const auto [parent_path, unused] = split_path(entry.path);
+  auto zone = setup_.zone->zone_for(parent, parent_path);
+  if (!zone) return refuse(zone.error().code, zone.error().text);
+  const std::string scratch = setup_.scratch_name + ".link";
+  (void)setup_.disk.unlink(*zone, scratch);
+  Result<> made = setup_.disk.make_symlink(entry.link_target, *zone, scratch);
+  if (made) made = setup_.disk.set_link_mtime(*zone, scratch, entry.mtime_ns);
+  if (made) made = setup_.disk.rename(*zone, scratch, parent, name);
+  if (!made)
+    return refuse(made.error().code, "cannot make the symlink " + printable(entry.path) + ": " + made.error().text);
+  decision.dirty = parent;
+  return decision;
+}
+
+bool Desk::unchanged(const disk::Stat& there, const Entry& entry) const {
+  const auto grain = [&](std::int64_t ns) { return ns / mtime_granularity_ns_; };
+  return grain(there.mtime_ns) == grain(entry.mtime_ns);
+}
+
+void Desk::match_mode(const disk::DirPtr& parent, const std::string& name, const disk::Stat& there,
+                      const Entry& entry) {
+  if ((there.mode & 01777) == (entry.mode & 01777)) return;
+  if (auto file = setup_.disk.open_file(parent, name, disk::Open::read, false))
+    (void)setup_.disk.set_mode(**file, entry.mode & 01777);
+}
+
+Decision Desk::take_file(std::uint64_t id, Entry entry, const disk::DirPtr& parent, const std::string& parent_path,
+                         std::string name) {
+  const auto there = setup_.disk.stat(parent, name);
+  if (there && there->type == disk::FileType::directory)
+    return refuse(Code::busy, printable(entry.path) +
+                                  " is a file at the sender and a directory at the target; move that away first");
+  if (there && there->type == disk::FileType::file && entry.size_known && there->size == entry.size &&
+      unchanged(*there, entry)) {
+    match_mode(parent, name, *there, entry);
+    return skip(entry);
+  }
+  return begin_file(id, std::move(entry), parent, parent_path, std::move(name));
+}
+
+Decision Desk::begin_file(std::uint64_t id, Entry entry, const disk::DirPtr& parent, const std::string& parent_path,
+                          std::string name) {
+  auto zone = setup_.zone->zone_for(parent, parent_path);
+  if (!zone) return refuse(zone.error().code, zone.error().text);
+  auto file = std::make_shared<InFile>();
+  file->id = id;
+  file->entry = std::move(entry);
+  file->name = std::move(name);
+  file->parent = parent;
+  file->zone = std::move(*zone);
+  file->chunk_bytes = setup_.chunk_bytes;
+  file->direct = setup_.direct;
+  Decision decision;
+  decision.verdict.set_action(protocol::Verdict::SEND);
+  if (!file->entry.size_known || file->entry.size > protocol::whole_bytes_max) {
+    auto landing = setup_.zone->begin_large(file->entry, parent, setup_.chunk_bytes, setup_.direct, setup_.random);
+    if (!landing) return refuse(landing.error().code, landing.error().text);
+    file->landing = Landing::journalled;
+    file->landing_file = std::move(*landing);
+    file->chunk_bytes = file->landing_file.chunk_bytes;
+    decision.verdict.set_chunk_bytes(file->chunk_bytes);
+    const auto& nodes = file->landing_file.durable_nodes;
+    const std::uint64_t nodes_per_chunk = file->chunk_bytes / protocol::node_bytes;
+    for (std::uint64_t first = 0; first < nodes.size(); first += nodes_per_chunk) {
+      const std::uint64_t last = std::min<std::uint64_t>(first + nodes_per_chunk, nodes.size());
+      bool whole = true;
+      for (std::uint64_t node = first; node < last; ++node) whole = whole && nodes[node];
+      if (!whole || decision.verdict.durable_size() >= durable_ranges_max) continue;  // what is not told is sent again
+      const std::uint64_t chunk = first / nodes_per_chunk;
+      file->durable.add(chunk);
+      setup_.counters.skipped_bytes.fetch_add(chunk_content_bytes(file->entry.size, file->chunk_bytes, chunk),
+                                              std::memory_order_relaxed);
+      const int pairs = decision.verdict.durable_size();
+      if (pairs > 0 && decision.verdict.durable(pairs - 2) + decision.verdict.durable(pairs - 1) == chunk) {
+        decision.verdict.set_durable(pairs - 1, decision.verdict.durable(pairs - 1) + 1);
+      } else {
+        decision.verdict.add_durable(chunk);
+        decision.verdict.add_durable(1);
+      }
+    }
+  }
+  setup_.files.add(file);
+  decision.file = std::move(file);
+  return decision;
+}
+
+Decision Desk::take_sink_file(std::uint64_t id, Entry entry) {
+  auto writer = setup_.sink.create(entry);
+  if (!writer) return refuse(writer.error().code, writer.error().text);
+  if (entry.type == EntryType::directory) setup_.counters.directories.fetch_add(1, std::memory_order_relaxed);
+  if (entry.type == EntryType::symlink) setup_.counters.symlinks.fetch_add(1, std::memory_order_relaxed);
+  if (entry.type != EntryType::file) return done();
+  if (*writer == nullptr) return skip(entry);
+  auto file = std::make_shared<InFile>();
+  file->id = id;
+  file->entry = std::move(entry);
+  file->name = file->entry.path;
+  file->landing = Landing::sink;
+  file->writer = std::move(*writer);
+  file->chunk_bytes = protocol::node_bytes;  // kept in memory: the window is counted in chunks of this size
+  setup_.files.add(file);
+  Decision decision;
+  decision.verdict.set_action(protocol::Verdict::SEND);
+  decision.verdict.set_chunk_bytes(file->chunk_bytes);
+  decision.file = std::move(file);
+  return decision;
+}
+
+Result<std::uint64_t> Desk::finish_directories() {
+  std::uint64_t failed = 0;
+  if (!directories_) return failed;
+  auto read = directories_->read_backwards([&](const journal::DirectoryRecord& record) {
+    auto dir = setup_.disk.open_dir(setup_.zone->root(), record.path);
+    Result<> finished;
+    if (dir) finished = setup_.disk.set_mode(*dir, record.mode & 01777);
+    if (dir && finished) finished = setup_.disk.set_mtime(*dir, record.mtime_ns);
+    // One that its owner cannot read cannot be opened again to be synced.
+    if (dir && finished && (record.mode & 0400) == 0) finished = setup_.disk.sync_dir(*dir);
+    if (dir && finished) return;
+    ++failed;
+    log::warn("cannot finish the directory " + printable(record.path) + ": " +
+              (dir ? finished.error().text : dir.error().text));
+  });
+  // Synced in a second pass: one commit of the file system then serves many directories.
+  if (read)
+    read = directories_->read_backwards([&](const journal::DirectoryRecord& record) {
+      if ((record.mode & 0400) == 0) return;
+      auto dir = setup_.disk.open_dir(setup_.zone->root(), record.path);
+      const Result<> synced = dir ? setup_.disk.sync_dir(*dir) : std::unexpected(dir.error());
+      if (!synced) log::warn("cannot sync the directory " + printable(record.path) + ": " + synced.error().text);
+    });
+  if (!read) return std::unexpected(read.error());
+  if (auto removed = directories_->remove(); !removed) return std::unexpected(removed.error());
+  directories_.reset();
+  return failed;
+}
+
+void Desk::abandon() {
+  if (directories_) (void)directories_->remove();
+}
+
+}  // namespace longhaul::engine

@@ -1,0 +1,77 @@
+#include "engine/landing_ops.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "base/bytes.h"
+#include "chunk/digest_tree.h"
+
+namespace longhaul::engine {
+
+Result<disk::DirPtr> open_target(disk::Disk& disk, std::string path) {
+  auto opened = disk.open_root(path);
+  if (opened || opened.error().code != Code::not_found) return opened;
+  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+  const auto slash = path.rfind('/');
+  const std::string parent_path = slash == std::string::npos ? "." : path.substr(0, std::max<std::size_t>(slash, 1));
+  auto parent = disk.open_root(parent_path);
+  if (!parent)
+    return fail(parent.error().code, "cannot make the target " + printable(path) + ": " + parent.error().text,
+                parent.error().system_errno);
+  const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
+  if (auto made = disk.make_dir(*parent, name, 0777); !made) return std::unexpected(made.error());
+  if (auto synced = disk.sync_dir(*parent); !synced) return std::unexpected(synced.error());
+  return disk.open_root(path);
+}
+
+Result<disk::FilePtr> landing_data(disk::Disk& disk, journal::LandingZone& zone, InFile& file) {
+  const std::lock_guard lock(file.mutex);
+  if (file.closed) return disk::FilePtr{};
+  if (!file.landing_file.data) {
+    auto begun = zone.begin_small(disk, file.entry.path, file.zone);
+    if (!begun) return std::unexpected(begun.error());
+    file.landing_file = std::move(*begun);
+  }
+  return file.landing_file.data;
+}
+
+Result<> set_metadata(disk::Disk& disk, disk::OpenFile& data, const Entry& entry) {
+  if (auto done = disk.set_mode(data, entry.mode & 01777); !done) return done;
+  return disk.set_mtime(data, entry.mtime_ns);
+}
+
+std::uint64_t chunk_content_bytes(std::uint64_t size, std::uint64_t chunk_bytes, std::uint64_t index) {
+  const std::uint64_t begin = index * chunk_bytes;
+  return begin >= size ? 0 : std::min(chunk_bytes, size - begin);
+}
+
+bool frame_in_place(const InFile& file, const protocol::FrameHeader& header, std::uint32_t frame_bytes) {
+  constexpr auto offset_max = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+  if (header.chunk >= offset_max / file.chunk_bytes) return false;
+  const std::uint64_t begin = header.chunk * file.chunk_bytes;
+  const std::uint64_t frame_begin = std::uint64_t{header.frame_index} * frame_bytes;
+  if (header.offset != begin + frame_begin || header.frame_count > file.chunk_bytes / frame_bytes) return false;
+  const bool last = header.frame_index + 1 == header.frame_count;
+  if (!file.entry.size_known) return last ? header.raw_bytes <= frame_bytes : header.raw_bytes == frame_bytes;
+  const std::uint64_t content = chunk_content_bytes(file.entry.size, file.chunk_bytes, header.chunk);
+  return header.frame_count == (content + frame_bytes - 1) / frame_bytes &&
+         header.raw_bytes == std::min<std::uint64_t>(frame_bytes, content - frame_begin);
+}
+
+std::vector<Digest> node_digests(const InChunk& chunk) {
+  static constexpr Digest unused{};
+  std::vector<Digest> leaves;
+  for (unsigned frame = 0; frame < chunk.claims.frame_count(); ++frame) {
+    const Digest* kept = chunk.claims.leaves_of(frame);
+    for (std::size_t leaf = 0; leaf < protocol::leaves_per_frame_max && kept[leaf] != unused; ++leaf)
+      leaves.push_back(kept[leaf]);
+  }
+  std::vector<Digest> nodes;
+  for (std::size_t at = 0; at < leaves.size(); at += protocol::leaves_per_node) {
+    const std::size_t count = std::min<std::size_t>(protocol::leaves_per_node, leaves.size() - at);
+    nodes.push_back(chunk::node_digest({leaves.data() + at, count}));
+  }
+  return nodes;
+}
+
+}  // namespace longhaul::engine

@@ -1,0 +1,34 @@
+// What happens to a file that lands whole: opened on first use, metadata last, its digest from the kept leaves.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/digest.h"
+#include "disk/disk.h"
+#include "engine/incoming.h"
+#include "protocol/frame.h"
+
+namespace longhaul::engine {
+
+/// The target directory that a user named; made when only its last part is missing.
+Result<disk::DirPtr> open_target(disk::Disk& disk, std::string path);
+
+/// The landing file of `file`, opened now if it lands whole and this is its first frame. Null: closed, drop the frame.
+Result<disk::FilePtr> landing_data(disk::Disk& disk, journal::LandingZone& zone, InFile& file);
+
+/// Mode and mtime by descriptor, mtime last; nothing is written afterwards.
+Result<> set_metadata(disk::Disk& disk, disk::OpenFile& data, const Entry& entry);
+
+/// Content bytes of chunk `index` of a file of `size` bytes.
+[[nodiscard]] std::uint64_t chunk_content_bytes(std::uint64_t size, std::uint64_t chunk_bytes, std::uint64_t index);
+
+/// The frame is just what a sender that keeps to the agreed cut would send: whole, in its place, inside the file.
+/// Everything that a peer could do with an odd frame (write elsewhere, leave holes, overlap) ends here.
+[[nodiscard]] bool frame_in_place(const InFile& file, const protocol::FrameHeader& header, std::uint32_t frame_bytes);
+
+/// Node digests of a complete chunk from the leaf digests that its claims kept. `frame_bytes`: how it was cut.
+[[nodiscard]] std::vector<Digest> node_digests(const InChunk& chunk);
+
+}  // namespace longhaul::engine

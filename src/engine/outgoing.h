@@ -1,0 +1,65 @@
+// What a sender knows of files and chunks that are on their way.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "engine/feed.h"
+#include "longhaul/entry.h"
+
+namespace longhaul::engine {
+
+struct Extent {
+  std::uint64_t offset = 0;
+  std::uint64_t bytes = 0;
+};
+
+/// A file that is sent in chunks of its own. Shared by planner and workers.
+struct OutgoingFile {
+  std::uint32_t transfer = 0;
+  std::uint64_t id = 0;
+  Entry entry;
+  std::shared_ptr<Feed> feed;
+  std::uint64_t chunk_bytes = 0;
+  bool direct = false;
+  bool one_chunk = false;  ///< the sender looks at the identity before it sends the last frame; no FileEnd
+
+  std::mutex mutex;  ///< guards `content`: opened by the first worker that needs it
+  Content content;
+};
+
+/// Small files that travel together. Every attempt cuts it into the same frames.
+struct BundlePlan {
+  struct File {
+    std::uint64_t id = 0;
+    Entry entry;
+  };
+  std::uint64_t number = 0;
+  std::vector<File> files;
+  std::vector<std::size_t> frame_begins;  ///< index of each frame's first file
+  std::uint64_t bytes = 0;                ///< of all contents
+  std::shared_ptr<Feed> feed;
+  std::uint32_t transfer = 0;
+};
+
+/// One chunk, given to one stream.
+struct ChunkTask {
+  std::shared_ptr<OutgoingFile> file;  ///< or
+  std::shared_ptr<const BundlePlan> bundle;
+  std::uint64_t chunk = 0;  ///< index in the file; number of the bundle
+  Extent extent;            ///< in the file; bundles: bytes only
+  std::uint32_t frame_bytes = 0;
+  std::uint32_t attempt = 0;
+
+  [[nodiscard]] std::uint32_t transfer() const { return file ? file->transfer : bundle->transfer; }
+  [[nodiscard]] std::uint64_t file_id() const { return file ? file->id : ~std::uint64_t{0}; }
+  [[nodiscard]] unsigned frame_count() const {
+    if (bundle) return static_cast<unsigned>(bundle->frame_begins.size());
+    return static_cast<unsigned>((extent.bytes + frame_bytes - 1) / frame_bytes);
+  }
+};
+
+}  // namespace longhaul::engine

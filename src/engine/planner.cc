@@ -1,0 +1,594 @@
+#include "engine/planner.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/bytes.h"
+#include "engine/landing_ops.h"
+#include "protocol/bounds.h"
+
+namespace longhaul::engine {
+namespace {
+
+constexpr unsigned journalled_open_max = 64;  // large files at once: two descriptors each at the receiver
+constexpr unsigned batches_ahead = 4;
+constexpr std::size_t held_max = 2048;
+constexpr unsigned chunk_failures_max = 3;  // law 2
+constexpr std::size_t errors_kept_max = 1000;
+constexpr std::uint64_t stream_window_chunks = 8;  // of a source that cannot be read again
+
+protocol::Entry to_wire(const Entry& entry) {
+  protocol::Entry out;
+  switch (entry.type) {
+    case EntryType::file:
+      out.set_type(protocol::Entry::FILE);
+      break;
+    case EntryType::directory:
+      out.set_type(protocol::Entry::DIRECTORY);
+      break;
+    case EntryType::symlink:
+      out.set_type(protocol::Entry::SYMLINK);
+      break;
+  }
+  out.set_path(entry.path);
+  if (!entry.link_target.empty()) out.set_link_target(entry.link_target);
+  out.set_size(entry.size);
+  out.set_size_unknown(!entry.size_known);
+  out.set_mode(entry.mode);
+  out.set_mtime_ns(entry.mtime_ns);
+  out.set_ctime_ns(entry.identity.ctime_ns);
+  out.set_inode(entry.identity.inode);
+  out.set_device(entry.identity.device);
+  return out;
+}
+
+bool is_journalled(const Entry& entry) {
+  return entry.type == EntryType::file && (!entry.size_known || entry.size > protocol::whole_bytes_max);
+}
+
+}  // namespace
+
+Planner::Planner(disk::Disk& disk, PlannerHost& host, Setup setup, Time now)
+    : disk_(disk),
+      host_(host),
+      setup_(std::move(setup)),
+      packer_(setup_.transfer, setup_.feed),
+      now_(now),
+      progress_at_(now) {}
+
+protocol::Message Planner::opening(const std::string& id) const {
+  protocol::Message message;
+  auto& open = *message.mutable_open_transfer();
+  open.set_transfer(setup_.transfer);
+  open.set_chunk_bytes(setup_.chunk_bytes);
+  open.set_frame_bytes(protocol::frame_bytes_min);
+  open.set_rereadable(setup_.feed->rereadable());
+  open.set_id(id);
+  return message;
+}
+
+// --- from the peer ------------------------------------------------------------------------------------------------
+
+void Planner::accepted(const protocol::AcceptTransfer& accept) {
+  const std::uint32_t frame = accept.frame_bytes();
+  if (frame < protocol::frame_bytes_min || frame > protocol::frame_bytes_max || frame % protocol::leaf_bytes != 0) {
+    failure_ = Error{Code::protocol, "the receiver asks for frames of " + std::to_string(frame) + " bytes", 0};
+    return;
+  }
+  frame_bytes_ = frame;
+  window_chunks_ = accept.window_chunks();
+  durability_ = accept.durability();
+}
+
+void Planner::verdicts(const protocol::Verdicts& verdicts) {
+  if (verdicts.first() != verdicts_seen_ || static_cast<std::size_t>(verdicts.verdicts_size()) > announced_.size()) {
+    failure_ = Error{Code::protocol, "the receiver decided on entries that were not announced", 0};
+    return;
+  }
+  progress_at_ = now_;
+  for (const auto& verdict : verdicts.verdicts()) {
+    const std::uint64_t id = verdicts_seen_++;
+    Entry entry = std::move(announced_.front());
+    announced_.pop_front();
+    if (verdict.action() == protocol::Verdict::SEND && entry.type == EntryType::file) {
+      send_file(id, std::move(entry), verdict);
+      continue;
+    }
+    if (is_journalled(entry)) --journalled_open_;
+    resolve(1);
+    switch (verdict.action()) {
+      case protocol::Verdict::SKIP:
+        ++totals_.skipped_files;
+        totals_.skipped_bytes += entry.size;
+        break;
+      case protocol::Verdict::REFUSE:
+        refused(entry, verdict);
+        break;
+      default:
+        if (entry.type == EntryType::directory) ++totals_.directories;
+        if (entry.type == EntryType::symlink) ++totals_.symlinks;
+    }
+  }
+}
+
+void Planner::refused(const Entry& entry, const protocol::Verdict& verdict) {
+  record_error(setup_.feed->words(entry), {static_cast<Code>(verdict.code()), verdict.text(), 0});
+}
+
+void Planner::send_file(std::uint64_t id, Entry entry, const protocol::Verdict& verdict) {
+  if (entry.size_known && entry.size <= protocol::bundled_bytes_max) {
+    bytes_wanted_ += entry.size;
+    return packer_.add(id, std::move(entry));
+  }
+  Large large;
+  large.file = std::make_shared<OutgoingFile>();
+  OutgoingFile& file = *large.file;
+  file.transfer = setup_.transfer;
+  file.id = id;
+  file.feed = setup_.feed;
+  file.chunk_bytes = verdict.chunk_bytes() != 0 ? verdict.chunk_bytes() : setup_.chunk_bytes;
+  file.direct = setup_.direct;
+  file.one_chunk = entry.size_known && entry.size <= protocol::whole_bytes_max;
+  file.entry = std::move(entry);
+  if (file.chunk_bytes % protocol::node_bytes != 0 || file.chunk_bytes > protocol::chunk_bytes_max ||
+      verdict.durable_size() % 2 != 0) {
+    failure_ = Error{Code::protocol, "the receiver asks for impossible chunks", 0};
+    return;
+  }
+  large.chunks = (file.entry.size + file.chunk_bytes - 1) / file.chunk_bytes;
+  std::uint64_t durable_bytes = 0;
+  for (int i = 0; i + 1 < verdict.durable_size(); i += 2) {
+    const std::uint64_t last = std::min(verdict.durable(i) + verdict.durable(i + 1), large.chunks);
+    for (std::uint64_t chunk = verdict.durable(i); chunk < last; ++chunk) {
+      if (!large.durable.add(chunk)) continue;
+      ++large.durable_count;
+      durable_bytes += chunk_content_bytes(file.entry.size, file.chunk_bytes, chunk);
+    }
+  }
+  totals_.skipped_bytes += durable_bytes;
+  bytes_wanted_ += file.entry.size - durable_bytes;
+  if (!file.entry.size_known) {
+    auto content = setup_.feed->open(disk_, file.entry, false);
+    if (content) large.stream = std::dynamic_pointer_cast<StreamReader>(content->reader);
+    if (!large.stream) {
+      failure_ = content ? Error{Code::usage, "a source of unknown length must be a stream", 0} : content.error();
+      return;
+    }
+    file.content = std::move(*content);
+    setup_.feeder->fill(large.stream);
+  }
+  large_queue_.push_back(id);
+  auto [at, added] = large_.emplace(id, std::move(large));
+  tell_end_if_read(at->second);
+}
+
+void Planner::received(std::uint32_t stream, const protocol::Chunks& list) {
+  for (int i = 0; i < std::min(list.file_size(), list.chunk_size()); ++i) {
+    const ChunkKey key{list.file(i), list.chunk(i)};
+    settle(stream, key);
+    const auto at = in_flight_.find(key);
+    if (at == in_flight_.end() || at->second.received || at->second.stream != stream) continue;  // another copy counts
+    progress_at_ = now_;
+    at->second.received = true;
+    if (const auto large = large_.find(key.first); large != large_.end()) {
+      --large->second.in_flight;
+      tell_end_if_read(large->second);
+    }
+  }
+}
+
+/// The stream has carried this copy to its end, whatever became of the chunk meanwhile.
+void Planner::settle(std::uint32_t stream, const ChunkKey& key) {
+  const auto carried = carrying_.find(stream);
+  if (carried == carrying_.end()) return;
+  const auto copy = carried->second.find(key);
+  if (copy == carried->second.end()) return;
+  scheduler_.answered(stream, copy->second, now_);
+  carried->second.erase(copy);
+}
+
+/// Workers drop what is left of a file that is given up: nobody will answer.
+void Planner::settle_file(std::uint64_t file) {
+  for (auto& [stream, copies] : carrying_) {
+    for (auto copy = copies.lower_bound({file, 0}); copy != copies.end() && copy->first.first == file;) {
+      scheduler_.answered(stream, copy->second, now_);
+      copy = copies.erase(copy);
+    }
+  }
+}
+
+void Planner::durable(const protocol::Chunks& list) {
+  progress_at_ = now_;
+  for (int i = 0; i < std::min(list.file_size(), list.chunk_size()); ++i) chunk_durable({list.file(i), list.chunk(i)});
+}
+
+void Planner::chunk_durable(const ChunkKey& key) {
+  const auto at = in_flight_.find(key);
+  if (at == in_flight_.end()) return;
+  InFlight& in_flight = at->second;
+  totals_.bytes += in_flight.task.extent.bytes;
+  const bool was_received = in_flight.received;
+  const auto bundle = in_flight.task.bundle;
+  in_flight_.erase(at);
+  if (bundle) return bundle_durable(*bundle);
+  const auto found = large_.find(key.first);
+  if (found == large_.end()) return;
+  Large& large = found->second;
+  if (!was_received) --large.in_flight;
+  if (large.durable.add(key.second)) ++large.durable_count;
+  while (large.durable.contains(large.first_open)) ++large.first_open;
+  if (large.stream) large.stream->release_before(large.first_open * large.file->chunk_bytes);
+  if (!large.end_told && !large.file->one_chunk) return tell_end_if_read(large);
+  if (large.durable_count < large.chunks) return;
+  ++totals_.files;
+  forget_large(key.first);
+}
+
+void Planner::bundle_durable(const BundlePlan& bundle) {
+  for (const auto& file : bundle.files) {
+    if (!failed_.contains(file.id))
+      ++totals_.files;
+    else
+      totals_.bytes -= std::min(totals_.bytes, file.entry.size);
+  }
+  resolve(bundle.files.size());
+}
+
+void Planner::chunk_failed(const protocol::ChunkFailed& failed) {
+  const ChunkKey key{failed.file(), failed.chunk()};
+  const auto at = in_flight_.find(key);
+  if (at == in_flight_.end()) return;
+  InFlight& in_flight = at->second;
+  if (in_flight.stream == 0) return;  // waits to be sent again already
+  if (failed.attempt() != protocol::any_attempt && failed.attempt() != in_flight.task.attempt)
+    return;  // of an older copy
+  if (++in_flight.failures >= chunk_failures_max)
+    return give_up_chunk(key, {static_cast<Code>(failed.code()), failed.text() + " (three times)", 0});
+  resend(in_flight);
+}
+
+void Planner::resend(InFlight& in_flight) {
+  if (in_flight.received) {
+    if (const auto large = large_.find(in_flight.task.file_id()); large != large_.end()) ++large->second.in_flight;
+    in_flight.received = false;
+  }
+  in_flight.stream = 0;
+  ++in_flight.task.attempt;
+  again_.emplace_back(in_flight.task.file_id(), in_flight.task.chunk);
+}
+
+void Planner::give_up_chunk(const ChunkKey& key, const Error& error) {
+  const auto bundle = in_flight_.at(key).task.bundle;
+  if (!bundle) {
+    const auto large = large_.find(key.first);
+    return source_failed(key.first,
+                         {large == large_.end() ? "" : setup_.feed->words(large->second.file->entry), error});
+  }
+  in_flight_.erase(key);
+  for (const auto& file : bundle->files) {
+    if (failed_.add(file.id)) {
+      const FileError failed{setup_.feed->words(file.entry), error};
+      tell_file_end(file.id, 0, &failed);
+      record_error(failed.path, error);
+    }
+  }
+  resolve(bundle->files.size());
+}
+
+void Planner::file_failed(const protocol::FileFailed& failed) {
+  const auto at = large_.find(failed.file());
+  if (!failed.restart()) {
+    if (!failed_.add(failed.file())) return;
+    Error error{static_cast<Code>(failed.code()), failed.text(), 0};
+    // A bundled file is named as the receiver names it; its bundle goes on.
+    record_error(at == large_.end() ? failed.path() : setup_.feed->words(at->second.file->entry), std::move(error));
+    return forget_large(failed.file());
+  }
+  if (at == large_.end()) return;
+  if (at->second.stream) {
+    return source_failed(
+        failed.file(),
+        {failed.path(), {Code::io, "the receiver lost what had landed, and a stream cannot be sent again", 0}});
+  }
+  Large& large = at->second;
+  drop_in_flight(failed.file());
+  if (large.next_chunk == large.chunks) large_queue_.push_back(failed.file());
+  large.durable = {};
+  large.durable_count = large.first_open = large.next_chunk = large.in_flight = 0;
+  large.end_told = false;
+  ++large.restarts;
+}
+
+// --- from this side -----------------------------------------------------------------------------------------------
+
+void Planner::stream_up(std::uint32_t stream) {
+  scheduler_.add(stream, now_);
+  progress_at_ = now_;
+}
+
+void Planner::stream_down(std::uint32_t stream) {
+  scheduler_.remove(stream);
+  carrying_.erase(stream);
+  for (auto& [key, in_flight] : in_flight_)
+    if (in_flight.stream == stream && !in_flight.received) resend(in_flight);
+}
+
+void Planner::source_failed(std::uint64_t file, FileError error) {
+  if (!failed_.add(file)) return;  // several of its chunks may fail
+  tell_file_end(file, 0, &error);
+  record_error(error.path, std::move(error.error));
+  forget_large(file);
+}
+
+void Planner::fed(FeedBatch batch) {
+  --batches_wanted_;
+  for (auto& error : batch.errors) record_error(error.path, std::move(error.error));
+  for (auto& entry : batch.entries) {
+    if (entry.type == EntryType::file) {
+      ++totals_.files_found;
+      totals_.bytes_found += entry.size;
+    }
+    held_.push_back(std::move(entry));
+  }
+  not_kept_ = batch.not_kept;
+  walk_done_ = walk_done_ || batch.end;
+  if (batch.failed) failure_ = std::move(batch.failed);
+}
+
+void Planner::record_error(const std::string& path, Error error) {
+  ++totals_.failed_files;
+  FileError named{path, std::move(error)};
+  host_.file_error(setup_.transfer, named);
+  if (totals_.errors.size() < errors_kept_max) totals_.errors.push_back(std::move(named));
+}
+
+void Planner::drop_in_flight(std::uint64_t file) {
+  settle_file(file);
+  std::erase_if(in_flight_, [&](const auto& each) { return each.first.first == file; });
+}
+
+void Planner::forget_large(std::uint64_t file) {
+  const auto at = large_.find(file);
+  if (at == large_.end()) return;
+  drop_in_flight(file);
+  if (is_journalled(at->second.file->entry)) --journalled_open_;
+  large_.erase(at);
+  resolve(1);
+}
+
+/// Everything of the file has been read and has arrived: law 4's look after the last read.
+void Planner::tell_end_if_read(Large& large) {
+  OutgoingFile& file = *large.file;
+  if (large.end_told || file.one_chunk || large.in_flight > 0) return;
+  if (large.stream) {
+    if (!large.stream->ended()) return;
+    large.chunks = (large.stream->available() + file.chunk_bytes - 1) / file.chunk_bytes;
+    file.entry.size = large.stream->available();
+  }
+  while (large.next_chunk < large.chunks && large.durable.contains(large.next_chunk)) ++large.next_chunk;
+  if (large.next_chunk < large.chunks) return;
+  large.end_told = true;
+  Error error;
+  bool whole = true;
+  if (file.content.file) {
+    const auto now = disk_.stat(*file.content.file);
+    whole = now && now->size == file.entry.size && now->mtime_ns == file.entry.mtime_ns &&
+            now->ctime_ns == file.entry.identity.ctime_ns;
+    error = {Code::source_changed,
+             setup_.feed->words(file.entry) + " changed while it was sent; send it again when it is at rest", 0};
+  }
+  if (!whole) return source_failed(file.id, {setup_.feed->words(file.entry), std::move(error)});
+  tell_file_end(file.id, file.entry.size, nullptr);
+  if (large.durable_count == large.chunks) {
+    ++totals_.files;
+    forget_large(file.id);
+  }
+}
+
+void Planner::tell_file_end(std::uint64_t file, std::uint64_t size, const FileError* failed) {
+  protocol::Message message;
+  auto& end = *message.mutable_file_end();
+  end.set_transfer(setup_.transfer);
+  end.set_file(file);
+  end.set_size(size);
+  if (failed != nullptr) {
+    end.set_path(failed->path);
+    end.set_state(protocol::FileEnd::FAILED);
+    end.set_code(static_cast<std::uint32_t>(failed->error.code));
+    end.set_text(failed->error.text.substr(0, protocol::text_bytes_max));
+  }
+  host_.tell(std::move(message));
+}
+
+// --- announcing ---------------------------------------------------------------------------------------------------
+
+bool Planner::may_announce(const Entry& entry) const {
+  if (next_id_ - resolved_ >= protocol::entries_open_max) return false;
+  return !is_journalled(entry) || journalled_open_ < journalled_open_max;
+}
+
+void Planner::announce() {
+  const bool accepted = frame_bytes_ != 0;  // before that nobody listens
+  while (accepted && !held_.empty() && may_announce(held_.front())) {
+    protocol::Message message;
+    auto& batch = *message.mutable_announce();
+    batch.set_transfer(setup_.transfer);
+    batch.set_first(next_id_);
+    std::size_t bytes = 0;
+    while (!held_.empty() && may_announce(held_.front()) && bytes < protocol::announce_bytes_soft &&
+           static_cast<std::size_t>(batch.entries_size()) < protocol::entries_per_announce_max) {
+      Entry entry = std::move(held_.front());
+      held_.pop_front();
+      bytes += entry.path.size() + entry.link_target.size() + 64;
+      if (is_journalled(entry)) ++journalled_open_;
+      *batch.add_entries() = to_wire(entry);
+      announced_.push_back(std::move(entry));
+      ++next_id_;
+    }
+    host_.tell(std::move(message));
+  }
+  if (accepted && walk_done_ && held_.empty() && !std::exchange(end_told_, true)) {
+    protocol::Message message;
+    message.mutable_end_of_entries()->set_transfer(setup_.transfer);
+    message.mutable_end_of_entries()->set_entries(next_id_);
+    host_.tell(std::move(message));
+  }
+  if (!walk_done_ && batches_wanted_ < batches_ahead && held_.size() < held_max) {
+    setup_.feeder->want(batches_ahead - batches_wanted_);
+    batches_wanted_ = batches_ahead;
+  }
+}
+
+// --- large files ----------------------------------------------------------------------------------------------------
+
+bool Planner::chunk_ready(Large& large) const {
+  while (large.next_chunk < large.chunks && large.durable.contains(large.next_chunk)) ++large.next_chunk;
+  const std::uint64_t window = large.stream ? stream_window_chunks : window_chunks_;
+  if (window != 0 && large.next_chunk >= large.first_open + window) return false;
+  if (!large.stream) return large.next_chunk < large.chunks;
+  const std::uint64_t begin = large.next_chunk * large.file->chunk_bytes;
+  const std::uint64_t available = large.stream->available();
+  return large.stream->ended() ? available > begin : available >= begin + large.file->chunk_bytes;
+}
+
+ChunkTask Planner::cut(Large& large) {
+  ChunkTask task;
+  task.file = large.file;
+  task.chunk = large.next_chunk++;
+  task.extent.offset = task.chunk * large.file->chunk_bytes;
+  const std::uint64_t size = large.stream ? large.stream->available() : large.file->entry.size;
+  task.extent.bytes = chunk_content_bytes(size, large.file->chunk_bytes, task.chunk);
+  task.frame_bytes = frame_bytes_;
+  task.attempt = large.restarts;  // so that its end is looked at again
+  if (large.stream) large.chunks = std::max(large.chunks, large.next_chunk);
+  ++large.in_flight;
+  return task;
+}
+
+std::optional<ChunkTask> Planner::next_large() {
+  for (std::size_t looked = large_queue_.size(); looked > 0; --looked) {
+    const std::uint64_t id = large_queue_.front();
+    const auto at = large_.find(id);
+    if (at == large_.end() || (!at->second.stream && at->second.next_chunk >= at->second.chunks)) {
+      large_queue_.pop_front();
+      continue;
+    }
+    if (chunk_ready(at->second)) return cut(at->second);
+    large_queue_.pop_front();
+    if (at->second.stream || at->second.next_chunk < at->second.chunks) large_queue_.push_back(id);
+  }
+  return std::nullopt;
+}
+
+// --- assigning ------------------------------------------------------------------------------------------------------
+
+std::optional<ChunkTask> Planner::next_bundle() {
+  auto plan = packer_.take();
+  if (!plan) return std::nullopt;
+  ChunkTask task;
+  task.bundle = std::move(plan);
+  task.chunk = task.bundle->number;
+  task.extent = {0, task.bundle->bytes};
+  task.frame_bytes = frame_bytes_;
+  return task;
+}
+
+std::optional<ChunkTask> Planner::next_task() {
+  while (!again_.empty()) {
+    const ChunkKey key = again_.front();
+    again_.pop_front();
+    const auto at = in_flight_.find(key);
+    if (at != in_flight_.end() && at->second.stream == 0) return at->second.task;
+  }
+  // Two lanes in turn, so that neither large files nor small ones wait for the others.
+  bundle_turn_ = !bundle_turn_;
+  auto task = bundle_turn_ ? next_bundle() : next_large();
+  if (!task) task = bundle_turn_ ? next_large() : next_bundle();
+  return task;
+}
+
+std::uint64_t Planner::remaining_bytes() const {
+  if (!walk_done_ || verdicts_seen_ < next_id_ || !held_.empty()) return ~std::uint64_t{0} / 4;
+  const std::uint64_t done = totals_.bytes + scheduler_.bytes_in_flight();
+  return bytes_wanted_ > done ? bytes_wanted_ - done : 0;
+}
+
+std::uint64_t Planner::bytes_not_durable() const {
+  std::uint64_t bytes = 0;
+  for (const auto& [key, in_flight] : in_flight_) bytes += in_flight.task.extent.bytes;
+  return bytes;
+}
+
+void Planner::pump(Time now) {
+  if (frame_bytes_ == 0) return;
+  while (const auto stream = scheduler_.choose(setup_.chunk_bytes, remaining_bytes())) {
+    auto task = next_task();
+    if (!task) return;
+    InFlight& in_flight = in_flight_[{task->file_id(), task->chunk}];
+    in_flight.task = *task;
+    in_flight.stream = *stream;
+    in_flight.received = false;
+    if (task->attempt > 0) resent_bytes_ += task->extent.bytes;
+    settle(*stream, {task->file_id(), task->chunk});  // an earlier copy on the same stream
+    carrying_[*stream][{task->file_id(), task->chunk}] = task->extent.bytes;
+    scheduler_.assigned(*stream, task->extent.bytes, now);
+    host_.assign(*stream, std::move(*task));
+  }
+}
+
+void Planner::check_stall(Time now) {
+  if (setup_.stall_after <= 0 || now - progress_at_ < setup_.stall_after) return;
+  std::string who = "the receiver answered nothing";
+  if (scheduler_.streams() == 0)
+    who = "no path to the receiver was up";
+  else if (in_flight_.empty() && !walk_done_)
+    who = "the source gave nothing more to send";
+  else if (!in_flight_.empty())
+    who = "the receiver acknowledged none of " + std::to_string(in_flight_.size()) + " chunks on their way";
+  failure_ = Error{Code::stalled, "no progress for " + std::to_string(setup_.stall_after / second) + " s: " + who, 0};
+}
+
+Time Planner::step(Time now) {
+  now_ = now;
+  const bool waits_for_source = std::any_of(large_.begin(), large_.end(), [](const auto& each) {
+    return each.second.stream && !each.second.stream->ended();
+  });
+  if (waits_for_source && in_flight_.empty()) progress_at_ = now;  // a pipe may be quiet as long as it likes
+  for (auto at = large_.begin(); at != large_.end();) {
+    Large& large = (at++)->second;  // may be forgotten below
+    if (large.stream && large.stream->ended()) tell_end_if_read(large);
+  }
+  announce();
+  pump(now);
+  check_stall(now);
+  return now + second;
+}
+
+void Planner::fill(Report& report) const {
+  report.files = totals_.files;
+  report.bytes = totals_.bytes;
+  report.files_found = totals_.files_found;
+  report.bytes_found = totals_.bytes_found;
+  report.walk_done = walk_done_;
+  report.skipped_files = totals_.skipped_files;
+  report.skipped_bytes = totals_.skipped_bytes;
+  report.directories = totals_.directories;
+  report.symlinks = totals_.symlinks;
+  report.failed_files = totals_.failed_files;
+  report.errors = totals_.errors;
+  report.durability = durability_;
+  report.hard_links = not_kept_.hard_links;
+  report.sparse_files = not_kept_.sparse_files;
+  report.xattr_files = not_kept_.xattr_files;
+  report.special_files = not_kept_.special_files;
+  if (scheduler_.streams() == 0)
+    report.verdict = "no path is up";
+  else if (in_flight_.empty() && !walk_done_)
+    report.verdict = "source (walk)";
+  else if (scheduler_.bytes_in_flight() == 0 && !in_flight_.empty())
+    report.verdict = "target (waiting for data to be durable)";
+  else
+    report.verdict = "network or disks";
+}
+
+}  // namespace longhaul::engine

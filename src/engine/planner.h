@@ -1,0 +1,158 @@
+// The planner of one outgoing transfer: announces entries, cuts what is wanted into chunks, gives them to streams, and
+// remembers each chunk until it is durable at the receiver. Lives on the control thread; all calls from there.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/interval_set.h"
+#include "engine/bundle_packer.h"
+#include "engine/feeder.h"
+#include "engine/outgoing.h"
+#include "engine/runtime.h"
+#include "longhaul/transfer.h"
+#include "paths/scheduler.h"
+#include "protocol/message.h"
+
+namespace longhaul::engine {
+
+/// What a planner asks of the session.
+class PlannerHost {
+ public:
+  virtual ~PlannerHost() = default;
+  virtual void tell(protocol::Message message) = 0;
+  virtual void assign(std::uint32_t stream, ChunkTask task) = 0;
+  virtual void file_error(std::uint32_t transfer, FileError error) = 0;
+};
+
+class Planner {
+ public:
+  struct Setup {
+    std::uint32_t transfer = 0;
+    std::shared_ptr<Feed> feed;
+    Feeder* feeder = nullptr;
+    std::uint64_t chunk_bytes = 0;
+    bool direct = true;
+    Time stall_after = 0;
+  };
+  Planner(disk::Disk& disk, PlannerHost& host, Setup setup, Time now);
+
+  /// The message that opens the transfer.
+  [[nodiscard]] protocol::Message opening(const std::string& id) const;
+
+  // From the peer.
+  void accepted(const protocol::AcceptTransfer& accept);
+  void verdicts(const protocol::Verdicts& verdicts);
+  void received(std::uint32_t stream, const protocol::Chunks& list);
+  void durable(const protocol::Chunks& list);
+  void chunk_failed(const protocol::ChunkFailed& failed);
+  void file_failed(const protocol::FileFailed& failed);
+  // From this side.
+  void stream_up(std::uint32_t stream);
+  void stream_down(std::uint32_t stream);
+  void source_failed(std::uint64_t file, FileError error);
+  void fed(FeedBatch batch);
+
+  /// Announces and assigns what it can. Sets `failure()` when the transfer cannot go on.
+  Time step(Time now);
+  [[nodiscard]] const std::optional<Error>& failure() const { return failure_; }
+  /// The peer shows life in some other way (a connection came up): no stall.
+  void alive(Time now) { progress_at_ = now; }
+
+  void fill(Report& report) const;
+  /// Chunks assigned a second time, in full: an upper bound.
+  [[nodiscard]] std::uint64_t resent_bytes() const { return resent_bytes_; }
+  /// Assigned and not durable: what a lost session costs at most.
+  [[nodiscard]] std::uint64_t bytes_not_durable() const;
+
+ private:
+  struct Large {
+    std::shared_ptr<OutgoingFile> file;
+    std::shared_ptr<StreamReader> stream;
+    std::uint64_t chunks = 0;      ///< streams: as far as known
+    std::uint64_t next_chunk = 0;  ///< to be cut
+    IntervalSet durable;
+    std::uint64_t durable_count = 0;
+    std::uint64_t first_open = 0;  ///< first chunk that is not durable
+    std::uint64_t in_flight = 0;   ///< cut, not received
+    bool end_told = false;
+    std::uint32_t restarts = 0;  ///< the receiver lost its landing file
+  };
+  using ChunkKey = std::pair<std::uint64_t, std::uint64_t>;
+  struct InFlight {
+    ChunkTask task;
+    std::uint32_t stream = 0;  ///< 0: waits in `again_`
+    bool received = false;
+    unsigned failures = 0;
+  };
+
+  void announce();
+  bool may_announce(const Entry& entry) const;
+  void send_file(std::uint64_t id, Entry entry, const protocol::Verdict& verdict);
+  void pump(Time now);
+  std::optional<ChunkTask> next_task();
+  std::optional<ChunkTask> next_bundle();
+  std::optional<ChunkTask> next_large();
+  bool chunk_ready(Large& large) const;
+  ChunkTask cut(Large& large);
+  void settle(std::uint32_t stream, const ChunkKey& key);
+  void settle_file(std::uint64_t file);
+  void drop_in_flight(std::uint64_t file);
+  void resend(InFlight& in_flight);
+  void give_up_chunk(const ChunkKey& key, const Error& error);
+  void tell_end_if_read(Large& large);
+  void tell_file_end(std::uint64_t file, std::uint64_t size, const FileError* failed);
+  void forget_large(std::uint64_t file);
+  void resolve(std::uint64_t entries) { resolved_ += entries; }
+  void chunk_durable(const ChunkKey& key);
+  void bundle_durable(const BundlePlan& bundle);
+  void record_error(const std::string& path, Error error);
+  void refused(const Entry& entry, const protocol::Verdict& verdict);
+  void check_stall(Time now);
+  [[nodiscard]] std::uint64_t remaining_bytes() const;
+
+  disk::Disk& disk_;
+  PlannerHost& host_;
+  Setup setup_;
+  BundlePacker packer_;
+  std::uint32_t frame_bytes_ = 0;  ///< 0: not accepted yet
+  std::uint64_t window_chunks_ = 0;
+  std::string durability_;
+  std::optional<Error> failure_;
+  Time now_ = 0;
+  Time progress_at_ = 0;
+
+  // walk and announcement
+  unsigned batches_wanted_ = 0;
+  bool walk_done_ = false;
+  disk::NotKept not_kept_;
+  bool end_told_ = false;
+  std::deque<Entry> held_;       ///< walked, not announced
+  std::deque<Entry> announced_;  ///< waiting for their verdicts
+  std::uint64_t next_id_ = 0;
+  std::uint64_t verdicts_seen_ = 0;
+  std::uint64_t resolved_ = 0;
+  unsigned journalled_open_ = 0;
+
+  // lanes
+  std::deque<std::uint64_t> large_queue_;  ///< files with chunks to cut
+  std::unordered_map<std::uint64_t, Large> large_;
+  bool bundle_turn_ = false;
+  std::deque<ChunkKey> again_;
+  std::map<ChunkKey, InFlight> in_flight_;
+  IntervalSet failed_;  ///< files that could not be sent whole
+  paths::Scheduler scheduler_;
+  std::map<std::uint32_t, std::map<ChunkKey, std::uint64_t>>
+      carrying_;  ///< bytes of the copies on each stream, not answered
+
+  // figures
+  Report totals_;
+  std::uint64_t resent_bytes_ = 0;
+  std::uint64_t bytes_wanted_ = 0;  ///< of files with verdict SEND, less what was durable before
+};
+
+}  // namespace longhaul::engine

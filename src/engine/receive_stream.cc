@@ -1,0 +1,388 @@
+#include "engine/receive_stream.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "base/bytes.h"
+#include "base/check.h"
+#include "chunk/bundle.h"
+#include "chunk/digest_tree.h"
+#include "engine/landing_ops.h"
+
+namespace longhaul::engine {
+namespace {
+
+constexpr unsigned frames_per_step = 8;
+constexpr std::size_t memory_chunks_max = 8;
+constexpr std::size_t open_chunks_max = 4096;  // of one file: arriving, or waiting for their commit
+
+std::string at_peer(const std::string& path) {
+  return "cannot write " + printable(path) + " at the receiver";
+}
+
+}  // namespace
+
+ReceiveStream::ReceiveStream(StreamSetup setup, WorkerContext& context)
+    : id_(setup.id), channel_(std::move(setup.channel)), counters_(std::move(setup.counters)), context_(context) {}
+
+ReceiveStream::~ReceiveStream() = default;
+
+bool ReceiveStream::uses(std::uint32_t transfer) const {
+  return std::any_of(in_flight_.begin(), in_flight_.end(),
+                     [&](const auto& write) { return write->transfer.files->transfer() == transfer; });
+}
+
+bool ReceiveStream::step() {
+  if (failed_) return false;
+  bool moved = false;
+  paused_ = false;
+  for (unsigned i = 0; i < frames_per_step && !failed_; ++i) {
+    for (const auto& [id, transfer] : context_.incoming) paused_ = paused_ || transfer.files->crowded();
+    if (paused_) break;
+    wire::Incoming in = channel_->receive(&context_.slots);
+    if (in.kind == wire::Incoming::Kind::nothing) break;
+    if (in.kind == wire::Incoming::Kind::no_slot) {
+      paused_ = true;
+      break;
+    }
+    moved = true;
+    switch (in.kind) {
+      case wire::Incoming::Kind::message:
+        take_message(in.message);
+        break;
+      case wire::Incoming::Kind::frame:
+        take_frame(in.header, std::move(in.slot));
+        break;
+      case wire::Incoming::Kind::closed:
+        fail({Code::connection, "the peer closed the stream", 0});
+        break;
+      case wire::Incoming::Kind::failed:
+        fail(std::move(in.error));
+        break;
+      case wire::Incoming::Kind::nothing:
+      case wire::Incoming::Kind::no_slot:
+        break;
+    }
+  }
+  flush_received();
+  if (const auto flushed = channel_->flush(); !flushed) fail(flushed.error());
+  return moved;
+}
+
+void ReceiveStream::take_message(const protocol::Message& message) {
+  if (message.has_ping()) {
+    protocol::Message pong;
+    pong.mutable_pong()->set_token(message.ping().token());
+    channel_->queue(pong);
+    return;
+  }
+  context_.events.stream_message(id_, message);
+}
+
+void ReceiveStream::take_frame(const protocol::FrameHeader& header, Slot slot) {
+  const auto at = context_.incoming.find(header.transfer);
+  if (at == context_.incoming.end()) return;  // ended here; the sender has not heard yet
+  IncomingTransfer& transfer = at->second;
+  if (transfer.files->ended) return;
+  counters_->frames.fetch_add(1, std::memory_order_relaxed);
+  if ((header.flags & protocol::flag_bundle) != 0)
+    take_bundle_frame(transfer, header, std::move(slot));
+  else
+    take_chunk_frame(transfer, header, std::move(slot));
+}
+
+bool ReceiveStream::verify(const protocol::FrameHeader& header, const Slot& slot) const {
+  for (std::size_t leaf = 0; leaf < header.leaf_count; ++leaf) {
+    const std::size_t begin = leaf * protocol::leaf_bytes;
+    const std::size_t bytes = std::min<std::size_t>(protocol::leaf_bytes, header.raw_bytes - begin);
+    if (digest_of({slot.payload() + begin, bytes}) != header.leaves[leaf]) return false;
+  }
+  return true;
+}
+
+/// The chunk that the frame belongs to; null: not wanted any more, or `fail` has been called.
+std::shared_ptr<InChunk> ReceiveStream::find_chunk(IncomingTransfer& transfer, const protocol::FrameHeader& header) {
+  const bool same_file = chunk_ && chunk_files_ == transfer.files && chunk_->file->id == header.file;
+  const auto file = same_file ? chunk_->file : transfer.files->find(header.file);
+  if (!file) {
+    if (!transfer.files->was_announced(header.file))
+      fail({Code::protocol, "the peer sent a frame of a file it never announced", 0});
+    return nullptr;
+  }
+  const auto shown = [&] { return printable(file->entry.path).substr(0, 512); };
+  if (!frame_in_place(*file, header, transfer.files->frame_bytes())) {
+    fail({Code::protocol, "the peer sent a frame that is out of place in " + shown(), 0});
+    return nullptr;
+  }
+  const std::lock_guard lock(file->mutex);
+  if (file->closed || file->durable.contains(header.chunk)) return nullptr;
+  auto& chunk = file->chunks[header.chunk];
+  if (chunk == nullptr) {
+    if (file->chunks.size() > (file->landing == Landing::sink ? memory_chunks_max : open_chunks_max)) {
+      file->chunks.erase(header.chunk);
+      fail({Code::protocol, "the peer sent more at once than was agreed of " + shown(), 0});
+      return nullptr;
+    }
+    chunk = std::make_shared<InChunk>(file, header.chunk, header.frame_count);
+  } else if (chunk->claims.frame_count() != header.frame_count) {
+    fail({Code::protocol, "the peer cut a chunk of " + shown() + " in another way than before", 0});
+    return nullptr;
+  }
+  chunk->attempt.store(header.attempt, std::memory_order_relaxed);
+  chunk_ = chunk;
+  chunk_files_ = transfer.files;
+  return chunk;
+}
+
+void ReceiveStream::take_chunk_frame(IncomingTransfer& transfer, const protocol::FrameHeader& header, Slot slot) {
+  const auto chunk = find_chunk(transfer, header);
+  if (!chunk) {
+    if (!failed_) note_received(header);
+    return;
+  }
+  if (!verify(header, slot)) {
+    transfer.events->chunk_failed(
+        chunk->file, chunk->index, header.attempt,
+        {Code::corrupt, "a frame of " + printable(chunk->file->entry.path) + " was damaged on its way", 0});
+    fail({Code::corrupt, "a frame came damaged", 0});
+    return;
+  }
+  counters_->content_bytes.fetch_add(header.raw_bytes, std::memory_order_relaxed);
+  const std::span<const Digest> leaves(header.leaves.data(), header.leaf_count);
+  switch (chunk->claims.claim(header.frame_index, leaves)) {
+    case FrameClaims::Answer::won:
+      write_frame(transfer, chunk, header, std::move(slot));
+      break;
+    case FrameClaims::Answer::elsewhere:
+    case FrameClaims::Answer::same:
+      break;
+    case FrameClaims::Answer::differs:
+      transfer.events->file_failed(chunk->file, nullptr,
+                                   {Code::source_changed,
+                                    "two copies of one part of " + printable(chunk->file->entry.path) +
+                                        " differ: the source changed while it was sent",
+                                    0});
+      break;
+  }
+  note_received(header);
+}
+
+void ReceiveStream::write_frame(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk,
+                                const protocol::FrameHeader& header, Slot slot) {
+  InFile& file = *chunk->file;
+  if (file.landing == Landing::sink) return store_in_memory(transfer, chunk, header, slot);
+  auto data = landing_data(*context_.kit.disk, *transfer.zone, file);
+  if (!data || !*data) {
+    chunk->claims.give_up(header.frame_index);
+    if (!data) transfer.events->chunk_failed(chunk->file, chunk->index, header.attempt, std::move(data.error()));
+    return;
+  }
+  auto write = new_write();
+  write->kind = disk::Operation::Kind::write;
+  write->stream = this;
+  write->transfer = transfer;
+  write->keep = std::move(*data);
+  write->file = write->keep.get();
+  write->chunk = chunk;
+  write->frame = header.frame_index;
+  write->data = slot.payload();
+  write->offset = header.offset;
+  write->content_bytes = header.raw_bytes;
+  // O_DIRECT wants whole blocks: the file's last frame is padded, and the file is cut to size before it is published.
+  const std::uint32_t align = write->keep->alignment();
+  write->bytes = (header.raw_bytes + align - 1) / align * align;
+  std::memset(slot.payload() + header.raw_bytes, 0, write->bytes - header.raw_bytes);
+  write->slot = std::move(slot);
+  InWrite& operation = *write;
+  in_flight_.push_back(std::move(write));
+  ++writes_in_flight_;
+  context_.kit.disk->submit(operation);
+}
+
+void ReceiveStream::store_in_memory(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk,
+                                    const protocol::FrameHeader& header, const Slot& slot) {
+  {
+    const std::lock_guard lock(chunk->memory_mutex);
+    const std::size_t begin = header.offset - chunk->index * chunk->file->chunk_bytes;
+    if (chunk->memory.size() < begin + header.raw_bytes) chunk->memory.resize(begin + header.raw_bytes);
+    std::memcpy(chunk->memory.data() + begin, slot.payload(), header.raw_bytes);
+  }
+  chunk_frame_done(transfer, chunk, header.frame_index, header.raw_bytes);
+}
+
+void ReceiveStream::chunk_frame_done(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk, unsigned frame,
+                                     std::uint32_t content_bytes) {
+  chunk->bytes.fetch_add(content_bytes, std::memory_order_relaxed);
+  if (!chunk->claims.done(frame)) return;
+  const auto& file = chunk->file;
+  if (file->landing != Landing::whole) return transfer.events->chunk_written(chunk);
+  if (auto set = set_metadata(*context_.kit.disk, *file->landing_file.data, file->entry); !set)
+    return transfer.events->file_failed(file, nullptr, std::move(set.error()));
+  chunk::RootDigest root;
+  for (const Digest& node : node_digests(*chunk)) root.add_node(node);
+  transfer.events->landed(file, root.finish(file->entry.size), nullptr);
+}
+
+void ReceiveStream::take_bundle_frame(IncomingTransfer& transfer, const protocol::FrameHeader& header, Slot slot) {
+  auto decoded = chunk::decode_bundle({slot.payload(), header.raw_bytes}, header.leaves[0]);
+  if (!decoded) {
+    transfer.events->chunk_failed(nullptr, header.chunk, header.attempt, decoded.error());
+    return fail(std::move(decoded.error()));
+  }
+  for (std::size_t row = 0; row < decoded->rows.size(); ++row) {
+    const chunk::BundleRow& of = decoded->rows[row];
+    if (!transfer.files->was_announced(of.file))
+      return fail({Code::protocol, "the peer bundled a file it never announced", 0});
+    if (of.whole && chunk::file_digest(decoded->contents[row]) != of.digest) {
+      Error error{Code::corrupt, "a small file was damaged on its way", 0};
+      transfer.events->chunk_failed(nullptr, header.chunk, header.attempt, error);
+      return fail(std::move(error));
+    }
+  }
+  counters_->content_bytes.fetch_add(header.raw_bytes - chunk::bundle_table_bytes(decoded->rows.size()),
+                                     std::memory_order_relaxed);
+  const auto bundle = transfer.files->bundle(header.chunk, header.frame_count);
+  if (!bundle || bundle->claims.frame_count() != header.frame_count) {
+    if (bundle) fail({Code::protocol, "the peer cut a bundle in another way than before", 0});
+    return note_received(header);
+  }
+  const auto claim = bundle->claims.claim(header.frame_index, {header.leaves.data(), 1});
+  if (claim == FrameClaims::Answer::won) {
+    auto shared = std::make_shared<SharedSlot>();
+    shared->slot = std::move(slot);
+    std::vector<std::pair<std::size_t, std::shared_ptr<InFile>>> landing;
+    for (std::size_t row = 0; row < decoded->rows.size(); ++row) {
+      auto file = transfer.files->find(decoded->rows[row].file);
+      if (file && decoded->rows[row].whole)
+        landing.emplace_back(row, std::move(file));  // else done before, or FileEnd tells
+    }
+    bundle->files_pending.fetch_add(landing.size(), std::memory_order_acq_rel);
+    for (auto& [row, file] : landing)
+      land_bundled(transfer, bundle, std::move(file), decoded->contents[row], decoded->rows[row].digest, shared);
+    bundle->claims.done(header.frame_index);
+    if (bundle->files_pending.fetch_sub(1, std::memory_order_acq_rel) == 1) transfer.events->bundle_landed(bundle);
+  }
+  note_received(header);
+}
+
+void ReceiveStream::land_bundled(IncomingTransfer& transfer, const std::shared_ptr<InBundle>& bundle,
+                                 std::shared_ptr<InFile> file, ConstBytes content, const Digest& digest,
+                                 const std::shared_ptr<SharedSlot>& slot) {
+  if (content.size() != file->entry.size)
+    return transfer.events->file_failed(
+        file, bundle, {Code::protocol, printable(file->entry.path) + " came with another size than announced", 0});
+  if (file->landing == Landing::sink) {
+    auto chunk = std::make_shared<InChunk>(file, 0, 1);
+    chunk->memory.assign(content.begin(), content.end());
+    chunk->claims.claim(0, {&digest, 1});
+    chunk->claims.done(0);
+    {
+      const std::lock_guard lock(file->mutex);
+      file->chunks[0] = chunk;
+    }
+    return transfer.events->landed(file, digest, bundle);
+  }
+  auto data = landing_data(*context_.kit.disk, *transfer.zone, *file);
+  if (!data) return transfer.events->file_failed(file, bundle, std::move(data.error()));
+  auto write = new_write();
+  write->kind = disk::Operation::Kind::write;
+  write->stream = this;
+  write->transfer = transfer;
+  write->keep = *data ? std::move(*data) : nullptr;
+  write->file = write->keep.get();
+  write->in_file = std::move(file);
+  write->bundle = bundle;
+  write->digest = digest;
+  write->data = const_cast<std::byte*>(content.data());  // the slot's own bytes, only read by a write
+  write->offset = 0;
+  write->bytes = write->content_bytes = static_cast<std::uint32_t>(content.size());
+  write->shared = slot;
+  InWrite& operation = *write;
+  in_flight_.push_back(std::move(write));
+  ++writes_in_flight_;
+  if (operation.bytes == 0 || operation.file == nullptr) {
+    operation.result = 0;
+    write_done(operation);
+  } else {
+    context_.kit.disk->submit(operation);
+  }
+}
+
+void ReceiveStream::bundled_file_done(InWrite& write) {
+  LandingEvents& events = *write.transfer.events;
+  if (!write.keep) {  // closed meanwhile: storage has dealt with the file
+    if (write.bundle->files_pending.fetch_sub(1, std::memory_order_acq_rel) == 1) events.bundle_landed(write.bundle);
+    return;
+  }
+  if (write.result < 0)
+    return events.file_failed(write.in_file, write.bundle,
+                              error_of_errno(static_cast<int>(-write.result), at_peer(write.in_file->entry.path)));
+  if (auto set = set_metadata(*context_.kit.disk, *write.keep, write.in_file->entry); !set)
+    return events.file_failed(write.in_file, write.bundle, std::move(set.error()));
+  events.landed(write.in_file, write.digest, write.bundle);
+}
+
+void ReceiveStream::write_done(InWrite& write) {
+  --writes_in_flight_;
+  if (write.bundle) {
+    bundled_file_done(write);
+  } else if (write.result < 0) {
+    write.chunk->claims.give_up(write.frame);
+    write.transfer.events->chunk_failed(
+        write.chunk->file, write.chunk->index, write.chunk->attempt.load(std::memory_order_relaxed),
+        error_of_errno(static_cast<int>(-write.result), at_peer(write.chunk->file->entry.path)));
+  } else {
+    chunk_frame_done(write.transfer, write.chunk, write.frame, write.content_bytes);
+  }
+  const auto at =
+      std::find_if(in_flight_.begin(), in_flight_.end(), [&](const auto& each) { return each.get() == &write; });
+  LH_CHECK(at != in_flight_.end(), "a write that this stream did not begin");
+  auto done = std::move(*at);
+  *at = std::move(in_flight_.back());
+  in_flight_.pop_back();
+  done->keep.reset();
+  done->in_file.reset();
+  done->chunk.reset();
+  done->bundle.reset();
+  done->shared.reset();
+  done->slot = Slot();
+  spare_.push_back(std::move(done));
+}
+
+std::unique_ptr<InWrite> ReceiveStream::new_write() {
+  if (spare_.empty()) return std::make_unique<InWrite>();
+  auto write = std::move(spare_.back());
+  spare_.pop_back();
+  return write;
+}
+
+/// After a chunk's last frame on this stream: everything of it has been verified and given to the disk.
+void ReceiveStream::note_received(const protocol::FrameHeader& header) {
+  if (header.frame_index + 1 != header.frame_count) return;
+  auto& list = received_[header.transfer];
+  list.set_transfer(header.transfer);
+  list.add_file(header.file);
+  list.add_chunk(header.chunk);
+}
+
+void ReceiveStream::flush_received() {
+  if (received_.empty() || failed_) return;
+  for (auto& [transfer, list] : received_) {
+    protocol::Message message;
+    message.mutable_received()->Swap(&list);
+    channel_->queue(message);
+  }
+  received_.clear();
+}
+
+void ReceiveStream::fail(Error error) {
+  if (std::exchange(failed_, true)) return;
+  error_ = std::move(error);
+}
+
+void ReceiveStream::watch() {
+  if (!failed_) channel_->watch(*context_.kit.poller, paused_);
+}
+
+}  // namespace longhaul::engine

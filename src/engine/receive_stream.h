@@ -1,0 +1,88 @@
+// The receiving half of a stream: a frame comes into a slot, is verified, claimed and written from that slot.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "engine/worker.h"
+
+namespace longhaul::engine {
+
+/// A slot that several writes need (the files of one bundle frame).
+struct SharedSlot {
+  Slot slot;
+  unsigned users = 0;
+};
+
+/// One write of verified content.
+struct InWrite : disk::Operation {
+  ReceiveStream* stream = nullptr;
+  IncomingTransfer transfer;
+  disk::FilePtr keep;  ///< the landing file, while the disk writes to it
+  std::shared_ptr<InFile> in_file;
+  std::shared_ptr<InChunk> chunk;    ///< a frame of a chunk, or
+  std::shared_ptr<InBundle> bundle;  ///< a file of a bundle
+  unsigned frame = 0;
+  std::uint32_t content_bytes = 0;  ///< `bytes` may be more: padding for O_DIRECT
+  Digest digest;                    ///< bundled file: its root
+  Slot slot;
+  std::shared_ptr<SharedSlot> shared;
+};
+
+class ReceiveStream {
+ public:
+  ReceiveStream(StreamSetup setup, WorkerContext& context);
+  ~ReceiveStream();
+
+  bool step();
+  void write_done(InWrite& write);
+  void queue(const protocol::Message& message) { channel_->queue(message); }
+  void watch();
+  void stop_watching() { channel_->unwatch(*context_.kit.poller); }
+
+  [[nodiscard]] wire::Channel& channel() { return *channel_; }
+  [[nodiscard]] const Error* error() const { return failed_ ? &error_ : nullptr; }
+  [[nodiscard]] bool idle() const { return writes_in_flight_ == 0; }
+  [[nodiscard]] std::uint32_t id() const { return id_; }
+  /// Waits for a slot or for storage, not for the peer.
+  [[nodiscard]] bool paused() const { return paused_; }
+  [[nodiscard]] bool uses(std::uint32_t transfer) const;
+
+ private:
+  void take_message(const protocol::Message& message);
+  void take_frame(const protocol::FrameHeader& header, Slot slot);
+  bool verify(const protocol::FrameHeader& header, const Slot& slot) const;
+  std::shared_ptr<InChunk> find_chunk(IncomingTransfer& transfer, const protocol::FrameHeader& header);
+  void take_chunk_frame(IncomingTransfer& transfer, const protocol::FrameHeader& header, Slot slot);
+  void take_bundle_frame(IncomingTransfer& transfer, const protocol::FrameHeader& header, Slot slot);
+  void land_bundled(IncomingTransfer& transfer, const std::shared_ptr<InBundle>& bundle, std::shared_ptr<InFile> file,
+                    ConstBytes content, const Digest& digest, const std::shared_ptr<SharedSlot>& slot);
+  void write_frame(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk,
+                   const protocol::FrameHeader& header, Slot slot);
+  void store_in_memory(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk,
+                       const protocol::FrameHeader& header, const Slot& slot);
+  void chunk_frame_done(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk, unsigned frame,
+                        std::uint32_t content_bytes);
+  void bundled_file_done(InWrite& write);
+  void note_received(const protocol::FrameHeader& header);
+  void flush_received();
+  void fail(Error error);
+  std::unique_ptr<InWrite> new_write();
+
+  std::uint32_t id_;
+  std::unique_ptr<wire::Channel> channel_;
+  std::shared_ptr<StreamCounters> counters_;
+  WorkerContext& context_;
+  std::shared_ptr<InChunk> chunk_;              // of the last frame: the next one is most likely its neighbour
+  std::shared_ptr<IncomingFiles> chunk_files_;  // and its transfer's files
+  std::vector<std::unique_ptr<InWrite>> in_flight_;
+  std::vector<std::unique_ptr<InWrite>> spare_;
+  std::map<std::uint32_t, protocol::Chunks> received_;  // not yet told, by transfer
+  unsigned writes_in_flight_ = 0;
+  bool paused_ = false;  // no slot, or too many files wait for their commit
+  bool failed_ = false;
+  Error error_;
+};
+
+}  // namespace longhaul::engine

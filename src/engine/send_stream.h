@@ -1,0 +1,91 @@
+// The sending half of a stream: chunks become frames, one after the other, read a little ahead where reading takes
+// time.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "engine/worker.h"
+
+namespace longhaul::engine {
+
+struct OutFrame;
+
+/// One read of a frame's content; a bundle's frame has one for each file.
+struct OutRead : disk::Operation {
+  OutFrame* frame = nullptr;
+  Content content;
+  std::size_t row = 0;
+  std::uint32_t wanted = 0;  ///< content bytes; `bytes` may be rounded up for O_DIRECT
+  bool failed = false;
+};
+
+/// A task while its frames go out.
+struct ActiveTask {
+  ChunkTask task;
+  Content content;
+  unsigned next_frame = 0;
+  bool failed = false;
+};
+
+/// A frame between read and send.
+struct OutFrame {
+  SendStream* stream = nullptr;
+  std::shared_ptr<ActiveTask> active;
+  unsigned index = 0;
+  Slot slot;
+  std::vector<OutRead> reads;
+  unsigned outstanding = 0;
+  std::uint32_t raw_bytes = 0;
+};
+
+class SendStream {
+ public:
+  SendStream(StreamSetup setup, WorkerContext& context);
+  ~SendStream();
+
+  void assign(ChunkTask task);
+  /// Moves what can be moved. True when something moved; `error()` is set when the stream is gone.
+  bool step();
+  void read_done(OutRead& read);
+  void drop_transfer(std::uint32_t transfer);
+  void watch();
+  void stop_watching() { channel_->unwatch(*context_.kit.poller); }
+
+  [[nodiscard]] wire::Channel& channel() { return *channel_; }
+  [[nodiscard]] const Error* error() const { return failed_ ? &error_ : nullptr; }
+  [[nodiscard]] bool idle() const { return reads_in_flight_ == 0; }
+  [[nodiscard]] std::uint32_t id() const { return id_; }
+
+ private:
+  bool receive_messages();
+  void start_reads();
+  bool start_frame(const std::shared_ptr<ActiveTask>& active);
+  Result<> open_content(ActiveTask& active);
+  void read_large(OutFrame& frame);
+  void read_bundle(OutFrame& frame);
+  bool send_front();
+  Result<> finish_large(OutFrame& frame, protocol::FrameHeader& header);
+  void finish_bundle(OutFrame& frame, protocol::FrameHeader& header);
+  bool bundled_file_whole(OutRead& read, const BundlePlan::File& file);
+  void submit(OutRead& read);
+  void fail_task(ActiveTask& active, Error error);
+  void fail(Error error);
+  std::unique_ptr<OutFrame> new_frame();
+  void recycle(std::unique_ptr<OutFrame> frame);
+
+  std::uint32_t id_;
+  std::unique_ptr<wire::Channel> channel_;
+  std::shared_ptr<StreamCounters> counters_;
+  WorkerContext& context_;
+  std::deque<std::shared_ptr<ActiveTask>> tasks_;
+  std::deque<std::unique_ptr<OutFrame>> frames_;  // read or being read, in order
+  std::unique_ptr<OutFrame> sending_;             // its slot belongs to the channel until it is out
+  std::vector<std::unique_ptr<OutFrame>> spare_;
+  unsigned reads_in_flight_ = 0;
+  bool failed_ = false;
+  Error error_;
+};
+
+}  // namespace longhaul::engine

@@ -1,0 +1,502 @@
+#include "engine/session_core.h"
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include "base/bytes.h"
+#include "base/log.h"
+#include "base/usage.h"
+#include "engine/landing_ops.h"
+#include "protocol/bounds.h"
+
+namespace longhaul::engine {
+namespace {
+
+constexpr Time greeting_time = 10 * second;
+constexpr std::size_t greetings_max = 256;
+constexpr Time tick = 50 * millisecond;
+constexpr Time linger = 3 * second;  // for the last words to arrive
+constexpr unsigned workers_max = 8;
+constexpr std::size_t identity_bytes = 32;
+
+Time from_seconds(double seconds) {
+  return static_cast<Time>(seconds * static_cast<double>(second));
+}
+
+std::string as_string(ConstBytes bytes) {
+  return std::string(text_of(bytes));
+}
+
+}  // namespace
+
+SessionCore::SessionCore(Kit kit, World& world, SessionSetup setup)
+    : world_(world),
+      kit_(std::move(kit)),
+      setup_(std::move(setup)),
+      mailbox_(kit_.poller.get()),
+      dialler_(setup_.ticket.has_value()),
+      next_transfer_(dialler_ ? 1 : 2) {
+  now_ = sampled_at_ = world_.clock.now();
+  Result<> ready = dialler_ ? prepare_paths() : listen();
+  if (!ready) {
+    problem_ = std::move(ready.error());
+    finished_ = true;
+    return;
+  }
+  if (dialler_) lost_since_ = now_;
+  const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
+  const unsigned count = setup_.options.workers != 0 ? setup_.options.workers : std::min(cores, workers_max);
+  for (unsigned i = 0; i < count; ++i) {
+    workers_.push_back(static_cast<Worker*>(&world_.runner.start([&, i](Kit its) {
+      return std::make_unique<Worker>(std::move(its), i + 1, static_cast<StreamEvents&>(*this));
+    })));
+  }
+}
+
+SessionCore::~SessionCore() = default;
+
+// --- who we are -----------------------------------------------------------------------------------------------------
+
+Result<> SessionCore::prepare_paths() {
+  ticket_id_ = setup_.ticket->id;
+  ticket_key_ = security::key_of(*setup_.ticket);
+  auto given = setup_.options.paths;
+  if (given.empty()) {
+    for (const auto& address : setup_.ticket->addresses) {
+      PathOptions path;
+      path.remote = address;
+      given.push_back(path);
+    }
+  }
+  auto first = wire::parse_host_port(setup_.ticket->addresses.front());
+  if (!first) return std::unexpected(first.error());
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    Path path;
+    path.options = given[i];
+    if (path.options.name.empty()) path.options.name = "path" + std::to_string(i + 1);
+    auto remote = wire::parse_host_port(path.options.remote.empty()
+                                            ? setup_.ticket->addresses[i % setup_.ticket->addresses.size()]
+                                            : path.options.remote);
+    if (!remote) return std::unexpected(remote.error());
+    auto numeric = wire::resolve(remote->host);
+    if (!numeric) return std::unexpected(numeric.error());
+    if (remote->port == 0) remote->port = first->port;
+    path.options.remote = wire::join_host_port({*numeric, remote->port});
+    paths_.push_back(std::move(path));
+  }
+  return {};
+}
+
+Result<> SessionCore::listen() {
+  const std::int64_t now_s = world_.clock.wall_ns() / 1'000'000'000;
+  if (!setup_.keep_in.empty()) {
+    auto root = open_target(*kit_.plain_disk, setup_.keep_in);
+    if (!root) return std::unexpected(root.error());
+    auto zone = journal::LandingZone::open(*kit_.plain_disk, *root);
+    if (!zone) return std::unexpected(zone.error());
+    tickets_ = TicketBook::open(*kit_.plain_disk, (*zone)->directory(), now_s);
+  }
+  auto addresses = setup_.options.listen;
+  if (addresses.empty()) addresses.emplace_back("127.0.0.1");
+  std::vector<std::string> heard;
+  std::uint16_t port = tickets_.port();
+  for (const auto& text : addresses) {
+    auto at = wire::parse_host_port(text);
+    if (!at) return std::unexpected(at.error());
+    const bool any_port = at->port == 0;
+    if (any_port) at->port = port;
+    auto listener = world_.wire.listen(wire::join_host_port(*at));
+    if (!listener && any_port && port != 0 && heard.empty()) {
+      log::warn("port " + std::to_string(port) +
+                " of an earlier ticket is taken; senders that hold it will not find this receiver");
+      at->port = 0;
+      listener = world_.wire.listen(wire::join_host_port(*at));
+    }
+    if (!listener) return std::unexpected(listener.error());
+    heard.push_back((*listener)->address());
+    if (port == 0 || heard.size() == 1) port = wire::parse_host_port(heard.back())->port;
+    listeners_.push_back(std::move(*listener));
+  }
+  const auto ticket =
+      security::make_ticket(heard, now_s + static_cast<std::int64_t>(setup_.options.ticket_valid_s), world_.random);
+  ticket_text_ = security::format_ticket(ticket);
+  tickets_.add({ticket.id, security::key_of(ticket), std::nullopt, ticket.expires_s, port, false});
+  return tickets_.save(*kit_.plain_disk);
+}
+
+// --- admission
+
+Result<Admission::Answer> SessionCore::answer(const protocol::Hello& dialler) {
+  const TicketRecord* record = tickets_.find(bytes_of(dialler.ticket()));
+  if (record == nullptr)
+    return fail(Code::refused, "this ticket is not known here; it may be of another receiver, or have expired");
+  if (record->expires_s <= world_.clock.wall_ns() / 1'000'000'000)
+    return fail(Code::refused, "this ticket has expired; ask the receiver for a new one");
+  const bool same_session = !session_.empty() && dialler.session() == session_;
+  if (record->used && !same_session)  // a session goes on after its first transfer
+    return fail(Code::refused, "this ticket has been used; ask the receiver for a new one");
+  if (!session_ticket_.empty() && session_ticket_ != dialler.ticket())
+    return fail(Code::refused, "this receiver is busy with the holder of another ticket");
+  if (dialler.identity().size() != identity_bytes) return fail(Code::protocol, "the peer's greeting names nobody");
+  Answer answer;
+  answer.key = record->key;
+  answer.hello.set_ticket(dialler.ticket());
+  answer.hello.set_kind(dialler.kind());
+  answer.hello.set_allow_clear(setup_.options.cipher == Cipher::none);
+  if (dialler.kind() == protocol::Hello::KIND_STREAM) {
+    if (session_.empty() || dialler.session() != session_) return fail(Code::refused, "that session has ended");
+    answer.hello.set_session(session_);
+  } else {
+    std::array<std::byte, 16> fresh{};
+    world_.random.fill(fresh);
+    answer.hello.set_session(same_session ? session_ : as_string(fresh));
+    answer.hello.set_last_sequence(same_session ? control_.last_seen() : 0);
+  }
+  return answer;
+}
+
+Result<> SessionCore::admit(const protocol::Hello& dialler) {
+  TicketRecord* record = tickets_.find(bytes_of(dialler.ticket()));
+  const bool same_session = !session_.empty() && dialler.session() == session_;
+  if (record == nullptr || (record->used && !same_session))
+    return fail(Code::refused, "this ticket has been used; ask the receiver for a new one");
+  const ConstBytes identity = bytes_of(dialler.identity());
+  if (record->first_sender) {
+    if (std::ranges::equal(*record->first_sender, identity)) return {};
+    return fail(Code::refused, "this ticket is in use by another user or machine; ask for a ticket of your own");
+  }
+  std::copy(identity.begin(), identity.end(), record->first_sender.emplace().begin());
+  return tickets_.save(*kit_.plain_disk);
+}
+
+// --- connections
+
+void SessionCore::accept_connections(Time now) {
+  for (auto& listener : listeners_) {
+    while (auto connection = listener->accept()) {
+      if (greetings_.size() >= greetings_max) continue;  // closed at once
+      auto channel = std::make_unique<wire::Channel>(std::move(connection));
+      Greeting greeting;
+      greeting.handshake = std::make_unique<Handshake>(std::move(channel), static_cast<Admission&>(*this),
+                                                       world_.random, now + greeting_time);
+      greetings_.push_back(std::move(greeting));
+    }
+  }
+}
+
+void SessionCore::step_greetings(Time now) {
+  for (auto at = greetings_.begin(); at != greetings_.end();) {
+    const auto state = at->handshake->step(now);
+    if (state == Handshake::State::busy) {
+      ++at;
+      continue;
+    }
+    if (at->handshake->channel().connection().connected() || state == Handshake::State::failed)
+      at->handshake->channel().unwatch(*kit_.poller);
+    Greeting greeting = std::move(*at);
+    at = greetings_.erase(at);
+    if (state == Handshake::State::proven)
+      greeted(greeting, now);
+    else
+      greeting_failed(greeting, now);
+  }
+}
+
+void SessionCore::greeted(Greeting& greeting, Time now) {
+  const auto& hello = greeting.dialled ? greeting.handshake->own() : greeting.handshake->peer();
+  if (hello.kind() == protocol::Hello::KIND_STREAM)
+    stream_proven(greeting, now);
+  else
+    control_up(greeting, now);
+}
+
+void SessionCore::greeting_failed(Greeting& greeting, Time now) {
+  const Error& error = greeting.handshake->error();
+  if (!greeting.dialled) {
+    log::info("refused " + greeting.handshake->channel().connection().remote_address() + ": " + error.text);
+    if (error.code == Code::refused || error.code == Code::protocol)
+      note(Event::Type::note, "refused a connection from " +
+                                  greeting.handshake->channel().connection().remote_address() + ": " + error.text);
+    return;
+  }
+  if (!greeting.control) return stream_refused(greeting.path, greeting.slot, error, now);
+  if (error.code == Code::refused || error.code == Code::protocol) return fail_all(error, false, now);
+  if (last_control_error_ != error.text)
+    note(Event::Type::note,
+         error.text + "; trying for " + std::to_string(static_cast<long>(setup_.options.retry_for_s)) + " s");
+  last_control_error_ = error.text;
+  control_backoff_ = next_backoff(control_backoff_);
+  control_next_try_ = now + control_backoff_;
+}
+
+void SessionCore::control_up(Greeting& greeting, Time now) {
+  const protocol::Hello& peer = greeting.handshake->peer();
+  const protocol::Hello& own = greeting.handshake->own();
+  const std::string& granted = greeting.dialled ? peer.session() : own.session();
+  if (granted != session_) {
+    reset_session(now);
+    session_ = granted;
+    if (!greeting.dialled) session_ticket_ = peer.ticket();
+  }
+  control_.unwatch(*kit_.poller);
+  control_.attach(greeting.handshake->take_channel(), peer.last_sequence(), now);
+  lost_since_ = 0;
+  ever_up_ = true;
+  control_backoff_ = 0;
+  last_control_error_.clear();
+  log::info("control is up, session " + to_hex(bytes_of(session_)));
+}
+
+void SessionCore::control_lost(const Error& error, Time now) {
+  log::info("control is down: " + error.text);
+  if (lost_since_ == 0) lost_since_ = now;
+  control_next_try_ = now;
+  last_control_error_ = error.text;
+}
+
+void SessionCore::reset_session(Time now) {
+  close_streams();
+  session_streams_ = {};
+  waiting_opens_.clear();
+  control_.reset();
+  restart_outgoing(now);
+  for (auto& [transfer, incoming] : incoming_) {
+    if (incoming.phase != Phase::running) continue;
+    incoming.again = true;
+    close_incoming(transfer);
+  }
+}
+
+/// Under new numbers: what workers still say of the old ones finds nobody.
+void SessionCore::restart_outgoing(Time now) {
+  std::map<std::uint32_t, Outgoing> opened;
+  for (auto at = outgoing_.begin(); at != outgoing_.end();) {
+    const auto next = std::next(at);
+    if (at->second.opened) opened.insert(outgoing_.extract(at));
+    at = next;
+  }
+  for (auto& [transfer, outgoing] : opened) {
+    Report so_far;
+    outgoing.planner->fill(so_far);
+    outgoing.before_files += so_far.files;
+    outgoing.before_bytes += so_far.bytes;
+    outgoing.before_resent += outgoing.planner->resent_bytes() + outgoing.planner->bytes_not_durable();
+    outgoing.feeder->stop();
+    outgoing.opened = outgoing.accepted = false;
+    outgoing.planner.reset();
+    const std::uint32_t again = next_transfer_;
+    next_transfer_ += 2;
+    const bool begun = so_far.bytes > 0 || so_far.files_found > 0;
+    const bool lost = begun && !outgoing.feed->rereadable();
+    outgoing_[again] = std::move(outgoing);
+    if (lost)
+      finish_outgoing(again,
+                      Error{Code::connection, "the receiver started anew, and this source cannot be read again", 0},
+                      nullptr, now);
+    else
+      note(Event::Type::note, "a new session with the peer: what is durable there is skipped");
+  }
+}
+
+void SessionCore::close_streams() {
+  for (const auto& [id, stream] : streams_)
+    workers_[stream.worker]->post([id = id](Worker& worker) { worker.close_stream(id); });
+  for (auto at = greetings_.begin(); at != greetings_.end();) {
+    const bool stream = at->dialled && !at->control;
+    if (!stream) {
+      ++at;
+      continue;
+    }
+    at->handshake->channel().unwatch(*kit_.poller);
+    paths_[at->path].slots[at->slot].dialling = false;
+    at = greetings_.erase(at);
+  }
+}
+
+std::size_t SessionCore::path_of(const protocol::Hello& hello) {
+  for (std::size_t i = 0; i < paths_.size(); ++i)
+    if (paths_[i].options.name == hello.path()) return i;
+  constexpr std::size_t paths_max = 64;
+  if (paths_.size() >= paths_max) return 0;
+  Path path;
+  path.options.name = hello.path();
+  paths_.push_back(std::move(path));
+  return paths_.size() - 1;
+}
+
+void SessionCore::stream_proven(Greeting& greeting, Time now) {
+  const protocol::Hello& hello = greeting.dialled ? greeting.handshake->own() : greeting.handshake->peer();
+  // The number on the wire is the dialler's, unique in its session; a listener that outlives sessions has numbers of
+  // its own.
+  if (hello.session() != session_ || !session_streams_.add(hello.stream())) return;
+  const std::uint32_t id = greeting.dialled ? hello.stream() : next_stream_++;
+  auto channel = greeting.handshake->take_channel();
+  Stream stream;
+  stream.path = greeting.dialled ? greeting.path : path_of(hello);
+  stream.worker = next_worker_++ % workers_.size();
+  stream.sends = hello.dialler_sends() == greeting.dialled;
+  stream.counters = std::make_shared<StreamCounters>();
+  Path& path = paths_[stream.path];
+  path.options.local = channel->connection().local_address();
+  if (!greeting.dialled) path.options.remote = channel->connection().remote_address();
+  if (greeting.dialled) {
+    StreamSlot& slot = path.slots[greeting.slot];
+    slot.dialling = false;
+    slot.stream = id;
+    slot.backoff = 0;
+  }
+  path.streams_most = std::max(path.streams_most, path.streams_up + 1);
+  if (++path.streams_up == 1) {
+    path.last_error.clear();
+    path.broken = false;
+    note(Event::Type::path_up,
+         "path " + path.options.name + " is up (" + path.options.local + " - " +
+             channel->connection().remote_address() + ")",
+         path.options.name);
+  }
+  streams_[id] = stream;
+  auto setup = std::make_shared<StreamSetup>(StreamSetup{id, stream.sends, std::move(channel), stream.counters});
+  workers_[stream.worker]->post([setup](Worker& worker) { worker.join(std::move(*setup)); });
+  if (!stream.sends) return;
+  for (auto& [transfer, outgoing] : outgoing_)
+    if (outgoing.planner) outgoing.planner->stream_up(id);
+  (void)now;
+}
+
+void SessionCore::stream_refused(std::size_t path, std::size_t slot, const Error& error, Time now) {
+  StreamSlot& it = paths_[path].slots[slot];
+  it.dialling = false;
+  it.backoff = next_backoff(it.backoff);
+  it.next_try = now + it.backoff;
+  if (paths_[path].last_error == error.text || paths_[path].streams_up > 0) return;
+  paths_[path].last_error = error.text;
+  note(Event::Type::path_down, "path " + paths_[path].options.name + " is down: " + error.text,
+       paths_[path].options.name, error);
+}
+
+void SessionCore::take_stream_down(std::uint32_t id, const Error& error) {
+  const auto at = streams_.find(id);
+  if (at == streams_.end()) return;
+  const Stream stream = at->second;
+  Path& path = paths_[stream.path];
+  path.bytes_ended += stream.counters->content_bytes.load(std::memory_order_relaxed);
+  streams_.erase(at);
+  if (path.streams_up > 0) --path.streams_up;
+  // Streams that end with their last transfer are no news.
+  const bool running = !outgoing_.empty() || std::any_of(incoming_.begin(), incoming_.end(), [](const auto& each) {
+    return each.second.phase == Phase::running;
+  });
+  path.broken = path.streams_up == 0 && running && error.code != Code::interrupted;
+  if (path.broken)
+    note(Event::Type::path_down, "path " + path.options.name + " is down: " + error.text, path.options.name, error);
+  for (StreamSlot& slot : path.slots) {
+    if (slot.stream != id) continue;
+    slot.stream = 0;
+    slot.backoff = next_backoff(slot.backoff);
+    slot.next_try = now_ + slot.backoff;
+  }
+  for (auto& [transfer, outgoing] : outgoing_)
+    if (outgoing.planner) outgoing.planner->stream_down(id);
+}
+
+// --- life
+
+void SessionCore::stream_down(std::uint32_t stream, Error error) {
+  post([stream, error = std::move(error)](SessionCore& self) { self.take_stream_down(stream, error); });
+}
+
+void SessionCore::stream_message(std::uint32_t stream, protocol::Message message) {
+  post([stream, message = std::move(message)](SessionCore& self) { self.take_stream_message(stream, message); });
+}
+
+void SessionCore::source_failed(std::uint32_t transfer, std::uint64_t file, FileError error) {
+  post([transfer, file, error = std::move(error)](SessionCore& self) {
+    if (Planner* planner = self.planner_of(transfer)) planner->source_failed(file, error);
+  });
+}
+
+void SessionCore::note(Event::Type type, std::string text, std::string path, Error error) {
+  if (!setup_.observer) return;
+  Event event;
+  event.type = type;
+  event.text = std::move(text);
+  event.path = std::move(path);
+  event.error = std::move(error);
+  setup_.observer(event);
+}
+
+void SessionCore::shut_down() {
+  post([](SessionCore& self) {
+    self.fail_all({Code::interrupted, "the session was closed", 0}, true, self.now_);
+    self.shutting_down_ = true;
+    self.shut_down_by_ = self.now_ + linger;
+  });
+}
+
+void SessionCore::check_stop(Time now) {
+  if (stopped_ || setup_.stop == nullptr || setup_.stop->load(std::memory_order_relaxed) == 0) return;
+  stopped_ = true;
+  fail_all({Code::interrupted, "stopped; the same command again continues", 0}, true, now);
+}
+
+void SessionCore::check_deadlines(Time now) {
+  if (lost_since_ == 0 || stopped_ || now - lost_since_ < from_seconds(setup_.options.retry_for_s)) return;
+  if (outgoing_.empty() && incoming_.empty() && waiting_receives_.empty()) return;
+  std::string text = ever_up_ ? "the peer did not come back for " : "the peer could not be reached for ";
+  text += std::to_string(static_cast<long>(setup_.options.retry_for_s)) + " s";
+  if (!last_control_error_.empty()) text += " (" + last_control_error_ + ")";
+  fail_all({Code::stalled, text + "; the same command again continues", 0}, false, now);
+}
+
+Time SessionCore::finish_shut_down(Time now) {
+  const bool late = now >= shut_down_by_;
+  if (late) end_what_is_left(now);
+  if (!late && (!outgoing_.empty() || !incoming_.empty())) return now + tick;
+  if (!late && control_.up() && !control_.drained()) return now + tick;
+  for (auto& greeting : greetings_) greeting.handshake->channel().unwatch(*kit_.poller);
+  greetings_.clear();
+  for (auto& listener : listeners_) listener->unwatch(*kit_.poller);
+  listeners_.clear();
+  control_.unwatch(*kit_.poller);
+  control_.detach();
+  for (Worker* worker : workers_) worker->post([](Worker& each) { each.stop(); });
+  finished_ = true;
+  return now;
+}
+
+Time SessionCore::step(Time now) {
+  now_ = now;
+  if (finished_) return now;
+  for (auto& mail : mailbox_.take()) mail(*this);
+  check_stop(now);
+  accept_connections(now);
+  step_greetings(now);
+  take_control_messages(now);
+  if (!shutting_down_) open_outgoing(now);
+  dial(now);
+  Time again = now + tick;
+  for (auto at = outgoing_.begin(); at != outgoing_.end();) {
+    auto& [transfer, outgoing] = *at++;
+    if (!outgoing.planner) continue;
+    if (lost_since_ != 0) outgoing.planner->alive(now);  // the session's own deadline runs
+    again = std::min(again, outgoing.planner->step(now));
+    if (outgoing.planner->failure()) {
+      const Error error = *outgoing.planner->failure();
+      tell_stop(transfer, error);
+      finish_outgoing(transfer, error, nullptr, now);
+    }
+  }
+  finish_incoming(now);
+  if (auto lost = control_.step(now)) control_lost(*lost, now);
+  check_deadlines(now);
+  report_progress(now);
+  if (shutting_down_) again = std::min(again, finish_shut_down(now));
+  if (finished_) return now;
+  for (auto& listener : listeners_) listener->watch(*kit_.poller);
+  for (auto& greeting : greetings_) greeting.handshake->watch(*kit_.poller);
+  control_.watch(*kit_.poller);
+  return again;
+}
+
+}  // namespace longhaul::engine

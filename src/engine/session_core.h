@@ -1,0 +1,255 @@
+// The control role of one endpoint: listens or dials, proves peers, keeps the control link and the streams alive, and
+// runs the transfers of the session. The same code in either direction; the simulator steps it like any role.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/mailbox.h"
+#include "engine/control_link.h"
+#include "engine/feeder.h"
+#include "engine/handshake.h"
+#include "engine/planner.h"
+#include "engine/storage.h"
+#include "engine/tickets.h"
+#include "engine/worker.h"
+#include "longhaul/transfer.h"
+#include "security/ticket.h"
+
+namespace longhaul::engine {
+
+struct SessionSetup {
+  Options options;
+  Observer observer;
+  StopFlag* stop = nullptr;
+  std::optional<security::Ticket> ticket;  ///< dialler: whom to dial
+  std::string keep_in;                     ///< listener: target whose landing zone keeps the tickets
+  bool reports_cpu = true;                 ///< false for the second end in one process
+};
+
+class SessionCore final : public Role, private StreamEvents, private PlannerHost, private Admission {
+ public:
+  /// `problem()` tells what kept it from listening.
+  SessionCore(Kit kit, World& world, SessionSetup setup);
+  ~SessionCore() override;
+
+  [[nodiscard]] const std::optional<Error>& problem() const { return problem_; }
+  /// Listener: the ticket to hand out.
+  [[nodiscard]] const std::string& ticket() const { return ticket_text_; }
+
+  // Any thread. `done` is called on the control thread.
+  void send(std::shared_ptr<Feed> feed, std::function<void(Outcome)> done);
+  void receive(std::shared_ptr<Sink> sink, std::function<void(Outcome)> done);
+  /// Ends the session: tells the peer, lets transfers close, stops workers.
+  void shut_down();
+
+  Time step(Time now) override;
+  [[nodiscard]] bool finished() const override { return finished_; }
+  [[nodiscard]] std::string name() const override { return "control"; }
+
+ private:
+  using Mail = std::function<void(SessionCore&)>;
+
+  /// One connection that a dialler keeps up.
+  struct StreamSlot {
+    bool sends = false;
+    std::uint32_t stream = 0;  ///< 0: not up
+    bool dialling = false;
+    Time next_try = 0;
+    Time backoff = 0;
+  };
+  struct Path {
+    PathOptions options;
+    std::vector<StreamSlot> slots;
+    unsigned streams_up = 0;
+    unsigned streams_most = 0;
+    bool broken = false;            ///< lost its last stream while a transfer ran, and has not come back
+    std::uint64_t bytes_ended = 0;  ///< of streams that are gone
+    std::uint64_t bytes_sampled = 0;
+    double bytes_per_s = 0;
+    std::string last_error;
+  };
+  struct Stream {
+    std::size_t path = 0;
+    std::size_t worker = 0;
+    bool sends = false;
+    std::shared_ptr<StreamCounters> counters;
+  };
+  struct Greeting {
+    std::unique_ptr<Handshake> handshake;
+    bool dialled = false;
+    bool control = false;
+    std::size_t path = 0;
+    std::size_t slot = 0;
+  };
+  enum class Phase : std::uint8_t { waiting, running, ending, closed };
+  struct Outgoing {
+    std::shared_ptr<Feed> feed;
+    std::function<void(Outcome)> done;
+    Feeder* feeder = nullptr;
+    std::unique_ptr<Planner> planner;
+    std::string id;
+    Time began = 0;
+    double cpu_began = 0;
+    std::uint64_t before_files = 0;  ///< done in earlier sessions of this run
+    std::uint64_t before_bytes = 0;
+    std::uint64_t before_resent = 0;  ///< arrived in them, but was not durable at their end
+    std::uint64_t bytes_sampled = 0;
+    double bytes_per_s = 0;
+    bool opened = false;
+    bool accepted = false;
+  };
+  struct Incoming {
+    std::shared_ptr<Sink> sink;
+    std::function<void(Outcome)> done;
+    Storage* storage = nullptr;
+    std::string id;
+    Time began = 0;
+    double cpu_began = 0;
+    Phase phase = Phase::waiting;
+    std::uint64_t before_files = 0;
+    std::uint64_t before_bytes = 0;
+    std::uint64_t bytes_sampled = 0;
+    double bytes_per_s = 0;
+    std::uint64_t entries_total = 0;
+    bool entries_known = false;
+    bool storage_closed = false;
+    bool goodbye = false;
+    Time ended_at = 0;
+    double cpu_sender = 0;
+    std::uint64_t failed_files = 0;
+    std::uint64_t resent_bytes = 0;
+    std::vector<FileError> errors;
+    std::optional<Error> error;  ///< it ends badly
+    bool again = false;          ///< closing only because the session was lost: wait for the next one
+  };
+
+  // session_core.cc: life, connections; session_dial.cc: dialling
+  void post(Mail mail) { mailbox_.put(std::move(mail)); }
+  Result<> listen();
+  Result<> prepare_paths();
+  void accept_connections(Time now);
+  void step_greetings(Time now);
+  void greeted(Greeting& greeting, Time now);
+  void greeting_failed(Greeting& greeting, Time now);
+  void control_up(Greeting& greeting, Time now);
+  void control_lost(const Error& error, Time now);
+  void stream_proven(Greeting& greeting, Time now);
+  void stream_refused(std::size_t path, std::size_t slot, const Error& error, Time now);
+  static Time next_backoff(Time backoff);
+  void dial(Time now);
+  void dial_control(Time now);
+  void dial_streams(Time now);
+  bool start_dial(std::size_t path, std::size_t slot, bool control, Time now);
+  void reset_session(Time now);
+  void restart_outgoing(Time now);
+  void close_streams();
+  std::size_t path_of(const protocol::Hello& hello);
+  unsigned streams_of(const Path& path) const;
+  void check_stop(Time now);
+  void check_deadlines(Time now);
+  Time finish_shut_down(Time now);
+  void end_what_is_left(Time now);
+  void note(Event::Type type, std::string text, std::string path = {}, Error error = {});
+
+  // Admission
+  Result<Answer> answer(const protocol::Hello& dialler) override;
+  Result<> admit(const protocol::Hello& dialler) override;
+
+  // session_transfers.cc
+  void take_control_messages(Time now);
+  void take_message(const protocol::Message& message, Time now);
+  void open_outgoing(Time now);
+  void open_incoming(const protocol::OpenTransfer& open, Time now);
+  void storage_ready(std::uint32_t transfer, Time now);
+  void transfer_end(const protocol::TransferEnd& end, Time now);
+  void goodbye(const protocol::Goodbye& goodbye);
+  void note_failure(std::uint32_t transfer, FileError failed);
+  void peer_stopped(const protocol::Stop& stop, Time now);
+  void incoming_complete(std::uint32_t transfer, Time now);
+  void close_incoming(std::uint32_t transfer);
+  void incoming_closed(std::uint32_t transfer);
+  void finish_incoming(Time now);
+  void finish_outgoing(std::uint32_t transfer, std::optional<Error> error, const protocol::TransferEnd* end, Time now);
+  void fail_incoming(std::uint32_t transfer, Error error);
+  void fail_all(const Error& error, bool tell_peer, Time now);
+  void tell_stop(std::uint32_t transfer, const Error& error);
+  void start_planner(std::uint32_t transfer, Outgoing& outgoing, Time now);
+  Planner* planner_of(std::uint32_t transfer);
+  Storage* storage_of(std::uint32_t transfer);
+
+  // StreamEvents (workers' threads)
+  void stream_down(std::uint32_t stream, Error error) override;
+  void stream_message(std::uint32_t stream, protocol::Message message) override;
+  void source_failed(std::uint32_t transfer, std::uint64_t file, FileError error) override;
+  void take_stream_down(std::uint32_t id, const Error& error);
+  void take_stream_message(std::uint32_t stream, const protocol::Message& message);
+
+  // PlannerHost
+  void tell(protocol::Message message) override { control_.send(message); }
+  void assign(std::uint32_t stream, ChunkTask task) override;
+  void file_error(std::uint32_t transfer, FileError error) override;
+
+  // session_report.cc
+  void sample(Time now);
+  void report_progress(Time now);
+  void tell_if_held_up(Time now);
+  Report report_of(const Outgoing& outgoing, Time now) const;
+  Report report_of(const Incoming& incoming, Time now) const;
+  void add_paths(Report& report, double over_s) const;
+  void close_report(Report& report) const;
+  [[nodiscard]] std::uint64_t path_bytes(std::size_t path) const;
+
+  World& world_;
+  Kit kit_;
+  SessionSetup setup_;
+  Mailbox<Mail> mailbox_;
+  std::optional<Error> problem_;
+  Time now_ = 0;
+
+  // who
+  bool dialler_ = false;
+  TicketBook tickets_;
+  security::TicketId ticket_id_{};
+  security::TicketKey ticket_key_{};
+  std::string ticket_text_;
+  std::string session_;         ///< 16 bytes; empty: none yet
+  std::string session_ticket_;  ///< listener: the ticket that this session was admitted by
+
+  // connections
+  std::vector<std::unique_ptr<wire::Listener>> listeners_;
+  std::list<Greeting> greetings_;
+  ControlLink control_;
+  Time control_next_try_ = 0;
+  Time control_backoff_ = 0;
+  std::size_t control_path_ = 0;
+  Time lost_since_ = 0;  ///< control is down since; 0: it is up, or nobody has come yet
+  bool ever_up_ = false;
+  std::string last_control_error_;
+  std::vector<Path> paths_;
+  std::map<std::uint32_t, Stream> streams_;
+  std::uint32_t next_stream_ = 1;
+  IntervalSet session_streams_;  ///< numbers seen in this session: never reused
+  std::vector<Worker*> workers_;
+  std::size_t next_worker_ = 0;
+
+  // transfers
+  std::map<std::uint32_t, Outgoing> outgoing_;
+  std::map<std::uint32_t, Incoming> incoming_;
+  std::deque<Incoming> waiting_receives_;
+  std::deque<protocol::OpenTransfer> waiting_opens_;
+  std::uint32_t next_transfer_ = 0;
+
+  Time sampled_at_ = 0;
+  bool stopped_ = false;  ///< the stop flag has been seen
+  bool shutting_down_ = false;
+  Time shut_down_by_ = 0;
+  bool finished_ = false;
+};
+
+}  // namespace longhaul::engine

@@ -1,0 +1,152 @@
+// The session's figures: sampled once a second from counters that workers and storage own.
+#include <algorithm>
+
+#include "base/bytes.h"
+#include "base/usage.h"
+#include "engine/session_core.h"
+
+namespace longhaul::engine {
+namespace {
+
+double as_seconds(Time time) {
+  return static_cast<double>(time) / static_cast<double>(second);
+}
+
+}  // namespace
+
+std::uint64_t SessionCore::path_bytes(std::size_t path) const {
+  std::uint64_t bytes = paths_[path].bytes_ended;
+  for (const auto& [id, stream] : streams_)
+    if (stream.path == path) bytes += stream.counters->content_bytes.load(std::memory_order_relaxed);
+  return bytes;
+}
+
+void SessionCore::sample(Time now) {
+  const double seconds = std::max(as_seconds(now - sampled_at_), 1e-3);
+  sampled_at_ = now;
+  for (std::size_t i = 0; i < paths_.size(); ++i) {
+    const std::uint64_t bytes = path_bytes(i);
+    paths_[i].bytes_per_s = static_cast<double>(bytes - paths_[i].bytes_sampled) / seconds;
+    paths_[i].bytes_sampled = bytes;
+  }
+  const auto rate = [&](auto& transfer, std::uint64_t bytes) {
+    transfer.bytes_per_s = static_cast<double>(bytes - std::min(bytes, transfer.bytes_sampled)) / seconds;
+    transfer.bytes_sampled = bytes;
+  };
+  for (auto& [transfer, outgoing] : outgoing_) rate(outgoing, report_of(outgoing, now).bytes);
+  for (auto& [transfer, incoming] : incoming_) rate(incoming, report_of(incoming, now).bytes);
+}
+
+void SessionCore::report_progress(Time now) {
+  if (now - sampled_at_ < second) return;
+  sample(now);
+  tell_if_held_up(now);
+  if (!setup_.observer) return;
+  const auto tell = [&](const auto& transfer) {
+    Event event;
+    event.type = Event::Type::progress;
+    auto report = std::make_shared<Report>(report_of(transfer, now));
+    report->bytes_per_s = transfer.bytes_per_s;
+    const std::uint64_t found =
+        report->bytes_found - std::min(report->bytes_found, report->skipped_bytes + report->bytes);
+    if (report->walk_done && report->bytes > 0 && report->seconds > 0)
+      report->eta_s = static_cast<double>(found) / (static_cast<double>(report->bytes) / report->seconds);
+    event.report = std::move(report);
+    setup_.observer(event);
+  };
+  for (const auto& [transfer, outgoing] : outgoing_) tell(outgoing);
+  for (const auto& [transfer, incoming] : incoming_)
+    if (incoming.phase == Phase::running) tell(incoming);
+}
+
+/// A worker or the storage role that hangs in one call (a dead network mount, a throttled disk): the peer should wait,
+/// and know.
+void SessionCore::tell_if_held_up(Time now) {
+  constexpr Time held_up_after = 2 * second;
+  if (!control_.up()) return;
+  const auto look = [&](const Role& role) {
+    const Time since = role.in_step_since.load(std::memory_order_relaxed);
+    if (since == 0 || now - since < held_up_after) return;
+    protocol::Message message;
+    message.mutable_busy()->set_text(role.name() + " has been held up by a disk for " +
+                                     std::to_string((now - since) / second) + " s");
+    control_.send(message);
+  };
+  for (const Worker* worker : workers_) look(*worker);
+  for (const auto& [transfer, incoming] : incoming_)
+    if (incoming.phase == Phase::running) look(*incoming.storage);
+}
+
+/// `over_s`: rates over the whole run of so many seconds; 0: over the last second.
+void SessionCore::add_paths(Report& report, double over_s) const {
+  for (std::size_t i = 0; i < paths_.size(); ++i) {
+    const Path& path = paths_[i];
+    PathReport out;
+    out.name = path.options.name;
+    out.local = path.options.local;
+    out.remote = path.options.remote;
+    const bool final = over_s > 0;
+    out.streams = final ? path.streams_most : path.streams_up;
+    out.up = final ? path.streams_most > 0 && !path.broken : path.streams_up > 0;
+    out.bytes = path_bytes(i);
+    out.bytes_per_s = over_s > 0 ? static_cast<double>(out.bytes) / over_s : path.bytes_per_s;
+    report.paths.push_back(std::move(out));
+  }
+  const bool chosen = setup_.options.streams != 0;
+  report.streams_chosen = chosen ? std::to_string(setup_.options.streams) + " per path, as asked"
+                                 : "2 per path (auto: a fixed number for now)";
+}
+
+/// Final figures: rates over the whole run.
+void SessionCore::close_report(Report& report) const {
+  report.paths.clear();
+  add_paths(report, std::max(report.seconds, 1e-3));
+  report.bytes_per_s = static_cast<double>(report.bytes) / std::max(report.seconds, 1e-3);
+  report.eta_s = 0;
+}
+
+Report SessionCore::report_of(const Outgoing& outgoing, Time now) const {
+  Report report;
+  if (outgoing.planner) outgoing.planner->fill(report);
+  report.transfer = to_hex(bytes_of(outgoing.id));
+  report.role = "sender";
+  report.files += outgoing.before_files;
+  report.bytes += outgoing.before_bytes;
+  report.seconds = as_seconds(now - outgoing.began);
+  if (setup_.reports_cpu) report.cpu_seconds_sender = process_cpu_seconds() - outgoing.cpu_began;
+  report.resent_bytes = outgoing.before_resent + (outgoing.planner ? outgoing.planner->resent_bytes() : 0);
+  add_paths(report, 0);
+  return report;
+}
+
+Report SessionCore::report_of(const Incoming& incoming, Time now) const {
+  Report report;
+  report.transfer = incoming.id;
+  report.role = "receiver";
+  report.files = incoming.before_files;
+  report.bytes = incoming.before_bytes;
+  report.durability = incoming.sink && incoming.sink->directory().empty() ? "none (stream)" : "fsync";
+  if (incoming.storage != nullptr) {
+    const ReceiveCounters& counters = incoming.storage->counters();
+    report.files += counters.files.load(std::memory_order_relaxed);
+    report.bytes += counters.bytes.load(std::memory_order_relaxed);
+    report.files_found = counters.files_found.load(std::memory_order_relaxed);
+    report.bytes_found = counters.bytes_found.load(std::memory_order_relaxed);
+    report.skipped_files = counters.skipped_files.load(std::memory_order_relaxed);
+    report.skipped_bytes = counters.skipped_bytes.load(std::memory_order_relaxed);
+    report.directories = counters.directories.load(std::memory_order_relaxed);
+    report.symlinks = counters.symlinks.load(std::memory_order_relaxed);
+  }
+  report.walk_done = incoming.entries_known;
+  report.failed_files = incoming.failed_files;
+  report.resent_bytes = incoming.resent_bytes;
+  report.errors = incoming.errors;
+  report.seconds = as_seconds(now - incoming.began);
+  if (setup_.reports_cpu) report.cpu_seconds_receiver = process_cpu_seconds() - incoming.cpu_began;
+  report.cpu_seconds_sender = incoming.cpu_sender;
+  report.verdict = control_.up() ? "network or sender" : "waiting for the sender";
+  add_paths(report, 0);
+  return report;
+}
+
+}  // namespace longhaul::engine

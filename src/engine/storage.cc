@@ -1,0 +1,495 @@
+#include "engine/storage.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/bytes.h"
+#include "base/log.h"
+#include "engine/landing_ops.h"
+#include "protocol/bounds.h"
+
+namespace longhaul::engine {
+namespace {
+
+Entry entry_of(const protocol::Entry& from) {
+  Entry entry;
+  switch (from.type()) {
+    case protocol::Entry::DIRECTORY:
+      entry.type = EntryType::directory;
+      break;
+    case protocol::Entry::SYMLINK:
+      entry.type = EntryType::symlink;
+      break;
+    default:
+      entry.type = EntryType::file;
+  }
+  entry.path = from.path();
+  entry.link_target = from.link_target();
+  entry.size = from.size();
+  entry.size_known = !from.size_unknown();
+  entry.mode = from.mode();
+  entry.mtime_ns = from.mtime_ns();
+  entry.identity = {from.ctime_ns(), from.inode(), from.device()};
+  return entry;
+}
+
+/// It lands whole and has landed: a complete, verified version is about to be published, whatever a later copy says.
+bool in_commit(InFile& file) {
+  const std::lock_guard lock(file.mutex);
+  return file.landing == Landing::whole && file.closed;
+}
+
+}  // namespace
+
+Storage::Storage(Kit kit, World& world, Setup setup)
+    : world_(world),
+      kit_(std::move(kit)),
+      setup_(std::move(setup)),
+      mailbox_(kit_.poller.get()),
+      files_(std::make_shared<IncomingFiles>(setup_.transfer, setup_.frame_bytes)),
+      manifest_name_("manifest." + setup_.id + ".log") {
+  durable_.set_transfer(setup_.transfer);
+  if (auto opened = open(world); !opened) broken_ = std::move(opened.error());
+}
+
+Storage::~Storage() = default;
+
+Result<> Storage::open(World& world) {
+  if (const std::string target = setup_.sink->directory(); !target.empty()) {
+    auto root = open_target(*kit_.plain_disk, target);
+    if (!root) return std::unexpected(root.error());
+    auto zone = journal::LandingZone::open(*kit_.plain_disk, *root);
+    if (!zone) return std::unexpected(zone.error());
+    zone_ = std::move(*zone);
+    auto manifest = journal::ManifestLog::open(*kit_.plain_disk, zone_->directory(), manifest_name_);
+    if (!manifest) return std::unexpected(manifest.error());
+    manifest_ = std::move(*manifest);
+    commit_ = std::make_unique<Commit>(*kit_.disk, *zone_, *manifest_, static_cast<CommitEvents&>(*this));
+  }
+  desk_ = std::make_unique<Desk>(Desk::Setup{*kit_.plain_disk, world.random, zone_.get(), *setup_.sink, *files_,
+                                             counters_, setup_.chunk_bytes, setup_.direct, "scratch." + setup_.id});
+  return desk_->open();
+}
+
+// --- mail from control ------------------------------------------------------------------------------------------
+
+void Storage::announce(const protocol::Announce& batch) {
+  if (failed_ || closing_) return;
+  const auto count = static_cast<std::uint64_t>(batch.entries_size());
+  if (batch.first() != announced_ || count > protocol::entries_per_announce_max ||
+      announced_ + count - resolved_ > protocol::entries_open_max + protocol::entries_per_announce_max)
+    return fail({Code::protocol, "the sender announced more at once than was agreed, or out of order", 0});
+  announced_ += count;
+  files_->announced(announced_);
+  protocol::Message answer;
+  for (int i = 0; i < batch.entries_size(); ++i) {
+    const std::uint64_t id = batch.first() + static_cast<std::uint64_t>(i);
+    Decision decision = desk_->decide(id, entry_of(batch.entries(i)));
+    if (decision.fatal) return fail(std::move(*decision.fatal));
+    if (decision.dirty) commit_->add_dirty(std::move(decision.dirty));
+    if (!decision.file) ++resolved_;
+    auto& verdicts = *answer.mutable_verdicts();
+    if (verdicts.verdicts_size() == 0) verdicts.set_first(id);
+    verdicts.set_transfer(setup_.transfer);
+    *verdicts.add_verdicts() = std::move(decision.verdict);
+    constexpr int verdicts_per_message = 64;  // each with words or ranges: far below the limit of a message
+    if (verdicts.verdicts_size() == verdicts_per_message) setup_.tell(std::exchange(answer, {}));
+  }
+  if (answer.has_verdicts()) setup_.tell(std::move(answer));
+}
+
+void Storage::file_end(const protocol::FileEnd& end) {
+  const auto file = files_->find(end.file());
+  if (!file || failed_) return;
+  if (end.state() == protocol::FileEnd::FAILED) {
+    file->source_gone = true;
+    if (!in_commit(*file)) drop_file(file);
+    return;
+  }
+  const bool known = file->entry.size_known;
+  if (file->landing == Landing::whole || final_sizes_.contains(file->id) || (known && end.size() != file->entry.size) ||
+      end.size() > protocol::file_bytes_max)
+    return fail({Code::protocol, "the sender ended a file in a way that makes no sense", 0});
+  if (!known) file->entry.size = end.size();  // workers read the size of all others
+  final_sizes_[file->id] = end.size();
+  flush_ = true;  // its last chunks would only wait for company
+  finish_if_whole(file);
+}
+
+void Storage::end_of_entries(std::uint64_t entries) {
+  entries_ = entries;
+}
+
+// --- mail from workers ------------------------------------------------------------------------------------------
+
+void Storage::chunk_written(std::shared_ptr<InChunk> chunk) {
+  post([chunk = std::move(chunk)](Storage& self) { self.take_chunk(chunk, self.now_); });
+}
+
+void Storage::landed(std::shared_ptr<InFile> file, Digest root, std::shared_ptr<InBundle> bundle) {
+  files_->backlog.fetch_add(1, std::memory_order_relaxed);
+  post([file = std::move(file), root, bundle = std::move(bundle)](Storage& self) {
+    self.take_landed(file, root, bundle);
+  });
+}
+
+void Storage::take_landed(const std::shared_ptr<InFile>& file, const Digest& root,
+                          const std::shared_ptr<InBundle>& bundle) {
+  if (failed_) return;
+  const bool again = in_commit(*file);  // a second copy of one that waits to be published
+  if (files_->find(file->id) != file || again || file->landing == Landing::sink)
+    files_->backlog.fetch_sub(1, std::memory_order_relaxed);
+  if (again) return resolve_in_bundle(bundle);
+  if (files_->find(file->id) != file) {  // given up meanwhile
+    if (zone_ && file->landing_file.data) (void)zone_->drop(file->landing_file);
+    return resolve_in_bundle(bundle);
+  }
+  if (file->landing != Landing::sink) return commit_->add_whole(file, root, bundle, now_);
+  final_sizes_[file->id] = file->entry.size;
+  write_to_sink(*file);
+  finish_if_whole(file);
+  resolve_in_bundle(bundle);
+}
+
+void Storage::bundle_landed(std::shared_ptr<InBundle> bundle) {
+  post([bundle = std::move(bundle)](Storage& self) {
+    if (bundle->failed) return;
+    self.files_->bundle_done(bundle->number);
+    self.tell_durable(protocol::bundle_file, bundle->number);
+  });
+}
+
+void Storage::chunk_failed(std::shared_ptr<InFile> file, std::uint64_t chunk, std::uint32_t attempt, Error error) {
+  post([file = std::move(file), chunk, attempt, error = std::move(error)](Storage& self) {
+    if (self.failed_) return;
+    if (error.code == Code::no_space || error.code == Code::read_only) return self.fail(error);
+    if (file) return self.tell_chunk_failed(file->id, chunk, attempt, error);
+    // A bundle is answered once the files of it that did land are settled, and then taken from its beginning.
+    self.fail_bundle(self.files_->bundle(chunk, 1), error);
+  });
+}
+
+void Storage::file_failed(std::shared_ptr<InFile> file, std::shared_ptr<InBundle> bundle, Error error) {
+  post([file = std::move(file), bundle = std::move(bundle), error = std::move(error)](Storage& self) {
+    if (self.failed_) return;
+    if (error.code == Code::no_space || error.code == Code::read_only) return self.fail(error);
+    if (!in_commit(*file)) self.give_up_file(file, error);
+    self.resolve_in_bundle(bundle);
+  });
+}
+
+// --- large files ------------------------------------------------------------------------------------------------
+
+void Storage::take_chunk(std::shared_ptr<InChunk> chunk, Time now) {
+  if (failed_) return;
+  const auto file = chunk->file;
+  if (files_->find(file->id) != file) return;  // given up or started anew meanwhile
+  if (file->landing == Landing::sink) {
+    write_to_sink(*file);
+    finish_if_whole(file);
+  } else {
+    commit_->add_chunk(std::move(chunk), now);
+  }
+}
+
+/// Gives the sink what is complete and next in order.
+void Storage::write_to_sink(InFile& file) {
+  for (;;) {
+    std::shared_ptr<InChunk> next;
+    {
+      const std::lock_guard lock(file.mutex);
+      if (file.chunks.empty()) return;
+      auto& [index, chunk] = *file.chunks.begin();
+      const bool in_turn = index == 0 ? file.durable.runs() == 0 : file.durable.contains(index - 1);
+      if (!in_turn || chunk->claims.done_count() != chunk->claims.frame_count()) return;
+      next = chunk;
+    }
+    if (auto written = file.writer->write_at(next->index * file.chunk_bytes, next->memory); !written)
+      return fail(std::move(written.error()));
+    {
+      const std::lock_guard lock(file.mutex);
+      file.durable.add(next->index);
+      file.chunks.erase(next->index);
+    }
+    counters_.bytes.fetch_add(next->memory.size(), std::memory_order_relaxed);
+    tell_durable(file.id, next->index);
+  }
+}
+
+void Storage::chunk_durable(const std::shared_ptr<InFile>& file, std::uint64_t chunk) {
+  const std::uint64_t bytes =
+      file->entry.size_known ? chunk_content_bytes(file->entry.size, file->chunk_bytes, chunk) : file->chunk_bytes;
+  counters_.bytes.fetch_add(bytes, std::memory_order_relaxed);
+  tell_durable(file->id, chunk);
+  finish_if_whole(file);
+}
+
+/// Its source was whole to the end, and all its chunks are durable: it can be published.
+void Storage::finish_if_whole(const std::shared_ptr<InFile>& file) {
+  const auto end = final_sizes_.find(file->id);
+  const bool sink_in_one =
+      file->landing == Landing::sink && file->entry.size_known && file->entry.size <= protocol::whole_bytes_max;
+  if (end == final_sizes_.end() && !sink_in_one) return;
+  const std::uint64_t size = end == final_sizes_.end() ? file->entry.size : end->second;
+  const std::uint64_t chunks = (size + file->chunk_bytes - 1) / file->chunk_bytes;
+  {
+    const std::lock_guard lock(file->mutex);
+    for (std::uint64_t chunk = 0; chunk < chunks; ++chunk)
+      if (!file->durable.contains(chunk)) return;
+  }
+  if (end != final_sizes_.end()) final_sizes_.erase(end);
+  if (file->landing == Landing::sink) return finish_sink(file);
+  commit_->add_finished(file, now_);
+}
+
+void Storage::finish_sink(const std::shared_ptr<InFile>& file) {
+  if (auto finished = file->writer->finish(file->entry.size); !finished) return fail(std::move(finished.error()));
+  counters_.files.fetch_add(1, std::memory_order_relaxed);
+  forget(file);
+}
+
+// --- after a group ------------------------------------------------------------------------------------------------
+
+void Storage::published(const std::shared_ptr<InFile>& file, const std::shared_ptr<InBundle>& bundle) {
+  counters_.files.fetch_add(1, std::memory_order_relaxed);
+  if (file->landing == Landing::whole) {
+    files_->backlog.fetch_sub(1, std::memory_order_relaxed);
+    counters_.bytes.fetch_add(file->entry.size, std::memory_order_relaxed);
+    if (!bundle) tell_durable(file->id, 0);
+  }
+  forget(file);
+  resolve_in_bundle(bundle);
+}
+
+void Storage::publish_failed(const std::shared_ptr<InFile>& file, const std::shared_ptr<InBundle>& bundle,
+                             Error error) {
+  if (file->landing == Landing::whole) files_->backlog.fetch_sub(1, std::memory_order_relaxed);
+  give_up_file(file, std::move(error));
+  resolve_in_bundle(bundle);
+}
+
+/// Law 1: a failed sync is never repeated. What landed since the last good one counts for nothing, so the file starts
+/// anew.
+void Storage::landing_lost(const std::shared_ptr<InFile>& file, const std::shared_ptr<InBundle>& bundle, Error error) {
+  if (file->landing == Landing::whole) files_->backlog.fetch_sub(1, std::memory_order_relaxed);
+  if (error.code == Code::no_space || error.code == Code::read_only) return fail(std::move(error));
+  log::warn(error.text + "; its landing file is given up and it is sent again");
+  if (file->landing == Landing::journalled) return restart_file(file);
+  if (auto dropped = zone_->drop(file->landing_file); !dropped) return fail(std::move(dropped.error()));
+  {
+    const std::lock_guard lock(file->mutex);
+    file->landing_file = {};
+    file->chunks.clear();
+    file->closed = false;
+  }
+  if (file->source_gone) {  // there is nobody to send it again
+    drop_file(file);
+    return resolve_in_bundle(bundle);
+  }
+  if (!bundle) return tell_chunk_failed(file->id, 0, protocol::any_attempt, error);
+  fail_bundle(bundle, std::move(error));
+  resolve_in_bundle(bundle);
+}
+
+void Storage::fail_bundle(const std::shared_ptr<InBundle>& bundle, Error error) {
+  if (!bundle || bundle->failed.exchange(true)) return;
+  failed_bundles_.emplace_back(bundle, std::move(error));
+}
+
+/// A new landing file under the same id; the sender cuts the file anew.
+void Storage::restart_file(const std::shared_ptr<InFile>& file) {
+  constexpr unsigned restarts_max = 3;
+  if (file->restarts + 1 >= restarts_max)
+    return give_up_file(
+        file,
+        {Code::io,
+         "the landing file of " + printable(file->entry.path) + " was lost three times; look at the target's disk", 0});
+  Entry entry = file->entry;
+  const disk::DirPtr parent = file->parent;
+  commit_->drop(*file);
+  final_sizes_.erase(file->id);
+  {
+    const std::lock_guard lock(file->mutex);
+    file->closed = true;
+    file->chunks.clear();
+  }
+  if (auto dropped = zone_->drop(file->landing_file); !dropped) return fail(std::move(dropped.error()));
+  file->landing_file.data.reset();
+  file->landing_file.journal.reset();
+  auto landing = zone_->begin_large(entry, parent, file->chunk_bytes, file->direct, world_.random);
+  if (!landing) return give_up_file(file, std::move(landing.error()));
+  auto again = std::make_shared<InFile>();
+  again->id = file->id;
+  again->entry = std::move(entry);
+  again->name = file->name;
+  again->parent = parent;
+  again->zone = file->zone;
+  again->landing = Landing::journalled;
+  again->chunk_bytes = file->chunk_bytes;
+  again->direct = file->direct;
+  again->restarts = file->restarts + 1;
+  again->landing_file = std::move(*landing);
+  files_->add(again);
+  protocol::Message message;
+  auto& failed = *message.mutable_file_failed();
+  failed.set_transfer(setup_.transfer);
+  failed.set_file(again->id);
+  failed.set_restart(true);
+  setup_.tell(std::move(message));
+}
+
+/// The sender hears of it.
+void Storage::give_up_file(const std::shared_ptr<InFile>& file, Error error) {
+  if (files_->find(file->id) != file) return;
+  protocol::Message message;
+  auto& failed = *message.mutable_file_failed();
+  failed.set_transfer(setup_.transfer);
+  failed.set_file(file->id);
+  failed.set_code(static_cast<std::uint32_t>(error.code));
+  failed.set_text(error.text.substr(0, protocol::text_bytes_max));
+  failed.set_path(file->entry.path);
+  setup_.tell(std::move(message));
+  drop_file(file);
+}
+
+void Storage::drop_file(const std::shared_ptr<InFile>& file) {
+  if (files_->find(file->id) != file) return;
+  {
+    const std::lock_guard lock(file->mutex);
+    file->closed = true;
+    file->chunks.clear();
+  }
+  if (commit_) commit_->drop(*file);
+  final_sizes_.erase(file->id);
+  if (zone_ && file->landing_file.data) (void)zone_->drop(file->landing_file);
+  forget(file);
+}
+
+void Storage::forget(const std::shared_ptr<InFile>& file) {
+  if (files_->find(file->id) != file) return;
+  {
+    const std::lock_guard lock(file->mutex);
+    file->chunks.clear();  // they hold the file, and it them
+  }
+  files_->remove(file->id);
+  ++resolved_;
+}
+
+void Storage::resolve_in_bundle(const std::shared_ptr<InBundle>& bundle) {
+  if (!bundle || bundle->files_pending.fetch_sub(1, std::memory_order_acq_rel) != 1 || bundle->failed) return;
+  files_->bundle_done(bundle->number);
+  tell_durable(protocol::bundle_file, bundle->number);
+}
+
+void Storage::answer_failed_bundles() {
+  std::erase_if(failed_bundles_, [&](const auto& failed) {
+    const auto& [bundle, error] = failed;
+    if (!bundle->files_settled()) return false;
+    files_->forget_bundle(bundle->number);
+    tell_chunk_failed(protocol::bundle_file, bundle->number, protocol::any_attempt, error);
+    return true;
+  });
+}
+
+// --- words to the peer ----------------------------------------------------------------------------------------------
+
+void Storage::tell_chunk_failed(std::uint64_t file, std::uint64_t chunk, std::uint32_t attempt, const Error& error) {
+  protocol::Message message;
+  auto& failed = *message.mutable_chunk_failed();
+  failed.set_transfer(setup_.transfer);
+  failed.set_file(file);
+  failed.set_chunk(chunk);
+  failed.set_attempt(attempt);
+  failed.set_code(static_cast<std::uint32_t>(error.code));
+  failed.set_text(error.text.substr(0, protocol::text_bytes_max));
+  setup_.tell(std::move(message));
+}
+
+void Storage::tell_durable(std::uint64_t file, std::uint64_t chunk) {
+  durable_.add_file(file);
+  durable_.add_chunk(chunk);
+}
+
+void Storage::flush_durable() {
+  if (durable_.file_size() == 0) return;
+  protocol::Message message;
+  message.mutable_durable()->Swap(&durable_);
+  durable_.set_transfer(setup_.transfer);
+  setup_.tell(std::move(message));
+}
+
+void Storage::fail(Error error) {
+  if (std::exchange(failed_, true)) return;
+  setup_.failed(std::move(error));
+}
+
+// --- life -------------------------------------------------------------------------------------------------------
+
+Time Storage::step(Time now) {
+  now_ = now;
+  for (auto& mail : mailbox_.take()) mail(*this);
+  answer_failed_bundles();
+  // With everything announced and nothing on its way, waiting for more to gather would only delay the end.
+  const Time again = commit_ && !broken_ ? step_commit(now, flush_ || closing_ || all_resolved()) : time_never;
+  flush_ = flush_ && commit_ && !commit_->idle();
+  if (commit_) files_->chunks_waiting.store(commit_->chunks_waiting(), std::memory_order_relaxed);
+  flush_durable();
+  if (closing_ && (!commit_ || commit_->idle() || broken_)) {
+    close_now();
+    return now;
+  }
+  if (!failed_ && !complete_ && all_resolved() && (!commit_ || commit_->idle())) {
+    finish_transfer(now);
+    if (!complete_) return std::max(merge_again_, now + millisecond);
+  }
+  return failed_bundles_.empty() ? again : std::min(again, now + 5 * millisecond);
+}
+
+/// An operation may finish as it is submitted, with no wake-up to follow: so on until nothing has finished.
+Time Storage::step_commit(Time now, bool flush) {
+  for (;;) {
+    const Time again = commit_->step(now, flush);
+    disk::Operation* operation = kit_.disk->reap();
+    if (operation == nullptr) return again;
+    for (; operation != nullptr; operation = kit_.disk->reap()) commit_->completed(*operation);
+  }
+}
+
+void Storage::finish_transfer(Time now) {
+  if (now < merge_again_) return;
+  if (!std::exchange(directories_finished_, true)) {
+    if (zone_) zone_->sweep();  // takes directories out of others, which then get their times
+    if (auto finished = desk_->finish_directories(); !finished) return fail(std::move(finished.error()));
+  }
+  if (zone_) {
+    Result<> merged = journal::merge_left_over_logs(*kit_.plain_disk, zone_->directory());
+    if (merged) merged = journal::merge_manifest(*kit_.plain_disk, zone_->directory(), manifest_name_);
+    if (!merged) {
+      if (merged.error().code != Code::busy) return fail(std::move(merged.error()));
+      merge_again_ = now + 50 * millisecond;
+      return;
+    }
+  }
+  complete_ = true;
+  setup_.complete();
+}
+
+void Storage::close_now() {
+  for (const auto& file : files_->all()) {
+    const std::lock_guard lock(file->mutex);
+    file->closed = true;
+    file->chunks.clear();
+    if (zone_ && file->landing == Landing::whole && file->landing_file.data) (void)zone_->drop(file->landing_file);
+    file->landing_file.data.reset();
+    file->landing_file.journal.reset();
+    files_->remove(file->id);
+  }
+  commit_.reset();
+  if (desk_) desk_->abandon();
+  desk_.reset();
+  manifest_.reset();
+  closed_ = true;
+  setup_.closed();
+}
+
+}  // namespace longhaul::engine

@@ -1,0 +1,121 @@
+// The storage role of one incoming transfer: desk and commit on one thread, so that landing zone, journal and manifest
+// need no locks. It hears from workers and control by mail, and tells the peer through `tell`.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/mailbox.h"
+#include "engine/commit.h"
+#include "engine/desk.h"
+#include "engine/runtime.h"
+#include "engine/worker.h"
+
+namespace longhaul::engine {
+
+class Storage final : public Role, public LandingEvents, private CommitEvents {
+ public:
+  struct Setup {
+    std::uint32_t transfer = 0;
+    std::string id;  ///< the transfer's id, hex: names its manifest log
+    std::shared_ptr<Sink> sink;
+    std::uint64_t chunk_bytes = 0;
+    std::uint32_t frame_bytes = 0;  ///< how both sides have agreed to cut chunks
+    bool direct = true;
+    std::function<void(protocol::Message)> tell;  ///< to the peer, by way of control; any thread
+    std::function<void(Error)> failed;            ///< the transfer cannot go on
+    std::function<void()> complete;  ///< everything announced is dealt with and the directories are finished
+    std::function<void()> closed;    ///< after `close`: nothing is open any more
+  };
+  Storage(Kit kit, World& world, Setup setup);
+  ~Storage() override;
+
+  /// Any thread.
+  void post(std::function<void(Storage&)> mail) { mailbox_.put(std::move(mail)); }
+  [[nodiscard]] const std::shared_ptr<IncomingFiles>& files() const { return files_; }
+  [[nodiscard]] ReceiveCounters& counters() { return counters_; }
+  [[nodiscard]] journal::LandingZone* zone() { return zone_.get(); }
+  /// What went wrong when it was made; checked once by the receiver before anything else.
+  [[nodiscard]] const std::optional<Error>& broken() const { return broken_; }
+
+  // By mail.
+  void announce(const protocol::Announce& batch);
+  void file_end(const protocol::FileEnd& end);
+  void end_of_entries(std::uint64_t entries);
+  /// No more frames will come (workers have let go): commits what has landed, then lets go of everything.
+  void close() { closing_ = true; }
+
+  // LandingEvents: from workers' threads.
+  void chunk_written(std::shared_ptr<InChunk> chunk) override;
+  void landed(std::shared_ptr<InFile> file, Digest root, std::shared_ptr<InBundle> bundle) override;
+  void bundle_landed(std::shared_ptr<InBundle> bundle) override;
+  void chunk_failed(std::shared_ptr<InFile> file, std::uint64_t chunk, std::uint32_t attempt, Error error) override;
+  void file_failed(std::shared_ptr<InFile> file, std::shared_ptr<InBundle> bundle, Error error) override;
+
+  Time step(Time now) override;
+  [[nodiscard]] bool finished() const override { return closed_; }
+  [[nodiscard]] std::string name() const override { return "storage"; }
+
+ private:
+  Result<> open(World& world);
+  // CommitEvents
+  void chunk_durable(const std::shared_ptr<InFile>& file, std::uint64_t chunk) override;
+  void published(const std::shared_ptr<InFile>& file, const std::shared_ptr<InBundle>& bundle) override;
+  void landing_lost(const std::shared_ptr<InFile>& file, const std::shared_ptr<InBundle>& bundle, Error error) override;
+  void publish_failed(const std::shared_ptr<InFile>& file, const std::shared_ptr<InBundle>& bundle,
+                      Error error) override;
+  void commit_failed(Error error) override { fail(std::move(error)); }
+
+  void take_landed(const std::shared_ptr<InFile>& file, const Digest& root, const std::shared_ptr<InBundle>& bundle);
+  void take_chunk(std::shared_ptr<InChunk> chunk, Time now);
+  void write_to_sink(InFile& file);
+  void finish_if_whole(const std::shared_ptr<InFile>& file);
+  void finish_sink(const std::shared_ptr<InFile>& file);
+  void give_up_file(const std::shared_ptr<InFile>& file, Error error);
+  void drop_file(const std::shared_ptr<InFile>& file);
+  void forget(const std::shared_ptr<InFile>& file);
+  void resolve_in_bundle(const std::shared_ptr<InBundle>& bundle);
+  void restart_file(const std::shared_ptr<InFile>& file);
+  void fail_bundle(const std::shared_ptr<InBundle>& bundle, Error error);
+  void answer_failed_bundles();
+  void tell_chunk_failed(std::uint64_t file, std::uint64_t chunk, std::uint32_t attempt, const Error& error);
+  void tell_durable(std::uint64_t file, std::uint64_t chunk);
+  void flush_durable();
+  Time step_commit(Time now, bool flush);
+  [[nodiscard]] bool all_resolved() const { return entries_ && resolved_ == *entries_; }
+  void finish_transfer(Time now);
+  void close_now();
+  void fail(Error error);
+
+  World& world_;
+  Kit kit_;
+  Setup setup_;
+  Mailbox<std::function<void(Storage&)>> mailbox_;
+  std::shared_ptr<IncomingFiles> files_;
+  ReceiveCounters counters_;
+  std::optional<Error> broken_;
+  disk::DirPtr root_;
+  std::unique_ptr<journal::LandingZone> zone_;
+  std::unique_ptr<journal::ManifestLog> manifest_;
+  std::string manifest_name_;
+  std::unique_ptr<Desk> desk_;
+  std::unique_ptr<Commit> commit_;
+  std::map<std::uint64_t, std::uint64_t> final_sizes_;  ///< FileEnd came, chunks are still on their way
+  std::vector<std::pair<std::shared_ptr<InBundle>, Error>> failed_bundles_;
+  protocol::Chunks durable_;  ///< not yet told
+  std::uint64_t announced_ = 0;
+  std::uint64_t resolved_ = 0;
+  std::optional<std::uint64_t> entries_;
+  bool directories_finished_ = false;
+  bool complete_ = false;
+  bool failed_ = false;
+  bool flush_ = false;  ///< the group that gathers starts at once
+  bool closing_ = false;
+  bool closed_ = false;
+  Time now_ = 0;
+  Time merge_again_ = 0;
+};
+
+}  // namespace longhaul::engine

@@ -1,0 +1,137 @@
+#include "engine/worker.h"
+
+#include <algorithm>
+
+#include "engine/receive_stream.h"
+#include "engine/send_stream.h"
+
+namespace longhaul::engine {
+namespace {
+
+// Slots: 4 to work with, 8 for O_DIRECT in flight, and one for each stream that may stand half-sent or half-received.
+// As the free list gives the hottest first, those of streams that never stand so cost no memory.
+constexpr unsigned slots_hot = 4 + 8;
+constexpr unsigned streams_per_worker_max = 64;
+constexpr unsigned slots_per_worker = slots_hot + streams_per_worker_max;
+// A paused stream (no slot, commit backlog) is looked at again so soon.
+constexpr Time paused_wait = 2 * millisecond;
+
+}  // namespace
+
+Worker::Worker(Kit kit, unsigned number, StreamEvents& events)
+    : mailbox_(kit.poller.get()),
+      context_{number, std::move(kit), SlotPool(slots_per_worker, slots_hot), events, {}, [this] { reap(); }} {
+  context_.kit.disk->register_memory(context_.slots.arena());
+}
+
+Worker::~Worker() = default;
+
+void Worker::join(StreamSetup setup) {
+  const std::uint32_t id = setup.id;
+  if (setup.sends)
+    senders_[id] = std::make_unique<SendStream>(std::move(setup), context_);
+  else
+    receivers_[id] = std::make_unique<ReceiveStream>(std::move(setup), context_);
+}
+
+void Worker::assign(std::uint32_t stream, ChunkTask task) {
+  if (const auto at = senders_.find(stream); at != senders_.end()) at->second->assign(std::move(task));
+}
+
+void Worker::close_stream(std::uint32_t stream) {
+  end_stream(stream, {Code::interrupted, "closed here", 0});
+}
+
+void Worker::send_message(std::uint32_t stream, const protocol::Message& message) {
+  if (const auto at = senders_.find(stream); at != senders_.end()) at->second->channel().queue(message);
+  if (const auto at = receivers_.find(stream); at != receivers_.end()) at->second->queue(message);
+}
+
+void Worker::close_incoming(std::uint32_t transfer, std::function<void()> done) {
+  context_.incoming.erase(transfer);
+  closing_.emplace_back(transfer, std::move(done));
+}
+
+void Worker::drop_outgoing(std::uint32_t transfer) {
+  for (auto& [id, stream] : senders_) stream->drop_transfer(transfer);
+}
+
+Time Worker::step(Time now) {
+  for (auto& mail : mailbox_.take()) mail(*this);
+  reap();
+  bool moved = step_streams(now);
+  moved = reap() || moved;
+  finish_closing();
+  if (stopping_) {
+    while (!senders_.empty()) end_stream(senders_.begin()->first, {Code::interrupted, "stopped", 0});
+    while (!receivers_.empty()) end_stream(receivers_.begin()->first, {Code::interrupted, "stopped", 0});
+  }
+  if (moved) return now;
+  bool paused = false;
+  for (auto& [id, stream] : senders_) stream->watch();
+  for (auto& [id, stream] : receivers_) {
+    stream->watch();
+    paused = paused || stream->paused();
+  }
+  return paused || context_.kit.disk->in_flight() > 0 ? now + paused_wait : time_never;
+}
+
+bool Worker::step_streams(Time) {
+  bool moved = false;
+  std::vector<std::pair<std::uint32_t, Error>> down;
+  for (auto& [id, stream] : receivers_) {
+    moved = stream->step() || moved;
+    if (const Error* error = stream->error()) down.emplace_back(id, *error);
+  }
+  for (auto& [id, stream] : senders_) {
+    moved = stream->step() || moved;
+    if (const Error* error = stream->error()) down.emplace_back(id, *error);
+  }
+  for (auto& [id, error] : down) end_stream(id, std::move(error));
+  return moved || !down.empty();
+}
+
+void Worker::end_stream(std::uint32_t id, Error error) {
+  if (const auto at = senders_.find(id); at != senders_.end()) {
+    at->second->stop_watching();
+    ended_senders_.push_back(std::move(at->second));
+    senders_.erase(at);
+  } else if (const auto receiver = receivers_.find(id); receiver != receivers_.end()) {
+    receiver->second->stop_watching();
+    ended_receivers_.push_back(std::move(receiver->second));
+    receivers_.erase(receiver);
+  } else {
+    return;
+  }
+  context_.events.stream_down(id, std::move(error));
+}
+
+bool Worker::reap() {
+  bool reaped = false;
+  while (disk::Operation* operation = context_.kit.disk->reap()) {
+    reaped = true;
+    if (operation->kind == disk::Operation::Kind::read) {
+      auto& read = static_cast<OutRead&>(*operation);
+      read.frame->stream->read_done(read);
+    } else {
+      auto& write = static_cast<InWrite&>(*operation);
+      write.stream->write_done(write);
+    }
+  }
+  std::erase_if(ended_senders_, [](const auto& stream) { return stream->idle(); });
+  std::erase_if(ended_receivers_, [](const auto& stream) { return stream->idle(); });
+  return reaped;
+}
+
+void Worker::finish_closing() {
+  std::erase_if(closing_, [&](auto& each) {
+    const auto uses = [&](const auto& stream) { return stream->uses(each.first); };
+    for (const auto& [id, stream] : receivers_)
+      if (uses(stream)) return false;
+    if (std::any_of(ended_receivers_.begin(), ended_receivers_.end(), uses)) return false;
+    each.second();
+    return true;
+  });
+}
+
+}  // namespace longhaul::engine

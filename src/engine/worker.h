@@ -1,0 +1,122 @@
+// A worker: one thread, one ring, one arena, its streams. Frames are read, digested and sent - received, verified and
+// written - here, in one slot each, while they are warm.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/mailbox.h"
+#include "base/slots.h"
+#include "engine/incoming.h"
+#include "engine/outgoing.h"
+#include "engine/runtime.h"
+#include "wire/channel.h"
+
+namespace longhaul::engine {
+
+/// Plain counters of one stream: written by its worker, sampled by control.
+struct alignas(64) StreamCounters {
+  std::atomic<std::uint64_t> content_bytes{0};  ///< file bytes sent or received (verified)
+  std::atomic<std::uint64_t> frames{0};
+};
+
+/// A stream that has been proven, on its way to its worker.
+struct StreamSetup {
+  std::uint32_t id = 0;
+  bool sends = false;  ///< this side sends frames on it
+  std::unique_ptr<wire::Channel> channel;
+  std::shared_ptr<StreamCounters> counters;
+};
+
+/// What workers tell control. Called on a worker's thread; never blocks.
+class StreamEvents {
+ public:
+  virtual ~StreamEvents() = default;
+  /// The stream is closed. What was assigned to it and not `received` must be assigned anew.
+  virtual void stream_down(std::uint32_t stream, Error error) = 0;
+  virtual void stream_message(std::uint32_t stream, protocol::Message message) = 0;
+  /// The source of this file (or bundled file) could not be read whole; its chunk has been dropped.
+  virtual void source_failed(std::uint32_t transfer, std::uint64_t file, FileError error) = 0;
+};
+
+/// What workers tell the storage role of a transfer.
+class LandingEvents {
+ public:
+  virtual ~LandingEvents() = default;
+  /// All frames of the chunk are verified and written (not yet durable).
+  virtual void chunk_written(std::shared_ptr<InChunk> chunk) = 0;
+  /// A whole file is verified and written, its metadata set. `bundle` may be null.
+  virtual void landed(std::shared_ptr<InFile> file, Digest root, std::shared_ptr<InBundle> bundle) = 0;
+  /// A bundle has no more frames or files to wait for.
+  virtual void bundle_landed(std::shared_ptr<InBundle> bundle) = 0;
+  /// A chunk (or a bundle: `file` null) could not be written, or came damaged.
+  virtual void chunk_failed(std::shared_ptr<InFile> file, std::uint64_t chunk, std::uint32_t attempt, Error error) = 0;
+  /// One file cannot land (its bundle goes on).
+  virtual void file_failed(std::shared_ptr<InFile> file, std::shared_ptr<InBundle> bundle, Error error) = 0;
+};
+
+/// What a worker must know to land frames of one transfer.
+struct IncomingTransfer {
+  std::shared_ptr<IncomingFiles> files;
+  journal::LandingZone* zone = nullptr;  ///< null when the sink is no directory
+  LandingEvents* events = nullptr;
+};
+
+class SendStream;
+class ReceiveStream;
+
+/// What the streams of a worker share.
+struct WorkerContext {
+  std::uint32_t number = 0;
+  Kit kit;
+  SlotPool slots;
+  StreamEvents& events;
+  std::map<std::uint32_t, IncomingTransfer> incoming;
+  std::function<void()> reap;  ///< hands finished operations to their streams: plain ones finish as they are submitted
+};
+
+class Worker final : public Role {
+ public:
+  Worker(Kit kit, unsigned number, StreamEvents& events);
+  ~Worker() override;
+
+  /// Any thread: `mail` runs on the worker's thread before its next step.
+  void post(std::function<void(Worker&)> mail) { mailbox_.put(std::move(mail)); }
+
+  // To be called by mail only.
+  void join(StreamSetup setup);
+  void assign(std::uint32_t stream, ChunkTask task);
+  void close_stream(std::uint32_t stream);
+  void send_message(std::uint32_t stream, const protocol::Message& message);
+  void open_incoming(const IncomingTransfer& transfer) { context_.incoming[transfer.files->transfer()] = transfer; }
+  /// Calls `done` when nothing of the transfer is in flight here any more.
+  void close_incoming(std::uint32_t transfer, std::function<void()> done);
+  void drop_outgoing(std::uint32_t transfer);
+  void stop() { stopping_ = true; }
+
+  Time step(Time now) override;
+  [[nodiscard]] bool finished() const override { return stopping_ && context_.kit.disk->in_flight() == 0; }
+  [[nodiscard]] std::string name() const override { return "worker " + std::to_string(context_.number); }
+
+ private:
+  bool reap();
+  bool step_streams(Time now);
+  void end_stream(std::uint32_t id, Error error);
+  void finish_closing();
+
+  Mailbox<std::function<void(Worker&)>> mailbox_;
+  WorkerContext context_;
+  std::map<std::uint32_t, std::unique_ptr<SendStream>> senders_;
+  std::map<std::uint32_t, std::unique_ptr<ReceiveStream>> receivers_;
+  std::vector<std::unique_ptr<SendStream>> ended_senders_;       // their reads are still in flight
+  std::vector<std::unique_ptr<ReceiveStream>> ended_receivers_;  // their writes are
+  std::vector<std::pair<std::uint32_t, std::function<void()>>> closing_;
+  bool stopping_ = false;
+};
+
+}  // namespace longhaul::engine

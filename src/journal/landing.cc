@@ -1,0 +1,322 @@
+#include "journal/landing.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "base/bytes.h"
+#include "chunk/digest_tree.h"
+#include "disk/blocking.h"
+#include "journal/journal_file.h"
+#include "protocol/bounds.h"
+
+namespace longhaul::journal {
+namespace {
+
+constexpr std::string_view landing_name = "landing";
+constexpr int create_attempts_max = 100;
+
+std::string hash_name(std::string_view path) {
+  return digest_of(bytes_of(path)).hex();
+}
+std::string part_of(std::string_view hash) {
+  return std::string(hash) + ".part";
+}
+std::string journal_of(std::string_view hash) {
+  return std::string(hash) + ".journal";
+}
+std::string new_of(std::string_view hash) {
+  return std::string(hash) + ".new";
+}
+
+/// Says which file an error of the disk is about.
+std::unexpected<Error> fail_landing(std::string_view path, Error error) {
+  error.text = fmt::format("cannot land {}: {}", printable(path), error.text);
+  return std::unexpected(std::move(error));
+}
+
+std::string_view parent_of(std::string_view path) {
+  const auto slash = path.rfind('/');
+  return slash == std::string_view::npos ? std::string_view{} : path.substr(0, slash);
+}
+
+bool same_source(const JournalHeader& header, const Entry& entry) {
+  return entry.size_known && entry.identity != Identity{} && header.size == entry.size &&
+         header.mtime_ns == entry.mtime_ns && header.identity == entry.identity;
+}
+
+/// Opens `name` in `base`, making it first when it is missing. The new name is synced.
+Result<disk::DirPtr> open_or_make(disk::Disk& disk, const disk::DirPtr& base, std::string_view name) {
+  auto made = disk.make_dir(base, name, 0700);
+  if (!made && made.error().system_errno != EEXIST) return std::unexpected(std::move(made.error()));
+  // Also when it was there: a crash of the one that made it must not take it away from under us.
+  if (auto synced = disk.sync_dir(base); !synced) return std::unexpected(std::move(synced.error()));
+  return disk.open_dir(base, name);
+}
+
+/// The part of an unfinished file for writing. A receiver that was killed right before publishing may have left it with
+/// its final, read-only mode.
+Result<disk::FilePtr> open_part(disk::Disk& disk, const LandingFile& file, bool direct) {
+  auto part = disk.open_file(file.zone, part_of(file.name), disk::Open::write, direct);
+  if (part || part.error().code != Code::permission) return part;
+  auto readable = disk.open_file(file.zone, part_of(file.name), disk::Open::read, false);
+  if (!readable) return readable;
+  if (auto changed = disk.set_mode(**readable, 0600); !changed) return std::unexpected(std::move(changed.error()));
+  return disk.open_file(file.zone, part_of(file.name), disk::Open::write, direct);
+}
+
+/// Removes a .new that a killed receiver left. False: it is gone or has become something else, look again.
+Result<bool> remove_left_behind(disk::Disk& disk, const disk::DirPtr& landing, const std::string& name,
+                                std::string_view path) {
+  auto file = disk.open_file(landing, name, disk::Open::read, false);
+  if (!file && file.error().code == Code::not_found) return false;
+  if (!file) return std::unexpected(std::move(file.error()));
+  auto locked = disk.try_lock(**file);
+  if (!locked) return std::unexpected(std::move(locked.error()));
+  if (!*locked) return fail_held(path);
+  auto same = still_named(disk, **file, landing, name);
+  if (!same) return same;
+  if (!*same) return false;
+  if (auto removed = unlink_if_there(disk, landing, name); !removed) {
+    return std::unexpected(std::move(removed.error()));
+  }
+  return true;
+}
+
+}  // namespace
+
+Result<LandingZone::Zone> LandingZone::make_zone(disk::DirPtr top) {
+  Zone made;
+  made.top = std::move(top);
+  auto zone = open_or_make(disk_, made.top, zone_name);
+  if (!zone) return std::unexpected(std::move(zone.error()));
+  made.zone = std::move(*zone);
+  auto landing = open_or_make(disk_, made.zone, landing_name);
+  if (!landing) return std::unexpected(std::move(landing.error()));
+  made.landing = std::move(*landing);
+  return made;
+}
+
+Result<std::unique_ptr<LandingZone>> LandingZone::open(disk::Disk& disk, disk::DirPtr root) {
+  auto zone = std::unique_ptr<LandingZone>(new LandingZone(disk, std::move(root)));
+  auto stat = disk.stat(zone->root_, "");
+  if (!stat) return std::unexpected(std::move(stat.error()));
+  zone->root_device_ = stat->device;
+  auto made = zone->make_zone(zone->root_);
+  if (!made) {
+    Error error = std::move(made.error());
+    error.text = fmt::format("cannot make the landing zone {} in the target directory: {}", zone_name, error.text);
+    return std::unexpected(std::move(error));
+  }
+  zone->zones_.emplace(stat->device, std::move(*made));
+  return zone;
+}
+
+Result<disk::DirPtr> LandingZone::topmost_on(std::uint64_t device, const disk::DirPtr& parent,
+                                             std::string_view parent_path) {
+  std::string_view top = parent_path;
+  while (!top.empty()) {
+    const std::string_view above = parent_of(top);
+    auto stat = disk_.stat(root_, above);
+    if (!stat) return std::unexpected(std::move(stat.error()));
+    if (stat->device != device) break;
+    top = above;
+  }
+  if (top == parent_path) return parent;
+  return disk_.open_dir(root_, top);
+}
+
+Result<disk::DirPtr> LandingZone::zone_for(const disk::DirPtr& parent, std::string_view parent_path) {
+  auto stat = disk_.stat(parent, "");
+  if (!stat) return fail_landing(parent_path, std::move(stat.error()));
+  if (const auto known = zones_.find(stat->device); known != zones_.end()) return known->second.landing;
+  auto top = topmost_on(stat->device, parent, parent_path);
+  if (!top) return fail_landing(parent_path, std::move(top.error()));
+  auto made = make_zone(std::move(*top));
+  if (!made) return fail_landing(parent_path, std::move(made.error()));
+  return zones_.emplace(stat->device, std::move(*made)).first->second.landing;
+}
+
+Result<LandingFile> LandingZone::begin_large(const Entry& entry, const disk::DirPtr& parent, std::uint64_t chunk_bytes,
+                                             bool direct, Random& random) {
+  auto landing = zone_for(parent, parent_of(entry.path));
+  if (!landing) return std::unexpected(std::move(landing.error()));
+  auto file = begin_in(*landing, entry, chunk_bytes, direct, random);
+  if (file || file.error().code != Code::not_found) return file;
+  // Another receiver that ended has swept the empty landing directory of this mount point: make it again.
+  std::erase_if(zones_, [&](const auto& zone) { return zone.first != root_device_; });
+  landing = zone_for(parent, parent_of(entry.path));
+  if (!landing) return std::unexpected(std::move(landing.error()));
+  return begin_in(*landing, entry, chunk_bytes, direct, random);
+}
+
+Result<LandingFile> LandingZone::begin_in(const disk::DirPtr& landing, const Entry& entry, std::uint64_t chunk_bytes,
+                                          bool direct, Random& random) {
+  LandingFile file;
+  file.zone = landing;
+  file.name = hash_name(entry.path);
+  file.path = entry.path;
+  file.chunk_bytes = chunk_bytes;
+  auto journal = lock_journal(disk_, landing, journal_of(file.name), entry.path);
+  if (!journal && journal.error().code == Code::busy) return std::unexpected(std::move(journal.error()));
+  if (!journal) return fail_landing(entry.path, std::move(journal.error()));
+  file.journal = std::move(*journal);
+  auto header = read_journal_header(disk_, *file.journal);
+  if (!header) return fail_landing(entry.path, std::move(header.error()));
+  if (header->has_value()) {
+    const JournalHeader& found = **header;
+    if (found.path != entry.path) {
+      return fail(
+          Code::busy,
+          fmt::format("cannot land {}: its landing name {} is taken by the unfinished file {} (equal hashes of two "
+                      "paths); finish that one first, or rename one of them",
+                      printable(entry.path), file.name, printable(found.path)));
+    }
+    file.nonce = found.nonce;
+    file.header_bytes = found.header_bytes;
+    if (same_source(found, entry)) {
+      auto resumed = resume(file, entry, direct);
+      if (!resumed) return fail_landing(entry.path, std::move(resumed.error()));
+      if (*resumed) return file;
+    }
+  }
+  auto started = start(file, entry, direct, random);
+  if (!started) return fail_landing(entry.path, std::move(started.error()));
+  return file;
+}
+
+/// False when there is nothing to continue: no part, no durable node, or a part too short for what the journal says.
+Result<bool> LandingZone::resume(LandingFile& file, const Entry& entry, bool direct) {
+  auto part = open_part(disk_, file, direct);
+  if (!part && part.error().code == Code::not_found) return false;
+  if (!part) return std::unexpected(std::move(part.error()));
+  const std::uint64_t nodes = chunk::nodes_of(entry.size);
+  std::uint64_t durable_end = 0;
+  file.durable_nodes.assign(nodes, false);
+  auto read = read_records(disk_, file, nodes, [&](std::uint64_t node, const Digest* digest) {
+    if (digest == nullptr) return true;
+    file.durable_nodes[node] = true;
+    durable_end = std::min((node + 1) * protocol::node_bytes, entry.size);
+    return true;
+  });
+  if (!read) return std::unexpected(std::move(read.error()));
+  auto stat = disk_.stat(**part);
+  if (!stat) return std::unexpected(std::move(stat.error()));
+  if (durable_end == 0 || stat->size < durable_end) return false;
+  file.data = std::move(*part);
+  return true;
+}
+
+/// Begins anew. The old journal dies durably before its part does: at no crash may it speak for a new part.
+Result<> LandingZone::start(LandingFile& file, const Entry& entry, bool direct, Random& random) {
+  auto stat = disk_.stat(*file.journal);
+  if (!stat) return std::unexpected(std::move(stat.error()));
+  if (stat->size > 0) {
+    if (auto cut = disk_.set_size(*file.journal, 0); !cut) return cut;
+    if (auto synced = disk::sync_now(disk_, *file.journal, true); !synced) return synced;
+  }
+  if (auto removed = unlink_if_there(disk_, file.zone, part_of(file.name)); !removed) return removed;
+  auto part = disk_.open_file(file.zone, part_of(file.name), disk::Open::create, direct);
+  if (!part) return std::unexpected(std::move(part.error()));
+  file.data = std::move(*part);
+
+  JournalHeader header;
+  header.nonce = file.nonce = random.next();
+  header.chunk_bytes = file.chunk_bytes;
+  header.size = entry.size_known ? entry.size : 0;
+  header.mtime_ns = entry.mtime_ns;
+  header.identity = entry.identity;
+  header.mode = entry.mode;
+  header.path = entry.path;
+  const auto text = encode_journal_header(header);
+  file.header_bytes = static_cast<std::uint32_t>(text.size());
+  file.durable_nodes.assign(chunk::nodes_of(header.size), false);
+
+  Result<> done = header.size > 0 ? disk_.allocate(*file.data, header.size) : Result<>{};
+  if (done) done = disk::write_now(disk_, *file.journal, 0, text);
+  if (done) done = disk::sync_now(disk_, *file.journal, true);
+  if (done) done = disk_.sync_dir(file.zone);
+  if (done) return {};
+  // What cannot be removed now is dropped by whoever begins this file next, or by sweep().
+  (void)drop(file);
+  if (done.error().code == Code::no_space) {
+    done.error().text =
+        fmt::format("no room for its {} bytes on the target's file system ({}); make room and run again", header.size,
+                    done.error().text);
+  }
+  return done;
+}
+
+Result<LandingFile> LandingZone::begin_small(disk::Disk& disk, std::string_view path, const disk::DirPtr& zone) const {
+  LandingFile file;
+  file.zone = zone;
+  file.name = hash_name(path);
+  file.path = path;
+  const std::string name = new_of(file.name);
+  bool stolen = false;  // another's sweep() locks for a moment what we have created and not yet locked
+  for (int attempt = 0; attempt < create_attempts_max; ++attempt) {
+    auto data = disk.open_file(zone, name, disk::Open::create, false);
+    if (!data && data.error().system_errno == EEXIST) {
+      auto removed = remove_left_behind(disk, zone, name, path);
+      if (!removed && removed.error().code == Code::busy && stolen) continue;
+      if (!removed && removed.error().code == Code::busy) return std::unexpected(std::move(removed.error()));
+      if (!removed) return fail_landing(path, std::move(removed.error()));
+      continue;
+    }
+    if (!data) return fail_landing(path, std::move(data.error()));
+    auto locked = disk.try_lock(**data);
+    if (!locked) return fail_landing(path, std::move(locked.error()));
+    stolen = !*locked;
+    if (stolen) continue;
+    // Somebody may have locked it before us, taken it for a left-over and removed it. Nobody ever renames a file that
+    // another has made, so that one link means: the name is ours.
+    auto stat = disk.stat(**data);
+    if (!stat) return fail_landing(path, std::move(stat.error()));
+    if (stat->links == 0) continue;
+    file.data = std::move(*data);
+    return file;
+  }
+  return fail_held(path);
+}
+
+Result<Digest> LandingZone::root_digest(const LandingFile& file, std::uint64_t size) {
+  chunk::RootDigest root;
+  std::uint64_t missing = 0;
+  std::uint64_t first_missing = 0;
+  auto read = read_records(disk_, file, chunk::nodes_of(size), [&](std::uint64_t node, const Digest* digest) {
+    if (digest != nullptr) {
+      root.add_node(*digest);
+    } else if (missing++ == 0) {
+      first_missing = node;
+    }
+    return true;
+  });
+  if (!read) return fail_landing(file.path, std::move(read.error()));
+  if (missing > 0) {
+    return fail(Code::corrupt,
+                fmt::format("cannot publish {}: its journal has no valid record of {} nodes, the first is "
+                            "node {}; run again: they will be sent again",
+                            printable(file.path), missing, first_missing));
+  }
+  return root.finish(size);
+}
+
+Result<> LandingZone::publish(const LandingFile& file, const disk::DirPtr& parent, std::string_view name) {
+  const bool small = file.journal == nullptr;
+  auto renamed = disk_.rename(file.zone, small ? new_of(file.name) : part_of(file.name), parent, name);
+  if (!renamed) return fail_landing(file.path, std::move(renamed.error()));
+  if (small) return {};
+  auto removed = unlink_if_there(disk_, file.zone, journal_of(file.name));
+  if (!removed) return fail_landing(file.path, std::move(removed.error()));
+  return {};
+}
+
+Result<> LandingZone::drop(const LandingFile& file) {
+  if (file.journal == nullptr) return unlink_if_there(disk_, file.zone, new_of(file.name));
+  if (auto removed = unlink_if_there(disk_, file.zone, part_of(file.name)); !removed) return removed;
+  return unlink_if_there(disk_, file.zone, journal_of(file.name));
+}
+
+}  // namespace longhaul::journal

@@ -1,0 +1,120 @@
+// The landing zone: where files live until they are whole. TARGET/.longhaul, and the same below each mount point under
+// the target, so that a landing file is always on the file system of the file that it will become.
+//
+//   .longhaul/            mode 0700
+//     manifest            published files with their digests, sorted (manifest.h)
+//     manifest.ID.log     what transfer ID has published so far
+//     landing/            (only this part exists below mount points)
+//       HASH.part         content of an unfinished large file      HASH = hex XXH3-128 of the target path
+//       HASH.journal      its journal: locked (flock) by the receiver that lands the file
+//       HASH.new          content of a small file for the moment between creation and publish; locked too
+//     tickets             open tickets (engine)
+//
+// Journal file: header, padded with zeros to journal_header_bytes * n, then one 24-byte record per node at
+// header + node * 24: Digest node | u64 check = XXH3-64(digest || node number u64 || journal nonce u64). A record of
+// zeros (never written) or with a wrong check does not count.
+//   header: "LHJRNL1\n" | u32 version = 1 | u32 header_bytes | u64 nonce | u64 chunk_bytes | u64 size | i64 mtime_ns |
+//           i64 ctime_ns | u64 inode | u64 device | u32 mode | u32 path_bytes | path | u64 check = XXH3-64 of all
+//           before it
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/digest.h"
+#include "disk/disk.h"
+#include "longhaul/entry.h"
+#include "longhaul/status.h"
+
+namespace longhaul::journal {
+
+constexpr std::string_view zone_name = ".longhaul";
+constexpr std::uint32_t record_bytes = 24;
+
+/// One file in the landing zone; of a large one the journal is its durable memory. Used by one thread.
+struct LandingFile {
+  disk::FilePtr data;             ///< HASH.part; small files: HASH.new, locked
+  disk::FilePtr journal;          ///< HASH.journal, locked; null for small files
+  disk::DirPtr zone;              ///< the landing directory that holds them
+  std::string name;               ///< HASH
+  std::string path;               ///< target path
+  std::uint64_t chunk_bytes = 0;  ///< of this session: records are per node, another chunk size continues them
+  std::uint64_t nonce = 0;
+  std::uint32_t header_bytes = 0;
+  std::vector<bool> durable_nodes;  ///< as found in the journal (resume)
+};
+
+/// One node's record, encoded; write it at `record_offset`.
+[[nodiscard]] std::array<std::byte, record_bytes> encode_record(const LandingFile& file, std::uint64_t node,
+                                                                const Digest& digest);
+[[nodiscard]] std::uint64_t record_offset(const LandingFile& file, std::uint64_t node);
+
+/// Used by one thread (the storage role). All calls are plain calls on `disk`, which must have no data operation in
+/// flight meanwhile: give the zone a Disk of its own.
+class LandingZone {
+ public:
+  /// Creates .longhaul below `root` when missing (mode 0700, synced). Errors: read-only, no permission, no space.
+  static Result<std::unique_ptr<LandingZone>> open(disk::Disk& disk, disk::DirPtr root);
+
+  /// Begins or continues the large file `entry`. An unfinished one of the same path whose journal shows the same size,
+  /// mtime and identity is continued: its durable nodes are in the result. Any other is dropped first. A source without
+  /// identity (all zero: memory, a pipe) cannot prove that it is unchanged and is never continued.
+  /// `parent`: the target directory that will hold it. `direct`: as in Disk::open_file.
+  /// Space is allocated for entry.size when that is known. Journal header and directory are synced before it returns.
+  /// Errors: Code::busy when another receiver holds this name; no_space; io.
+  Result<LandingFile> begin_large(const Entry& entry, const disk::DirPtr& parent, std::uint64_t chunk_bytes,
+                                  bool direct, Random& random);
+  /// Creates the landing file of a small file: empty, mode 0600, locked; keep `data` open until it is published or
+  /// dropped, its lock guards the name. Errors as above. Takes `disk` of the calling worker: this one may be called
+  /// from any worker's thread at once with others.
+  Result<LandingFile> begin_small(disk::Disk& disk, std::string_view path, const disk::DirPtr& zone) const;
+  /// The landing directory on the file system of `parent`.
+  Result<disk::DirPtr> zone_for(const disk::DirPtr& parent, std::string_view parent_path);
+
+  /// Root digest from the journal's records, read as a stream. `size`: final size. Errors: Code::corrupt when a node is
+  /// missing.
+  Result<Digest> root_digest(const LandingFile& file, std::uint64_t size);
+  /// Renames data to its final name and then removes the journal. Syncs nothing: the caller syncs both directories
+  /// (target first), for a group of files at once.
+  Result<> publish(const LandingFile& file, const disk::DirPtr& parent, std::string_view name);
+  /// Removes an unfinished file and its journal.
+  Result<> drop(const LandingFile& file);
+  /// Removes what killed receivers left behind and nobody locks (HASH.new; a journal or a part without the other) and,
+  /// when nothing is unfinished, the empty landing directories of mount points. At the end of a transfer.
+  void sweep();
+  /// Unfinished large files: for the words at the end of an interrupted run.
+  [[nodiscard]] std::uint64_t unfinished_files();
+
+  [[nodiscard]] const disk::DirPtr& root() const { return root_; }
+  [[nodiscard]] const disk::DirPtr& directory() const { return zones_.at(root_device_).zone; }  ///< TARGET/.longhaul
+
+ private:
+  struct Zone {
+    disk::DirPtr top;      ///< topmost directory beneath the root on this device
+    disk::DirPtr zone;     ///< its .longhaul
+    disk::DirPtr landing;  ///< .longhaul/landing
+  };
+  LandingZone(disk::Disk& disk, disk::DirPtr root) : disk_(disk), root_(std::move(root)) {}
+  Result<Zone> make_zone(disk::DirPtr top);
+  Result<disk::DirPtr> topmost_on(std::uint64_t device, const disk::DirPtr& parent, std::string_view parent_path);
+  Result<LandingFile> begin_in(const disk::DirPtr& landing, const Entry& entry, std::uint64_t chunk_bytes, bool direct,
+                               Random& random);
+  Result<bool> resume(LandingFile& file, const Entry& entry, bool direct);
+  Result<> start(LandingFile& file, const Entry& entry, bool direct, Random& random);
+  void sweep_name(const disk::DirPtr& landing, const std::string& name);
+  void sweep_small(const disk::DirPtr& landing, const std::string& name);
+  void sweep_large(const disk::DirPtr& landing, const std::string& hash);
+
+  disk::Disk& disk_;
+  disk::DirPtr root_;
+  std::uint64_t root_device_ = 0;
+  std::map<std::uint64_t, Zone> zones_;  // by device
+};
+
+}  // namespace longhaul::journal

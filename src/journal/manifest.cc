@@ -1,0 +1,72 @@
+#include "journal/manifest.h"
+
+#include "base/bytes.h"
+#include "disk/blocking.h"
+#include "journal/manifest_stream.h"
+
+namespace longhaul::journal {
+namespace {
+constexpr std::size_t scan_buffer_bytes = 256 * 1024;
+}
+
+namespace {
+
+/// The log, ours alone. Whoever ends a transfer adopts logs that nobody locks, so one that went away between open and
+/// lock is made anew.
+Result<disk::FilePtr> open_locked(disk::Disk& disk, const disk::DirPtr& directory, const std::string& name) {
+  for (;;) {
+    auto file = disk.open_file(directory, name, disk::Open::create_or_open, false);
+    if (!file) return file;
+    const auto locked = disk.try_lock(**file);
+    if (!locked) return std::unexpected(locked.error());
+    if (!*locked) return fail(Code::busy, "another transfer writes the manifest log " + name);
+    const auto held = disk.stat(**file);
+    const auto named = disk.stat(directory, name);
+    if (!held) return std::unexpected(held.error());
+    if (named && named->inode == held->inode) return file;
+  }
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ManifestLog>> ManifestLog::open(disk::Disk& disk, const disk::DirPtr& directory,
+                                                       const std::string& name) {
+  auto file = open_locked(disk, directory, name);
+  if (!file) return std::unexpected(std::move(file.error()));
+  auto reader = RecordReader::begin(disk, *file, name, ManifestKind::log, scan_buffer_bytes);
+  if (!reader) return std::unexpected(std::move(reader.error()));
+  for (bool more = true; more;) {
+    auto record = (*reader)->next();
+    if (!record) return std::unexpected(std::move(record.error()));
+    more = record->has_value();
+  }
+  auto log = std::make_unique<ManifestLog>();
+  log->file_ = std::move(*file);
+  log->end_ = (*reader)->offset();
+  // What is behind the last whole record must not become part of a later one.
+  Result<> done = disk.set_size(*log->file_, log->end_);
+  if (done && !(*reader)->has_header()) {
+    std::vector<std::byte> header;
+    encode_manifest_header(header);
+    done = disk::write_now(disk, *log->file_, 0, header);
+    log->end_ = header.size();
+  }
+  if (done) done = disk::sync_now(disk, *log->file_, true);
+  if (done) done = disk.sync_dir(directory);
+  if (!done) return std::unexpected(std::move(done.error()));
+  return log;
+}
+
+Result<> read_manifest(disk::Disk& disk, const disk::DirPtr& directory, const std::string& name, bool is_log,
+                       const std::function<bool(const ManifestRecord&)>& visit) {
+  auto reader =
+      RecordReader::open(disk, directory, name, is_log ? ManifestKind::log : ManifestKind::sorted, scan_buffer_bytes);
+  if (!reader) return std::unexpected(std::move(reader.error()));
+  for (;;) {
+    auto record = (*reader)->next();
+    if (!record) return std::unexpected(std::move(record.error()));
+    if (!record->has_value() || !visit(**record)) return {};
+  }
+}
+
+}  // namespace longhaul::journal

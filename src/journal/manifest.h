@@ -1,0 +1,68 @@
+// The manifest: published files with their digests. While a transfer runs it appends to its own log; at the end the log
+// is sorted by path bytes (external merge: bounded memory) and merged into the target's manifest (a newer record wins).
+//
+// Both files: header "LHMANIF1" | u32 version = 1 | u32 reserved | then records:
+//   u32 record_bytes | u8 type (1 file, 2 end, 0 never) | 3 reserved | u32 path_bytes | u64 size | i64 mtime_ns |
+//   Digest root | path | u64 check = XXH3-64 of all before it
+// A sorted manifest ends with a record of type 2: no path, zeros, size = number of records before it.
+// A torn tail (zeros, or the first record with a wrong check) ends a log; in a sorted manifest it is damage, and so are
+// paths out of order and a missing end record.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/digest.h"
+#include "disk/disk.h"
+#include "longhaul/status.h"
+
+namespace longhaul::journal {
+
+struct ManifestRecord {
+  std::string path;
+  std::uint64_t size = 0;
+  std::int64_t mtime_ns = 0;
+  Digest root;
+  bool operator==(const ManifestRecord&) const = default;
+};
+
+void encode_manifest_record(const ManifestRecord& record, std::vector<std::byte>& out);
+
+/// The log of one transfer. The storage role writes encoded records at `end_offset` and syncs them, as data operations
+/// of its own, before the files of these records are renamed.
+class ManifestLog {
+ public:
+  /// Opens or creates `directory`/`name`, locks it for as long as this lives (Code::busy when somebody else has it),
+  /// and finds its end behind the last whole record (a torn tail is cut off).
+  static Result<std::unique_ptr<ManifestLog>> open(disk::Disk& disk, const disk::DirPtr& directory,
+                                                   const std::string& name);
+  [[nodiscard]] disk::OpenFile& file() { return *file_; }
+  [[nodiscard]] const disk::FilePtr& file_ptr() const { return file_; }
+  [[nodiscard]] std::uint64_t end_offset() const { return end_; }
+  void written(std::uint64_t bytes) { end_ += bytes; }
+
+ private:
+  disk::FilePtr file_;
+  std::uint64_t end_ = 0;
+};
+
+/// Streams the records of a log or a manifest in file order.
+/// `visit` returns false to stop. Errors: not_found; corrupt (bad header; damage in a sorted manifest).
+Result<> read_manifest(disk::Disk& disk, const disk::DirPtr& directory, const std::string& name, bool is_log,
+                       const std::function<bool(const ManifestRecord&)>& visit);
+
+/// Sorts the log `log_name` and merges it into `directory`/manifest: written as a new file, synced, renamed, directory
+/// synced; then the log is removed. Holds an exclusive lock on `directory`/manifest.lock, so that two transfers that
+/// end at the same time follow each other; waiting for it is retried by the caller (Code::busy). Memory: at most
+/// `memory_bytes`; more spills to sorted runs beside the log. A log that is not there has been merged already: success.
+Result<> merge_manifest(disk::Disk& disk, const disk::DirPtr& directory, const std::string& log_name,
+                        std::size_t memory_bytes = 32 * 1024 * 1024);
+
+/// Merges the logs that killed receivers left behind (manifest.*.log that nobody locks). Before one's own log, so that
+/// what is newer wins. Errors: as merge_manifest.
+Result<> merge_left_over_logs(disk::Disk& disk, const disk::DirPtr& directory);
+
+}  // namespace longhaul::journal

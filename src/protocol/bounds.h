@@ -1,0 +1,40 @@
+// Versions, feature bits and the limits that a peer is held to.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace longhaul::protocol {
+
+constexpr std::uint32_t version_min = 1;
+constexpr std::uint32_t version_max = 1;
+
+/// Feature bits. None is required yet; bits are never reused.
+constexpr std::uint64_t features_known = 0;
+constexpr std::uint64_t features_required = 0;
+
+// The digest tree's constants; never tuned (DESIGN: "format constants").
+constexpr std::uint64_t leaf_bytes = 256 * 1024;
+constexpr std::uint64_t leaves_per_node = 32;
+constexpr std::uint64_t node_bytes = leaf_bytes * leaves_per_node;  // 8 MiB
+constexpr std::size_t leaves_per_frame_max = 4;
+constexpr std::uint32_t frame_bytes_min = leaf_bytes;
+constexpr std::uint32_t frame_bytes_max = leaf_bytes * leaves_per_frame_max;
+constexpr std::uint64_t chunk_bytes_max = 512ULL * 1024 * 1024;
+
+constexpr std::uint64_t whole_bytes_max = node_bytes;  ///< files up to this size land without a journal, in one chunk
+constexpr std::uint64_t bundle_file = ~std::uint64_t{0};  ///< the `file` of a bundle's frames and acknowledgements
+constexpr std::uint64_t bundled_bytes_max = 128 * 1024;   ///< files up to this size travel in bundles
+
+constexpr std::uint32_t any_attempt = ~std::uint32_t{0};          ///< ChunkFailed: whichever attempt it was
+constexpr std::uint64_t file_bytes_max = std::uint64_t{1} << 50;  ///< of one entry
+constexpr std::size_t entries_open_max = 16384;                   ///< announced and not dealt with
+constexpr std::size_t text_bytes_max = 1024;                      ///< words to a peer are cut to this
+constexpr std::size_t hello_bytes_max = 2048;                     ///< before the peer has proven itself
+constexpr std::size_t message_bytes_max = 4 * 1024 * 1024;
+constexpr std::size_t path_bytes_max = 1024 * 1024;  ///< of one entry's path (10,000 levels deep and more)
+constexpr std::size_t name_bytes_max = 255;
+constexpr std::size_t entries_per_announce_max = 1024;
+constexpr std::size_t announce_bytes_soft = 512 * 1024;  ///< a sender closes a batch at this size
+
+}  // namespace longhaul::protocol

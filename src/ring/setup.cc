@@ -1,0 +1,87 @@
+#include "ring/setup.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <string>
+
+#include "ring/ring.h"
+
+namespace longhaul::ring {
+namespace {
+
+constexpr unsigned deferred = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG |
+                              IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CLAMP;  // since 6.1
+constexpr unsigned cooperative =
+    IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CLAMP;  // since 5.19
+constexpr std::array<unsigned, 3> flags_in_falling_order = {deferred, cooperative, IORING_SETUP_CLAMP};
+
+// NODROP: no completion is ever lost. EXT_ARG: a wait can have a deadline without a timeout operation.
+constexpr unsigned features_needed = IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG;
+
+std::string reason_for_eperm() {
+  int disabled = 0;
+  std::ifstream("/proc/sys/kernel/io_uring_disabled") >> disabled;
+  if (disabled == 2)
+    return "it is switched off on this machine; `sysctl kernel.io_uring_disabled=0` as root switches it on";
+  if (disabled == 1)
+    return "it is kept for privileged users and the group in kernel.io_uring_group (kernel.io_uring_disabled is 1); "
+           "join that group, or set it to 0 as root";
+  return "a seccomp filter forbids it, as containers do by default; allow io_uring_setup, io_uring_enter and "
+         "io_uring_register in the container's seccomp profile";
+}
+
+std::string reason_for(int error) {
+  switch (error) {
+    case ENOSYS:
+      return "this kernel has none (before 5.11, built without it, or hidden by a sandbox)";
+    case EPERM:
+    case EACCES:
+      return reason_for_eperm();
+    case ENOMEM:
+      return "there is not enough lockable memory for its queues; raise `ulimit -l`";
+    case EMFILE:
+    case ENFILE:
+      return "too many files are open; raise `ulimit -n`";
+    default:
+      return fmt::format("the kernel answers: {}", std::strerror(error));
+  }
+}
+
+std::unexpected<Error> refuse(const std::string& reason, int error) {
+  return fail(Code::unsupported, fmt::format("io_uring cannot be used: {}", reason), error);
+}
+
+}  // namespace
+
+Result<> set_up(io_uring& ring, unsigned entries) {
+  const char* forbidden = std::getenv("LONGHAUL_NO_IO_URING");
+  if (forbidden != nullptr && std::strcmp(forbidden, "1") == 0)
+    return refuse("LONGHAUL_NO_IO_URING=1 is set in the environment", EPERM);
+  int error = EINVAL;
+  for (const unsigned flags : flags_in_falling_order) {
+    io_uring_params params{};
+    params.flags = flags;
+    error = -io_uring_queue_init_params(entries, &ring, &params);
+    if (error == EINVAL) continue;
+    if (error != 0) return refuse(reason_for(error), error);
+    if ((params.features & features_needed) == features_needed) return {};
+    io_uring_queue_exit(&ring);
+    return refuse("this kernel's is too old (before 5.11)", ENOSYS);
+  }
+  return refuse(reason_for(error), error);
+}
+
+Capabilities probe() {
+  io_uring ring{};
+  const Result<> made = set_up(ring, 8);
+  if (!made) return {.usable = false, .reason = made.error().text};
+  io_uring_queue_exit(&ring);
+  return {.usable = true, .reason = {}};
+}
+
+}  // namespace longhaul::ring

@@ -1,0 +1,145 @@
+#include "security/ticket.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/check.h"
+
+namespace longhaul::security {
+namespace {
+
+constexpr std::string_view scheme = "longhaul://";
+constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+constexpr std::size_t addresses_max = 32;
+constexpr std::size_t secret_chars = 43;
+
+/// Says which part is wrong and never shows it: in a mangled ticket the secret may stand anywhere.
+std::unexpected<Error> refuse(std::string_view why) {
+  return fail(Code::usage, fmt::format("this is not a usable ticket: {}; copy the whole line that the listening side "
+                                       "printed, in quotes",
+                                       why));
+}
+
+std::string base64url(ConstBytes bytes) {
+  std::string out;
+  unsigned bits = 0;
+  unsigned count = 0;
+  for (const std::byte byte : bytes) {
+    bits = (bits << 8U | std::to_integer<unsigned>(byte)) & 0xffffU;
+    for (count += 8; count >= 6; count -= 6) out.push_back(alphabet[bits >> (count - 6) & 63U]);
+  }
+  if (count > 0) out.push_back(alphabet[bits << (6 - count) & 63U]);
+  return out;
+}
+
+/// False when `text` is not the one way to write 32 bytes.
+bool read_secret(std::string_view text, std::array<std::byte, 32>& secret) {
+  if (text.size() != secret_chars) return false;
+  unsigned bits = 0;
+  unsigned count = 0;
+  std::size_t done = 0;
+  for (const char c : text) {
+    const std::size_t value = alphabet.find(c);
+    if (value == std::string_view::npos) return false;
+    bits = (bits << 6U | static_cast<unsigned>(value)) & 0xffffU;
+    count += 6;
+    if (count >= 8) {
+      count -= 8;
+      secret[done++] = static_cast<std::byte>(bits >> count & 0xffU);
+    }
+  }
+  return (bits & ((1U << count) - 1)) == 0;  // 43 characters carry 258 bits; the last two must be zero
+}
+
+template <class T>
+bool read_number(std::string_view text, T& value) {
+  if (text.empty() || text.front() < '0' || text.front() > '9') return false;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+bool is_alphanumeric(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/// "10.0.0.1:4711", "host.example:4711", "[fe80::1%eth0]:4711".
+bool is_address(std::string_view text) {
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) return false;
+  unsigned port = 0;
+  if (!read_number(text.substr(colon + 1), port) || port == 0 || port > 65535) return false;
+  std::string_view host = text.substr(0, colon);
+  const bool bracketed = host.starts_with('[') && host.ends_with(']');
+  if (bracketed) host = host.substr(1, host.size() - 2);
+  const std::string_view also = bracketed ? ":.%-_" : ".-_";
+  return !host.empty() && std::ranges::all_of(host, [&](char c) {
+    return is_alphanumeric(c) || also.find(c) != std::string_view::npos;
+  });
+}
+
+bool read_addresses(std::string_view text, std::vector<std::string>& addresses) {
+  while (addresses.size() < addresses_max) {
+    const std::size_t comma = text.find(',');
+    const std::string_view address = text.substr(0, comma);
+    if (!is_address(address)) return false;
+    addresses.emplace_back(address);
+    if (comma == std::string_view::npos) return true;
+    text.remove_prefix(comma + 1);
+  }
+  return false;
+}
+
+std::string_view trimmed(std::string_view text) {
+  constexpr std::string_view white = " \t\r\n\v\f";
+  const std::size_t first = text.find_first_not_of(white);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(white) - first + 1);
+}
+
+}  // namespace
+
+Ticket make_ticket(std::vector<std::string> addresses, std::int64_t expires_s, Random& random) {
+  LH_CHECK(!addresses.empty() && addresses.size() <= addresses_max, "a ticket has 1 to 32 addresses");
+  LH_CHECK(std::ranges::all_of(addresses, is_address), "a ticket's addresses are ADDR:PORT");
+  LH_CHECK(expires_s >= 0, "a ticket that expires before the epoch");
+  Ticket ticket{.addresses = std::move(addresses), .expires_s = expires_s};
+  random.fill(ticket.id);
+  random.fill(ticket.secret);
+  return ticket;
+}
+
+std::string format_ticket(const Ticket& ticket) {
+  return fmt::format("{}{}/{}?x={}#{}", scheme, fmt::join(ticket.addresses, ","), to_hex(ticket.id), ticket.expires_s,
+                     base64url(ticket.secret));
+}
+
+Result<Ticket> parse_ticket(std::string_view text) {
+  text = trimmed(text);
+  if (!text.starts_with(scheme)) return refuse("it does not begin with longhaul://");
+  text.remove_prefix(scheme.size());
+  const std::size_t hash = text.find('#');
+  if (hash == std::string_view::npos) return refuse("what belongs behind '#' is missing (the shell may have cut it)");
+  const std::string_view secret = text.substr(hash + 1);
+  text = text.substr(0, hash);
+  const std::size_t slash = text.find('/');
+  if (slash == std::string_view::npos) return refuse("the id is missing");
+  const std::string_view addresses = text.substr(0, slash);
+  text.remove_prefix(slash + 1);
+  const std::size_t question = text.find("?x=");
+  if (question == std::string_view::npos) return refuse("the expiry is missing");
+
+  Ticket ticket;
+  if (!read_addresses(addresses, ticket.addresses)) {
+    return refuse("the addresses are not 1 to 32 times ADDR:PORT with commas between");
+  }
+  const auto id = from_hex(text.substr(0, question));
+  if (!id || id->size() != ticket.id.size()) return refuse("the id is not 32 hex digits");
+  std::memcpy(ticket.id.data(), id->data(), id->size());
+  if (!read_number(text.substr(question + 3), ticket.expires_s)) return refuse("the expiry is not a time");
+  if (!read_secret(secret, ticket.secret)) return refuse("what stands behind '#' is not 43 characters of its alphabet");
+  return ticket;
+}
+
+}  // namespace longhaul::security

@@ -1,0 +1,97 @@
+// The seam to networks: connections that carry bytes both ways, in order, until they break. The simulator brings its
+// own.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/role.h"
+#include "longhaul/status.h"
+
+namespace longhaul::wire {
+
+/// What `read_some` and `write_some` say.
+struct Transfer {
+  enum class State : std::uint8_t {
+    moved,    ///< `bytes` > 0 were moved
+    blocked,  ///< nothing can move now; watch() and come back
+    closed,   ///< the peer closed in order (reads only)
+    failed,   ///< the connection is gone; `system_errno` says why
+  };
+  State state = State::blocked;
+  std::size_t bytes = 0;
+  int system_errno = 0;
+};
+
+/// Figures of a connection as the kernel knows them; zero where it does not.
+struct Health {
+  std::uint64_t rtt_us = 0;
+  std::uint64_t bytes_acked = 0;
+  std::uint64_t bytes_unsent = 0;  ///< in the socket's buffer, not yet on the wire
+  std::uint64_t retransmits = 0;
+  std::uint64_t delivery_bytes_per_s = 0;
+};
+
+/// Used by one thread at a time; it may be handed over between threads when it watches nothing. A poller outlives what
+/// it watches: a destroyed connection takes its wishes back by itself.
+class Connection {
+ public:
+  virtual ~Connection() = default;  ///< closes
+  /// False while a dial is still under way; `write_some` before that is `blocked`. A failed dial shows in
+  /// write_some/read_some.
+  virtual bool connected() = 0;
+  virtual Transfer read_some(std::span<std::byte> into) = 0;
+  /// Reads into `first` and, when that is full, into `second`: the rest of a payload and the header behind it in one
+  /// call.
+  virtual Transfer read_some(std::span<std::byte> first, std::span<std::byte> second) = 0;
+  virtual Transfer write_some(std::span<const std::byte> from) = 0;
+  /// Asks `poller` for one wake-up when this becomes readable with at least `readable_bytes` (0: do not care about
+  /// reading) and/or writable. Waiting for many bytes is a wish: the kernel may wake earlier.
+  virtual void watch(Poller& poller, std::size_t readable_bytes, bool writable) = 0;
+  /// Takes back all wishes: call before handing the connection to another thread.
+  virtual void unwatch(Poller& poller) = 0;
+  virtual Health health() = 0;
+  virtual std::string local_address() const = 0;  ///< "127.0.0.1:4711", "[::1]:4711"
+  virtual std::string remote_address() const = 0;
+};
+
+class Listener {
+ public:
+  virtual ~Listener() = default;
+  /// A new connection, or null when nobody waits.
+  virtual std::unique_ptr<Connection> accept() = 0;
+  virtual void watch(Poller& poller) = 0;
+  virtual void unwatch(Poller& poller) = 0;
+  virtual std::string address() const = 0;  ///< with the real port
+};
+
+struct DialOptions {
+  std::string local;                   ///< ADDR or empty
+  std::string remote;                  ///< ADDR:PORT; names are not resolved here
+  std::uint64_t pace_bytes_per_s = 0;  ///< 0: none
+  std::string congestion;              ///< empty: the system's
+};
+
+class Wire {
+ public:
+  virtual ~Wire() = default;
+  virtual Result<std::unique_ptr<Connection>> dial(const DialOptions& options) = 0;
+  /// `address`: ADDR:PORT; port 0: any free one.
+  virtual Result<std::unique_ptr<Listener>> listen(const std::string& address) = 0;
+};
+
+/// "host:port" of ADDR[:PORT], "[v6]:port", "v6": splits and checks. Port 0 when none is given.
+struct HostPort {
+  std::string host;
+  std::uint16_t port = 0;
+};
+Result<HostPort> parse_host_port(std::string_view text);
+std::string join_host_port(const HostPort& address);
+/// Numeric address of a host name (getaddrinfo; may block). Numeric input comes back as it is.
+Result<std::string> resolve(const std::string& host);
+
+}  // namespace longhaul::wire

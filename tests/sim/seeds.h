@@ -1,0 +1,34 @@
+// How many seeds a simulated test runs, and what it prints when one fails.
+//   LONGHAUL_SEEDS=1000   so many instead of the usual few
+//   LONGHAUL_SEED=42      this one only: the replay of a failure
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <functional>
+#include <iostream>
+#include <string>
+
+namespace longhaul::sim {
+
+inline void for_seeds(std::uint64_t usual, const std::function<void(std::uint64_t seed)>& run) {
+  const char* one = std::getenv("LONGHAUL_SEED");
+  const char* many = std::getenv("LONGHAUL_SEEDS");
+  std::uint64_t first = 1;
+  std::uint64_t last = usual;
+  if (many != nullptr) last = std::strtoull(many, nullptr, 10);
+  if (one != nullptr) first = last = std::strtoull(one, nullptr, 10);
+  for (std::uint64_t seed = first; seed <= last; ++seed) {
+    run(seed);
+    if (!testing::Test::HasFailure()) continue;
+    const auto* test = testing::UnitTest::GetInstance()->current_test_info();
+    std::cout << "seed " << seed << " failed; replay: LONGHAUL_SEED=" << seed
+              << " build/tests/sim/test_transfer --gtest_filter=" << test->test_suite_name() << '.' << test->name()
+              << '\n';
+    return;
+  }
+}
+
+}  // namespace longhaul::sim

@@ -1,0 +1,242 @@
+#include "sim_disk.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "base/check.h"
+#include "sim_disk_view.h"
+
+namespace longhaul::sim {
+namespace {
+
+Inode& inode_of(disk::OpenFile& file) {
+  return static_cast<SimFile&>(file).inode();
+}
+const InodePtr& inode_of(const disk::DirPtr& dir) {
+  return static_cast<const SimDir&>(*dir).inode();
+}
+
+}  // namespace
+
+SimDisk::SimDisk(SimFileSystem& fs, std::string process) : fs_(fs), process_(std::move(process)) {
+  fs_.disks_.insert(this);
+}
+
+SimDisk::~SimDisk() {
+  fs_.disks_.erase(this);
+}
+
+int SimDisk::strike(std::string_view operation, std::string_view path, std::uint64_t offset, std::uint64_t bytes) {
+  fs_.trace_.note(operation, offset, bytes);
+  return fs_.fault ? fs_.fault({process_, operation, path, offset, bytes}) : 0;
+}
+
+// --- data -------------------------------------------------------------------------------------------------------
+
+void SimDisk::submit(disk::Operation& operation) {
+  using Kind = disk::Operation::Kind;
+  auto& file = static_cast<SimFile&>(*operation.file);
+  const bool is_sync = operation.kind == Kind::sync_data || operation.kind == Kind::sync_file;
+  const std::uint32_t alignment = file.alignment();
+  LH_CHECK(is_sync || (operation.offset % alignment == 0 && operation.bytes % alignment == 0 &&
+                       reinterpret_cast<std::uintptr_t>(operation.data) % alignment == 0),
+           "an unaligned operation on a direct file");
+  Flight flight;
+  flight.operation = &operation;
+  const char* kind = is_sync ? "sync" : operation.kind == Kind::read ? "read" : "write";
+  flight.fault = strike(kind, file.path(), operation.offset, operation.bytes);
+  flight.due = fs_.clock_.now();
+  if (!fs_.random_.one_in(4))
+    flight.due += static_cast<Time>(fs_.random_.below(static_cast<std::uint64_t>(fs_.delay_max)));
+  if (is_sync) flight.pages.assign(file.inode().dirty_pages.begin(), file.inode().dirty_pages.end());
+  if (operation.kind == Kind::write && flight.fault == 0 && fs_.random_.one_in(2)) {
+    operation.result = apply_write(operation);
+    flight.applied = true;
+  }
+  operation.queued = true;
+  flights_.push_back(std::move(flight));
+}
+
+disk::Operation* SimDisk::reap() {
+  const auto first = std::min_element(flights_.begin(), flights_.end(),
+                                      [](const Flight& a, const Flight& b) { return a.due < b.due; });
+  if (first == flights_.end() || first->due > fs_.clock_.now()) return nullptr;
+  Flight flight = std::move(*first);
+  flights_.erase(first);
+  complete(flight);
+  return flight.operation;
+}
+
+disk::Operation* SimDisk::wait() {
+  if (flights_.empty()) return nullptr;
+  Time due = time_never;
+  for (const Flight& flight : flights_) due = std::min(due, flight.due);
+  fs_.clock_.advance_to(due);
+  return reap();
+}
+
+Time SimDisk::next_due(Time now) const {
+  Time due = time_never;
+  for (const Flight& flight : flights_) {
+    if (flight.due > now) due = std::min(due, flight.due);
+  }
+  return due;
+}
+
+void SimDisk::complete(Flight& flight) {
+  using Kind = disk::Operation::Kind;
+  disk::Operation& operation = *flight.operation;
+  operation.queued = false;
+  switch (operation.kind) {
+    case Kind::read:
+      operation.result = flight.fault != 0 ? -flight.fault : apply_read(operation);
+      break;
+    case Kind::write:
+      if (flight.fault != 0) operation.result = -flight.fault;
+      if (flight.fault == 0 && !flight.applied) operation.result = apply_write(operation);
+      break;
+    case Kind::sync_data:
+    case Kind::sync_file:
+      operation.result = apply_sync(flight);
+      break;
+  }
+  fs_.trace_.note("done", static_cast<std::uint64_t>(operation.kind), static_cast<std::uint64_t>(operation.result));
+}
+
+std::int64_t SimDisk::apply_read(disk::Operation& operation) {
+  const Inode& inode = inode_of(*operation.file);
+  if (operation.offset >= inode.bytes.size()) return 0;
+  const std::size_t bytes = std::min<std::size_t>(operation.bytes, inode.bytes.size() - operation.offset);
+  std::memcpy(operation.data, inode.bytes.data() + operation.offset, bytes);
+  return static_cast<std::int64_t>(bytes);
+}
+
+std::int64_t SimDisk::apply_write(disk::Operation& operation) {
+  if (!static_cast<SimFile&>(*operation.file).writable()) return -EBADF;
+  Inode& inode = inode_of(*operation.file);
+  if (operation.bytes == 0) return 0;
+  const std::uint64_t end = operation.offset + operation.bytes;
+  if (const int error = grow(inode, end); error != 0) return -error;
+  std::memcpy(inode.bytes.data() + operation.offset, operation.data, operation.bytes);
+  for (std::uint64_t page = operation.offset / SimFileSystem::page_bytes; page <= (end - 1) / SimFileSystem::page_bytes;
+       ++page) {
+    inode.dirty_pages.insert(page);
+  }
+  inode.cached.mtime_ns = fs_.clock_.wall_ns();
+  fs_.touch(inode);
+  return operation.bytes;
+}
+
+std::int64_t SimDisk::apply_sync(const Flight& flight) {
+  Inode& inode = inode_of(*flight.operation->file);
+  if (flight.fault != 0) {
+    for (const std::uint64_t page : flight.pages) inode.dirty_pages.erase(page);
+    return -flight.fault;
+  }
+  fs_.sync_pages(inode, flight.pages, flight.operation->kind == disk::Operation::Kind::sync_file);
+  return 0;
+}
+
+int SimDisk::grow(Inode& inode, std::uint64_t bytes) {
+  if (bytes <= inode.bytes.size()) return 0;
+  if (fs_.capacity_bytes != 0 && fs_.used_bytes() - inode.bytes.size() + bytes > fs_.capacity_bytes) return ENOSPC;
+  inode.bytes.resize(bytes);
+  return 0;
+}
+
+Result<> SimDisk::set_size(disk::OpenFile& file, std::uint64_t bytes) {
+  Inode& inode = inode_of(file);
+  const auto& path = static_cast<SimFile&>(file).path();
+  if (const int error = strike("set_size", path, 0, bytes); error != 0)
+    return fail_errno(error, words("set_size", path));
+  if (const int error = grow(inode, bytes); error != 0) return fail_errno(error, words("set_size", path));
+  // What is cut off and grown again reads as zeros, on the medium too once that is synced.
+  for (std::uint64_t page = bytes / SimFileSystem::page_bytes; page * SimFileSystem::page_bytes < inode.bytes.size();
+       ++page) {
+    inode.dirty_pages.insert(page);
+  }
+  inode.bytes.resize(bytes);
+  fs_.touch(inode);
+  return {};
+}
+
+Result<> SimDisk::allocate(disk::OpenFile& file, std::uint64_t bytes) {
+  const auto& path = static_cast<SimFile&>(file).path();
+  int error = strike("allocate", path, 0, bytes);
+  if (error == 0) error = grow(inode_of(file), bytes);
+  if (error != 0) return fail_errno(error, words("allocate", path));
+  return {};
+}
+
+Result<bool> SimDisk::try_lock(disk::OpenFile& file) {
+  Inode& inode = inode_of(file);
+  const auto& path = static_cast<SimFile&>(file).path();
+  if (const int error = strike("try_lock", path); error != 0) return fail_errno(error, words("try_lock", path));
+  if (inode.locked_by == nullptr) {
+    inode.locked_by = &file;
+    inode.locking_process = process_;
+  }
+  return inode.locked_by == &file;
+}
+
+Result<> SimDisk::sync_dir(const disk::DirPtr& dir) {
+  Inode& inode = *inode_of(dir);
+  if (const int error = strike("sync_dir", ""); error != 0) return fail_errno(error, words("sync_dir", ""));
+  SimFileSystem::sync_names(inode);
+  return {};
+}
+
+// --- metadata ---------------------------------------------------------------------------------------------------
+
+Result<> SimDisk::change(Inode& inode, std::string_view operation, std::string_view path) {
+  if (const int error = strike(operation, path); error != 0) return fail_errno(error, words(operation, path));
+  fs_.touch(inode);
+  return {};
+}
+
+Result<> SimDisk::set_mode(disk::OpenFile& file, std::uint32_t mode) {
+  auto done = change(inode_of(file), "set_mode", static_cast<SimFile&>(file).path());
+  if (done) inode_of(file).cached.mode = mode;
+  return done;
+}
+
+Result<> SimDisk::set_mtime(disk::OpenFile& file, std::int64_t mtime_ns) {
+  auto done = change(inode_of(file), "set_mtime", static_cast<SimFile&>(file).path());
+  if (done) inode_of(file).cached.mtime_ns = mtime_ns;
+  return done;
+}
+
+Result<> SimDisk::set_mode(const disk::DirPtr& dir, std::uint32_t mode) {
+  auto done = change(*inode_of(dir), "set_mode", "");
+  if (done) inode_of(dir)->cached.mode = mode;
+  return done;
+}
+
+Result<> SimDisk::set_mtime(const disk::DirPtr& dir, std::int64_t mtime_ns) {
+  auto done = change(*inode_of(dir), "set_mtime", "");
+  if (done) inode_of(dir)->cached.mtime_ns = mtime_ns;
+  return done;
+}
+
+Result<> SimDisk::set_link_mtime(const disk::DirPtr& base, std::string_view name, std::int64_t mtime_ns) {
+  auto place = walk_existing(base, name, "set_link_mtime");
+  if (!place) return std::unexpected(std::move(place.error()));
+  place->inode->cached.mtime_ns = mtime_ns;
+  fs_.touch(*place->inode);
+  return {};
+}
+
+Result<disk::Space> SimDisk::space(const disk::DirPtr& dir) {
+  constexpr std::uint64_t plenty = 1ULL << 50;
+  const std::uint64_t total = fs_.capacity_bytes != 0 ? fs_.capacity_bytes : plenty;
+  return disk::Space{total - std::min(total, fs_.used_bytes()), total, inode_of(dir)->device};
+}
+
+bool SimDisk::has_xattrs(const disk::DirPtr& base, std::string_view path) {
+  (void)base;
+  (void)path;
+  return false;
+}
+
+}  // namespace longhaul::sim

@@ -1,0 +1,152 @@
+// A file system that forgets what was not synced, and any number of Disks that look at it.
+//
+// Page-cache content and durable content of a file are two things, and so are the names of a directory. kill() of a
+// process needs no call here: its handles and locks go with its objects, the page cache stays. crash() is loss of
+// power:
+//   - every 4 KiB page written since the last good sync is kept or lost, at random; so is a new size, mode, mtime;
+//   - of a directory's changes since its last sync_dir a random beginning is kept. A rename to another directory never
+//   loses
+//     the file as long as neither directory was synced; whoever syncs the old one first may lose it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "disk/disk.h"
+#include "sim_base.h"
+
+namespace longhaul::sim {
+
+class SimDisk;
+struct Inode;
+using InodePtr = std::shared_ptr<Inode>;
+
+struct Name {
+  InodePtr inode;
+  std::uint64_t cookie = 0;  ///< place in the listing's order
+};
+
+/// One change of a directory that no sync has covered yet.
+struct NameChange {
+  std::uint64_t sequence = 0;
+  std::string name;
+  Name to;                  ///< no inode: the name went away
+  std::uint64_t needs = 0;  ///< the other half of a rename, which must survive too; 0: none
+};
+
+struct Metadata {
+  std::uint32_t mode = 0;
+  std::int64_t mtime_ns = 0;
+};
+
+struct Inode {
+  std::uint64_t number = 0;
+  std::uint64_t device = 1;
+  disk::FileType type = disk::FileType::file;
+  Metadata cached;
+  Metadata durable;
+  std::int64_t ctime_ns = 0;
+  std::uint32_t links = 1;
+  std::string link_target;
+  // files
+  std::vector<std::byte> bytes;
+  std::vector<std::byte> durable_bytes;
+  std::set<std::uint64_t> dirty_pages;
+  const void* locked_by = nullptr;
+  std::string locking_process;
+  // directories
+  std::map<std::string, Name, std::less<>> names;
+  std::map<std::string, Name, std::less<>> durable_names;
+  std::vector<NameChange> unsynced;
+};
+
+/// Where a fault may strike.
+struct FaultPoint {
+  std::string_view process;
+  std::string_view operation;  ///< "read", "write", "sync", "open", "rename", "sync_dir", "allocate", ...
+  std::string_view path;       ///< as it was given to the call (data operations: when the file was opened)
+  std::uint64_t offset = 0;
+  std::uint64_t bytes = 0;
+};
+
+/// One path's content, for comparing trees.
+struct TreeEntry {
+  disk::FileType type = disk::FileType::file;
+  std::uint32_t mode = 0;
+  std::int64_t mtime_ns = 0;
+  std::string link_target;
+  std::vector<std::byte> bytes;
+  bool operator==(const TreeEntry&) const = default;
+};
+using Tree = std::map<std::string, TreeEntry>;
+
+class SimFileSystem {
+ public:
+  static constexpr std::size_t page_bytes = 4096;
+
+  SimFileSystem(SimClock& clock, Trace& trace, std::uint64_t seed);
+  ~SimFileSystem();
+
+  // --- what a test sets -----------------------------------------------------------------------------------------
+  Time delay_max = 2 * millisecond;    ///< of one data operation; a quarter of them have none
+  std::uint64_t capacity_bytes = 0;    ///< 0: no limit
+  std::uint32_t direct_alignment = 0;  ///< 0: O_DIRECT is not offered
+  bool permissions = true;             ///< false: as root, mode bits refuse nothing
+  /// Returns an errno for an operation that shall fail, 0 to let it pass. A failed sync also forgets which pages were
+  /// dirty, as Linux does: they stay readable and are never written.
+  std::function<int(const FaultPoint&)> fault;
+
+  /// A Disk for one thread of `process`.
+  std::unique_ptr<disk::Disk> make_disk(std::string process);
+  void crash();
+  /// `process` is gone: so are its locks, even of handles that something still holds.
+  void release_locks(const std::string& process);
+
+  // --- helpers: everything they make is durable, with its parents -----------------------------------------------
+  void put_file(std::string_view path, std::span<const std::byte> bytes, std::uint32_t mode = 0644,
+                std::int64_t mtime_ns = 1);
+  void put_dir(std::string_view path);
+  void put_symlink(std::string_view path, std::string target);
+  /// Makes the directory `path` the root of another device.
+  void mount(std::string_view path);
+  [[nodiscard]] std::optional<std::vector<std::byte>> content(std::string_view path) const;
+  /// Everything beneath `path`, with paths relative to it, without what lies beneath a name `except`.
+  [[nodiscard]] Tree tree(std::string_view path, std::string_view except = {}) const;
+  [[nodiscard]] std::uint64_t used_bytes() const;
+
+  /// The earliest completion after `now`, over all disks.
+  [[nodiscard]] Time next_due(Time now) const;
+
+ private:
+  friend class SimDisk;
+  InodePtr make_inode(disk::FileType type, std::uint32_t mode, std::uint64_t device);
+  void add_name(Inode& dir, std::string_view name, const InodePtr& inode, std::uint64_t* sequence = nullptr);
+  void remove_name(Inode& dir, std::string_view name, std::uint64_t needs = 0);
+  static void sync_names(Inode& dir);
+  void sync_pages(Inode& file, const std::vector<std::uint64_t>& pages, bool metadata_too) const;
+  void crash_names();
+  void crash_file(Inode& file);
+  void count_links();
+  void touch(Inode& inode);
+  InodePtr parent_for_put(std::string_view path, std::string& name);
+  [[nodiscard]] InodePtr find(std::string_view path) const;
+
+  SimClock& clock_;
+  Trace& trace_;
+  SimRandom random_;
+  std::uint64_t next_inode_ = 1;
+  std::uint64_t next_device_ = 1;
+  std::uint64_t next_sequence_ = 1;
+  std::vector<std::weak_ptr<Inode>> inodes_;  // in the order of their making
+  InodePtr root_;
+  std::set<SimDisk*> disks_;
+};
+
+}  // namespace longhaul::sim

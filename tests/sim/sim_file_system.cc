@@ -1,0 +1,255 @@
+// What is in the cache, what is on the medium, and what a loss of power leaves.
+#include <algorithm>
+#include <cstring>
+
+#include "base/check.h"
+#include "sim_disk.h"
+#include "sim_disk_view.h"
+
+namespace longhaul::sim {
+namespace {
+
+std::string join(std::string_view base, std::string_view name) {
+  return base.empty() ? std::string(name) : std::string(base) + "/" + std::string(name);
+}
+
+void collect(const Inode& dir, const std::string& base, std::string_view except, Tree& out) {
+  for (const auto& [name, entry] : dir.names) {
+    if (name == except) continue;
+    const Inode& inode = *entry.inode;
+    const std::string path = join(base, name);
+    out[path] = {inode.type, inode.cached.mode, inode.cached.mtime_ns, inode.link_target, inode.bytes};
+    if (inode.type == disk::FileType::directory) collect(inode, path, except, out);
+  }
+}
+
+}  // namespace
+
+SimFileSystem::SimFileSystem(SimClock& clock, Trace& trace, std::uint64_t seed)
+    : clock_(clock), trace_(trace), random_(seed) {
+  root_ = make_inode(disk::FileType::directory, 0755, next_device_++);
+}
+
+SimFileSystem::~SimFileSystem() {
+  LH_CHECK(disks_.empty(), "a SimDisk outlives its file system");
+}
+
+std::unique_ptr<disk::Disk> SimFileSystem::make_disk(std::string process) {
+  return std::make_unique<SimDisk>(*this, std::move(process));
+}
+
+InodePtr SimFileSystem::make_inode(disk::FileType type, std::uint32_t mode, std::uint64_t device) {
+  auto inode = std::make_shared<Inode>();
+  inode->number = next_inode_++;
+  inode->device = device;
+  inode->type = type;
+  inode->cached = inode->durable = {mode, clock_.wall_ns()};
+  inode->ctime_ns = clock_.wall_ns();
+  inodes_.push_back(inode);
+  return inode;
+}
+
+/// Every change shows in ctime, even two at one virtual instant.
+void SimFileSystem::touch(Inode& inode) {
+  inode.ctime_ns = std::max(inode.ctime_ns + 1, clock_.wall_ns());
+}
+
+void SimFileSystem::add_name(Inode& dir, std::string_view name, const InodePtr& inode, std::uint64_t* sequence) {
+  const Name entry{inode, 1 + (random_.draw() >> 2)};
+  if (const auto old = dir.names.find(name); old != dir.names.end()) old->second.inode->links = 0;
+  inode->links = 1;
+  dir.names.insert_or_assign(std::string(name), entry);
+  dir.unsynced.push_back({next_sequence_++, std::string(name), entry, 0});
+  if (sequence != nullptr) *sequence = dir.unsynced.back().sequence;
+  dir.cached.mtime_ns = clock_.wall_ns();
+  touch(dir);
+}
+
+void SimFileSystem::remove_name(Inode& dir, std::string_view name, std::uint64_t needs) {
+  dir.names.erase(dir.names.find(name));
+  dir.unsynced.push_back({next_sequence_++, std::string(name), {}, needs});
+  dir.cached.mtime_ns = clock_.wall_ns();
+  touch(dir);
+}
+
+void SimFileSystem::sync_names(Inode& dir) {
+  dir.durable_names = dir.names;
+  dir.unsynced.clear();
+  dir.durable = dir.cached;
+  // A symlink cannot be synced by itself.
+  for (const auto& [name, entry] : dir.names)
+    if (entry.inode->type == disk::FileType::symlink) entry.inode->durable = entry.inode->cached;
+}
+
+void SimFileSystem::release_locks(const std::string& process) {
+  for (const auto& weak : inodes_) {
+    const auto inode = weak.lock();
+    if (inode != nullptr && inode->locking_process == process) inode->locked_by = nullptr;
+  }
+}
+
+void SimFileSystem::sync_pages(Inode& file, const std::vector<std::uint64_t>& pages, bool metadata_too) const {
+  file.durable_bytes.resize(file.bytes.size());
+  for (const std::uint64_t page : pages) {
+    const std::size_t begin = page * page_bytes;
+    file.dirty_pages.erase(page);
+    if (begin >= file.bytes.size()) continue;
+    std::memcpy(file.durable_bytes.data() + begin, file.bytes.data() + begin,
+                std::min(page_bytes, file.bytes.size() - begin));
+  }
+  if (metadata_too) file.durable = file.cached;
+}
+
+void SimFileSystem::crash() {
+  std::erase_if(inodes_, [](const auto& inode) { return inode.expired(); });
+  crash_names();
+  for (const auto& weak : inodes_) {
+    const auto inode = weak.lock();
+    if (inode == nullptr) continue;
+    if (random_.one_in(2)) inode->durable = inode->cached;
+    inode->cached = inode->durable;
+    inode->locked_by = nullptr;
+    if (inode->type == disk::FileType::file) crash_file(*inode);
+  }
+  count_links();
+  trace_.note("crash", used_bytes());
+}
+
+void SimFileSystem::crash_names() {
+  std::map<const Inode*, std::size_t> kept;
+  std::set<std::uint64_t> lost;
+  for (const auto& weak : inodes_) {
+    const auto dir = weak.lock();
+    if (dir == nullptr || dir->unsynced.empty()) continue;
+    const std::size_t cut = random_.below(dir->unsynced.size() + 1);
+    kept[dir.get()] = cut;
+    for (std::size_t i = cut; i < dir->unsynced.size(); ++i) lost.insert(dir->unsynced[i].sequence);
+  }
+  // Hold all of them: an inode may lose its last name in one directory before another one gives it back.
+  std::vector<InodePtr> held;
+  for (const auto& weak : inodes_) held.push_back(weak.lock());
+  for (const auto& dir : held) {
+    if (dir == nullptr || dir->type != disk::FileType::directory) continue;
+    dir->names = dir->durable_names;
+    for (std::size_t i = 0; i < kept[dir.get()]; ++i) {
+      const NameChange& change = dir->unsynced[i];
+      if (change.needs != 0 && lost.contains(change.needs)) continue;
+      if (change.to.inode == nullptr) {
+        dir->names.erase(change.name);
+      } else {
+        dir->names.insert_or_assign(change.name, change.to);
+      }
+    }
+    dir->durable_names = dir->names;
+    dir->unsynced.clear();
+  }
+}
+
+void SimFileSystem::crash_file(Inode& file) {
+  const std::size_t size = random_.one_in(2) ? file.bytes.size() : file.durable_bytes.size();
+  file.durable_bytes.resize(std::max(size, file.durable_bytes.size()));
+  for (const std::uint64_t page : file.dirty_pages) {
+    const std::size_t begin = page * page_bytes;
+    const std::size_t end = std::min({begin + page_bytes, file.bytes.size(), size});
+    if (begin >= end || random_.one_in(2)) continue;
+    std::memcpy(file.durable_bytes.data() + begin, file.bytes.data() + begin, end - begin);
+  }
+  file.durable_bytes.resize(size);
+  file.bytes = file.durable_bytes;
+  file.dirty_pages.clear();
+}
+
+void SimFileSystem::count_links() {
+  for (const auto& weak : inodes_) {
+    if (const auto inode = weak.lock(); inode != nullptr) inode->links = 0;
+  }
+  root_->links = 1;
+  for (const auto& weak : inodes_) {
+    const auto dir = weak.lock();
+    if (dir == nullptr) continue;
+    for (const auto& [name, entry] : dir->names) ++entry.inode->links;
+  }
+}
+
+InodePtr SimFileSystem::find(std::string_view path) const {
+  InodePtr at = root_;
+  while (!path.empty() && at != nullptr) {
+    const auto slash = path.find('/');
+    const auto name = path.substr(0, slash);
+    path = slash == std::string_view::npos ? std::string_view{} : path.substr(slash + 1);
+    if (name.empty()) continue;
+    const auto entry = at->names.find(name);
+    at = entry == at->names.end() ? nullptr : entry->second.inode;
+  }
+  return at;
+}
+
+InodePtr SimFileSystem::parent_for_put(std::string_view path, std::string& name) {
+  const auto slash = path.rfind('/');
+  name = slash == std::string_view::npos ? path : path.substr(slash + 1);
+  const auto parent = slash == std::string_view::npos ? std::string_view{} : path.substr(0, slash);
+  if (find(parent) == nullptr) put_dir(parent);
+  return find(parent);
+}
+
+void SimFileSystem::put_file(std::string_view path, std::span<const std::byte> bytes, std::uint32_t mode,
+                             std::int64_t mtime_ns) {
+  std::string name;
+  const auto parent = parent_for_put(path, name);
+  const auto file = make_inode(disk::FileType::file, mode, parent->device);
+  file->bytes.assign(bytes.begin(), bytes.end());
+  file->durable_bytes = file->bytes;
+  file->cached = file->durable = {mode, mtime_ns};
+  add_name(*parent, name, file);
+  sync_names(*parent);
+}
+
+void SimFileSystem::put_dir(std::string_view path) {
+  if (find(path) != nullptr) return;
+  std::string name;
+  const auto parent = parent_for_put(path, name);
+  add_name(*parent, name, make_inode(disk::FileType::directory, 0755, parent->device));
+  sync_names(*parent);
+}
+
+void SimFileSystem::put_symlink(std::string_view path, std::string target) {
+  std::string name;
+  const auto parent = parent_for_put(path, name);
+  const auto link = make_inode(disk::FileType::symlink, 0777, parent->device);
+  link->link_target = std::move(target);
+  add_name(*parent, name, link);
+  sync_names(*parent);
+}
+
+void SimFileSystem::mount(std::string_view path) {
+  put_dir(path);
+  find(path)->device = ++next_device_;
+}
+
+std::optional<std::vector<std::byte>> SimFileSystem::content(std::string_view path) const {
+  const auto inode = find(path);
+  if (inode == nullptr || inode->type != disk::FileType::file) return std::nullopt;
+  return inode->bytes;
+}
+
+Tree SimFileSystem::tree(std::string_view path, std::string_view except) const {
+  Tree out;
+  if (const auto dir = find(path); dir != nullptr) collect(*dir, "", except, out);
+  return out;
+}
+
+std::uint64_t SimFileSystem::used_bytes() const {
+  std::uint64_t used = 0;
+  for (const auto& weak : inodes_) {
+    if (const auto inode = weak.lock(); inode != nullptr && inode->links > 0) used += inode->bytes.size();
+  }
+  return used;
+}
+
+Time SimFileSystem::next_due(Time now) const {
+  Time due = time_never;
+  for (const SimDisk* disk : disks_) due = std::min(due, disk->next_due(now));
+  return due;
+}
+
+}  // namespace longhaul::sim

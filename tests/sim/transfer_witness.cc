@@ -1,0 +1,236 @@
+#include "transfer_witness.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "chunk/bundle.h"
+
+namespace longhaul::sim {
+
+// --- what is promised -------------------------------------------------------------------------------------------
+
+void Witness::begin_session(const std::string& session) {
+  if (session == session_) return;
+  session_ = session;
+  heard_to_ = said_to_ = 0;
+  files_.clear();
+  bundles_.clear();
+  failed_.clear();
+  answered_.clear();
+}
+
+void Witness::heard(const protocol::Message& message, std::uint32_t sequence) {
+  if (sequence != 0 && sequence <= heard_to_) return;  // again after a re-dial
+  if (sequence != 0) heard_to_ = sequence;
+  if (listener) listener("sender", message);
+  if (message.has_open_transfer()) chunk_bytes_ = message.open_transfer().chunk_bytes();
+  if (message.has_file_end() && message.file_end().state() == protocol::FileEnd::FAILED)
+    failed_.insert(message.file_end().file());
+  if (!message.has_announce()) return;
+  std::uint64_t id = message.announce().first();
+  for (const auto& entry : message.announce().entries()) files_[id++] = {entry.path(), entry.size(), chunk_bytes_};
+}
+
+void Witness::said(const protocol::Message& message, std::uint32_t sequence) {
+  if (message.has_hello() && message.hello().kind() == protocol::Hello::KIND_CONTROL)
+    begin_session(message.hello().session());
+  if (sequence != 0 && sequence <= said_to_) return;
+  if (sequence != 0) said_to_ = sequence;
+  if (listener) listener("receiver", message);
+  if (message.has_verdicts()) {
+    std::uint64_t id = message.verdicts().first();
+    for (const auto& verdict : message.verdicts().verdicts()) take_verdict(id++, verdict);
+  }
+  if (message.has_file_failed()) {
+    promised_.erase(files_[message.file_failed().file()].path);
+    std::erase_if(answered_, [&](const auto& key) { return key.first == message.file_failed().file(); });
+  }
+  if (!message.has_durable()) return;
+  for (int i = 0; i < message.durable().file_size(); ++i)
+    take_durable(message.durable().file(i), message.durable().chunk(i));
+}
+
+void Witness::take_verdict(std::uint64_t id, const protocol::Verdict& verdict) {
+  File& file = files_[id];
+  if (verdict.chunk_bytes() != 0) file.chunk_bytes = verdict.chunk_bytes();
+  if (verdict.action() != protocol::Verdict::SEND) return;
+  const auto promised = promised_.find(file.path);
+  if (promised == promised_.end()) return;
+  for (const Extent& extent : promised->second) {
+    bool kept = false;
+    for (int i = 0; i + 1 < verdict.durable_size(); i += 2) {
+      const std::uint64_t chunk = extent.offset / file.chunk_bytes;
+      kept = kept || (chunk >= verdict.durable(i) && chunk < verdict.durable(i) + verdict.durable(i + 1));
+    }
+    if (!kept)
+      complaints_.push_back(file.path + " at " + std::to_string(extent.offset) +
+                            " was answered durable and is asked for again");
+  }
+}
+
+void Witness::take_durable(std::uint64_t file, std::uint64_t chunk) {
+  if (!answered_.insert({file, chunk}).second)
+    complaints_.push_back("a chunk was answered durable twice: file " + std::to_string(file) + ", chunk " +
+                          std::to_string(chunk));
+  if (file == protocol::bundle_file) {
+    for (const std::uint64_t id : bundles_[chunk])
+      if (!failed_.contains(id)) promise(files_[id].path, {0, files_[id].size});
+    return;
+  }
+  const File& of = files_[file];
+  const std::uint64_t begin = chunk * of.chunk_bytes;
+  promise(of.path, {begin, std::min(of.chunk_bytes, of.size - begin)});
+}
+
+void Witness::promise(const std::string& path, Extent extent) {
+  if (promised_[path].insert(extent).second) durable_bytes_ += extent.bytes;
+}
+
+void Witness::frame(const protocol::FrameHeader& header, std::span<const std::byte> payload) {
+  if ((header.flags & protocol::flag_bundle) == 0) {
+    content_bytes_ += header.raw_bytes;
+    return;
+  }
+  const auto bundle = chunk::decode_bundle(payload, header.leaves[0]);
+  if (!bundle) return;  // damaged on its way
+  content_bytes_ += header.raw_bytes - chunk::bundle_table_bytes(bundle->rows.size());
+  for (const auto& row : bundle->rows)
+    if (row.whole) bundles_[header.chunk].insert(row.file);
+}
+
+// --- the wire ---------------------------------------------------------------------------------------------------
+
+namespace {
+
+/// One direction of one connection, cut into messages and frames. Gives up where it does not understand.
+class Tap {
+ public:
+  using OnMessage = std::function<void(const protocol::Message&, std::uint32_t sequence)>;
+  using OnFrame = std::function<void(const protocol::FrameHeader&, std::span<const std::byte>)>;
+
+  void feed(std::span<const std::byte> bytes, const OnMessage& on_message, const OnFrame& on_frame) {
+    if (lost_) return;
+    bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
+    while (!lost_ && take(on_message, on_frame)) {
+    }
+    bytes_.erase(bytes_.begin(), bytes_.begin() + static_cast<std::ptrdiff_t>(std::exchange(done_, 0)));
+  }
+
+ private:
+  bool take(const OnMessage& on_message, const OnFrame& on_frame) {
+    const auto left = std::span<const std::byte>(bytes_).subspan(done_);
+    if (left.size() < protocol::prefix_bytes) return false;
+    const auto head = left.first<protocol::prefix_bytes>();
+    const auto prefix = protocol::decode_prefix(head, protocol::message_bytes_max);
+    if (!prefix) {
+      lost_ = true;
+      return false;
+    }
+    const std::size_t whole = protocol::prefix_bytes + prefix->body_bytes;
+    if (left.size() < whole) return false;
+    if (prefix->type == protocol::Type::frame) {
+      const auto header = protocol::decode_frame_header(left.first<protocol::frame_header_bytes>());
+      if (header) on_frame(*header, left.subspan(protocol::frame_header_bytes, header->wire_bytes));
+      lost_ = !header;
+    } else {
+      protocol::Message message;
+      lost_ = !protocol::decode_message(head, left.subspan(protocol::prefix_bytes, prefix->body_bytes), message);
+      if (!lost_) on_message(message, prefix->sequence);
+    }
+    done_ += whole;
+    return true;
+  }
+
+  std::vector<std::byte> bytes_;
+  std::size_t done_ = 0;
+  bool lost_ = false;
+};
+
+class WitnessedConnection final : public wire::Connection {
+ public:
+  WitnessedConnection(std::unique_ptr<wire::Connection> under, Witness* witness, const WitnessedWire::Damage& damage)
+      : under_(std::move(under)), witness_(witness), damage_(damage) {}
+
+  bool connected() override { return under_->connected(); }
+  wire::Transfer read_some(std::span<std::byte> into) override {
+    const auto got = under_->read_some(into);
+    if (got.state == wire::Transfer::State::moved) taken(into.first(got.bytes));
+    return got;
+  }
+  wire::Transfer read_some(std::span<std::byte> first, std::span<std::byte> second) override {
+    const auto got = under_->read_some(first, second);
+    if (got.state != wire::Transfer::State::moved) return got;
+    taken(first.first(std::min(first.size(), got.bytes)));
+    if (got.bytes > first.size()) taken(second.first(got.bytes - first.size()));
+    return got;
+  }
+  wire::Transfer write_some(std::span<const std::byte> from) override {
+    const auto put = under_->write_some(from);
+    if (put.state == wire::Transfer::State::moved && witness_ != nullptr) {
+      out_.feed(
+          from.first(put.bytes),
+          [this](const protocol::Message& message, std::uint32_t sequence) { witness_->said(message, sequence); },
+          [](const protocol::FrameHeader&, std::span<const std::byte>) {});
+    }
+    return put;
+  }
+  void watch(Poller& poller, std::size_t readable_bytes, bool writable) override {
+    under_->watch(poller, readable_bytes, writable);
+  }
+  void unwatch(Poller& poller) override { under_->unwatch(poller); }
+  wire::Health health() override { return under_->health(); }
+  [[nodiscard]] std::string local_address() const override { return under_->local_address(); }
+  [[nodiscard]] std::string remote_address() const override { return under_->remote_address(); }
+
+ private:
+  void taken(std::span<std::byte> bytes) {
+    if (damage_) damage_(bytes);
+    if (witness_ == nullptr) return;
+    in_.feed(
+        bytes, [this](const protocol::Message& message, std::uint32_t sequence) { witness_->heard(message, sequence); },
+        [this](const protocol::FrameHeader& header, std::span<const std::byte> payload) {
+          witness_->frame(header, payload);
+        });
+  }
+
+  std::unique_ptr<wire::Connection> under_;
+  Witness* witness_;
+  const WitnessedWire::Damage& damage_;
+  Tap in_;
+  Tap out_;
+};
+
+class WitnessedListener final : public wire::Listener {
+ public:
+  WitnessedListener(std::unique_ptr<wire::Listener> under, WitnessedWire& wire)
+      : under_(std::move(under)), wire_(wire) {}
+  std::unique_ptr<wire::Connection> accept() override { return wire_.wrap(under_->accept()); }
+  void watch(Poller& poller) override { under_->watch(poller); }
+  void unwatch(Poller& poller) override { under_->unwatch(poller); }
+  [[nodiscard]] std::string address() const override { return under_->address(); }
+
+ private:
+  std::unique_ptr<wire::Listener> under_;
+  WitnessedWire& wire_;
+};
+
+}  // namespace
+
+std::unique_ptr<wire::Connection> WitnessedWire::wrap(std::unique_ptr<wire::Connection> connection) {
+  if (connection == nullptr) return nullptr;
+  return std::make_unique<WitnessedConnection>(std::move(connection), witness_, damage_);
+}
+
+Result<std::unique_ptr<wire::Connection>> WitnessedWire::dial(const wire::DialOptions& options) {
+  auto connection = under_.dial(options);
+  if (!connection) return std::unexpected(std::move(connection.error()));
+  return wrap(std::move(*connection));
+}
+
+Result<std::unique_ptr<wire::Listener>> WitnessedWire::listen(const std::string& address) {
+  auto listener = under_.listen(address);
+  if (!listener) return std::unexpected(std::move(listener.error()));
+  return std::make_unique<WitnessedListener>(std::move(*listener), *this);
+}
+
+}  // namespace longhaul::sim

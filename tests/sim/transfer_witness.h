@@ -1,0 +1,85 @@
+// Listens at the receiver's connections and remembers what was promised: which chunks and bundles have been answered
+// `durable`. It knows the protocol, not the engine.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "protocol/frame.h"
+#include "protocol/message.h"
+#include "wire/wire.h"
+
+namespace longhaul::sim {
+
+/// What the receiver has promised, over all its lives.
+class Witness {
+ public:
+  struct Extent {
+    std::uint64_t offset = 0;
+    std::uint64_t bytes = 0;
+    auto operator<=>(const Extent&) const = default;
+  };
+  /// Parts of each target path that were answered `durable`; a whole file is one extent {0, size}.
+  [[nodiscard]] const std::map<std::string, std::set<Extent>>& promised() const { return promised_; }
+  /// File bytes that have come in frames, copies included.
+  [[nodiscard]] std::uint64_t content_bytes() const { return content_bytes_; }
+  /// File bytes answered `durable`.
+  [[nodiscard]] std::uint64_t durable_bytes() const { return durable_bytes_; }
+  /// What contradicts the laws, in words; empty when nothing does.
+  [[nodiscard]] const std::vector<std::string>& complaints() const { return complaints_; }
+
+  /// Called with every message, for the story of a failing seed.
+  std::function<void(const char* who, const protocol::Message& message)> listener;
+
+  void heard(const protocol::Message& message, std::uint32_t sequence);
+  void said(const protocol::Message& message, std::uint32_t sequence);
+  void frame(const protocol::FrameHeader& header, std::span<const std::byte> payload);
+
+ private:
+  struct File {
+    std::string path;
+    std::uint64_t size = 0;
+    std::uint64_t chunk_bytes = 0;
+  };
+  void begin_session(const std::string& session);
+  void take_verdict(std::uint64_t id, const protocol::Verdict& verdict);
+  void take_durable(std::uint64_t file, std::uint64_t chunk);
+  void promise(const std::string& path, Extent extent);
+
+  std::string session_;
+  std::uint32_t heard_to_ = 0;
+  std::uint32_t said_to_ = 0;
+  std::uint64_t chunk_bytes_ = 0;
+  std::map<std::uint64_t, File> files_;
+  std::map<std::uint64_t, std::set<std::uint64_t>> bundles_;
+  std::set<std::uint64_t> failed_;
+  std::set<std::pair<std::uint64_t, std::uint64_t>> answered_;
+  std::map<std::string, std::set<Extent>> promised_;
+  std::uint64_t content_bytes_ = 0;
+  std::uint64_t durable_bytes_ = 0;
+  std::vector<std::string> complaints_;
+};
+
+/// A Wire on which a witness listens, and on which bits may flip: `damage` sees everything that is read.
+class WitnessedWire final : public wire::Wire {
+ public:
+  using Damage = std::function<void(std::span<std::byte>)>;
+  WitnessedWire(wire::Wire& under, Witness* witness, Damage damage)
+      : under_(under), witness_(witness), damage_(std::move(damage)) {}
+  Result<std::unique_ptr<wire::Connection>> dial(const wire::DialOptions& options) override;
+  Result<std::unique_ptr<wire::Listener>> listen(const std::string& address) override;
+  [[nodiscard]] std::unique_ptr<wire::Connection> wrap(std::unique_ptr<wire::Connection> connection);
+
+ private:
+  wire::Wire& under_;
+  Witness* witness_;
+  Damage damage_;
+};
+
+}  // namespace longhaul::sim

@@ -1,0 +1,130 @@
+#include "cli/summary.h"
+
+#include <gtest/gtest.h>
+
+namespace longhaul::cli {
+namespace {
+
+Command sending() {
+  Command command;
+  command.verb = Verb::send;
+  command.sources = {"dir"};
+  command.ticket = "longhaul://x#y";
+  return command;
+}
+
+Outcome complete() {
+  Outcome outcome;
+  outcome.ok = true;
+  outcome.report.files = 5000;
+  outcome.report.bytes = 1ULL << 30U;
+  outcome.report.seconds = 12;
+  outcome.report.bytes_per_s = 89e6;
+  outcome.report.durability = "fsync";
+  outcome.report.paths = {
+      {.name = "a", .local = "", .remote = "", .streams = 2, .up = true, .bytes = 1ULL << 30U, .bytes_per_s = 89e6}};
+  return outcome;
+}
+
+bool has(const std::string& text, const char* part) {
+  return text.find(part) != std::string::npos;
+}
+
+TEST(Summary, SaysWhatArrivedAndHowSafeItIs) {
+  const std::string text = summary_of(sending(), complete());
+  EXPECT_TRUE(has(text, "done: 5,000 files sent")) << text;
+  EXPECT_TRUE(has(text, "path a: ")) << text;
+  EXPECT_TRUE(has(text, "durable: fsync")) << text;
+  EXPECT_TRUE(has(text, "in clear (--cipher none)")) << text;
+  EXPECT_FALSE(has(text, "not kept")) << text;
+  EXPECT_FALSE(has(text, "sent again")) << text;
+  EXPECT_EQ(troubles_of(sending(), complete()), "");
+  Command copy = sending();
+  copy.verb = Verb::copy;
+  EXPECT_FALSE(has(summary_of(copy, complete()), "in clear")) << "nothing left the machine";
+}
+
+TEST(Summary, NamesEverythingThatIsNotKept) {
+  Outcome outcome = complete();
+  outcome.report.hard_links = 1;
+  outcome.report.sparse_files = 2;
+  outcome.report.xattr_files = 3;
+  outcome.report.special_files = 4;
+  outcome.report.resent_bytes = 4096;
+  outcome.report.skipped_files = 7;
+  const std::string text = summary_of(sending(), outcome);
+  for (const char* part : {"1 file with further hard links", "2 files with holes", "3 entries with extended attributes",
+                           "4 special files", "sent again: ", "already there: 7 files"}) {
+    EXPECT_TRUE(has(text, part)) << part << "\n" << text;
+  }
+}
+
+TEST(Summary, NamesTheFirstTwentyFailures) {
+  Outcome outcome = complete();
+  outcome.report.failed_files = 2000;
+  for (int i = 0; i < 1000; ++i) {
+    outcome.report.errors.push_back({"f" + std::to_string(i) + "\x1b", {Code::source_changed, "it changed", 0}});
+  }
+  Command command = sending();
+  for (const std::string& text : {summary_of(command, outcome), troubles_of(command, outcome)}) {
+    EXPECT_TRUE(has(text, "2,000 sources")) << text;
+    EXPECT_TRUE(has(text, "f19\\x1b: it changed")) << text;
+    EXPECT_FALSE(has(text, "f20\\x1b")) << text;
+    EXPECT_TRUE(has(text, "and 1,980 more; --report FILE lists them")) << text;
+    EXPECT_EQ(text.find('\x1b'), std::string::npos);
+  }
+  command.report_file = "r.json";
+  EXPECT_TRUE(has(summary_of(command, outcome), "see r.json"));
+}
+
+TEST(Summary, SaysHowToContinue) {
+  Outcome outcome = complete();
+  outcome.ok = false;
+  outcome.error = {Code::interrupted, "interrupted by a signal", 0};
+  EXPECT_TRUE(has(summary_of(sending(), outcome), "run the same command again")) << summary_of(sending(), outcome);
+  EXPECT_TRUE(has(troubles_of(sending(), outcome), "run the same command again"));
+  Command receive = sending();
+  receive.verb = Verb::receive;
+  receive.ticket.clear();
+  EXPECT_TRUE(has(summary_of(receive, outcome), "same ticket"));
+  Command stream = sending();
+  stream.stream_name = "all.tar";
+  EXPECT_TRUE(has(summary_of(stream, outcome), "cannot be continued"));
+}
+
+TEST(Summary, ATransferThatNeverBeganCountsNothing) {
+  Outcome outcome;
+  outcome.error = {Code::refused, "the ticket longhaul://x#SeCrEt is not known there", 0};
+  const std::string text = summary_of(sending(), outcome);
+  EXPECT_FALSE(has(text, "0 files")) << text;
+  EXPECT_FALSE(has(text, "run the same command")) << "the same would be refused again";
+  EXPECT_FALSE(has(text, "SeCrEt")) << text;
+  EXPECT_TRUE(has(text, "longhaul: the ticket")) << text;
+}
+
+TEST(Summary, Verify) {
+  Command command;
+  command.verb = Verb::verify;
+  command.target = "/data";
+  VerifyReport report;
+  report.files = 10;
+  report.without_digest = 3;
+  EXPECT_TRUE(has(summary_of(command, report), "verified: 10 files equal"));
+  EXPECT_TRUE(has(summary_of(command, report), "without a digest (not from a transfer): 3 files"));
+  EXPECT_EQ(troubles_of(command, report), "");
+  report.mismatched = 1;
+  report.missing = 1;
+  report.changed = 1;
+  report.unreadable = 1;
+  report.errors = {{"a", {Code::corrupt, "leaf 3 differs", 0}}};
+  for (const std::string& text : {summary_of(command, report), troubles_of(command, report)}) {
+    for (const char* part : {"MISMATCH", "missing: ", "changed after the transfer", "could not be read",
+                             "a: leaf 3 differs", "and 3 more"}) {
+      EXPECT_TRUE(has(text, part)) << part << "\n" << text;
+    }
+    EXPECT_TRUE(has(text, "as it was sent")) << text;
+  }
+}
+
+}  // namespace
+}  // namespace longhaul::cli

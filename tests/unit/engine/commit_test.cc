@@ -1,0 +1,298 @@
+#include "engine/commit.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <optional>
+
+#include "chunk/digest_tree.h"
+#include "engine/landing_ops.h"
+#include "place.h"
+#include "protocol/bounds.h"
+
+namespace longhaul::engine {
+namespace {
+
+using protocol::node_bytes;
+
+/// A chunk whose frames have all been claimed with the digests of `content`.
+std::shared_ptr<InChunk> chunk_of(const std::shared_ptr<InFile>& file, std::uint64_t index, ConstBytes content) {
+  const auto frames = static_cast<unsigned>((content.size() + protocol::leaf_bytes - 1) / protocol::leaf_bytes);
+  auto chunk = std::make_shared<InChunk>(file, index, frames);
+  for (unsigned frame = 0; frame < frames; ++frame) {
+    const std::size_t begin = frame * protocol::leaf_bytes;
+    const auto leaf = content.subspan(begin, std::min<std::size_t>(protocol::leaf_bytes, content.size() - begin));
+    const Digest digest = digest_of(leaf);
+    EXPECT_EQ(chunk->claims.claim(frame, {&digest, 1}), FrameClaims::Answer::won);
+    chunk->claims.done(frame);
+  }
+  return chunk;
+}
+
+std::vector<std::byte> content_of(std::uint64_t bytes, std::uint64_t seed) {
+  std::vector<std::byte> content(bytes);
+  sim::SimRandom(seed).fill(content);
+  return content;
+}
+
+TEST(NodeDigests, AreThoseOfTheContent) {
+  for (const std::uint64_t bytes : {1UL, protocol::leaf_bytes, protocol::leaf_bytes + 1, node_bytes, node_bytes + 9}) {
+    const auto content = content_of(bytes, bytes);
+    chunk::RootDigest root;
+    for (const Digest& node : node_digests(*chunk_of(nullptr, 0, content))) root.add_node(node);
+    EXPECT_EQ(root.finish(bytes), chunk::file_digest(content)) << bytes;
+  }
+}
+
+TEST(ChunkContentBytes, TheLastChunkIsShort) {
+  EXPECT_EQ(chunk_content_bytes(100, 40, 0), 40U);
+  EXPECT_EQ(chunk_content_bytes(100, 40, 2), 20U);
+  EXPECT_EQ(chunk_content_bytes(100, 40, 3), 0U);
+  EXPECT_EQ(chunk_content_bytes(80, 40, 1), 40U);
+  EXPECT_EQ(chunk_content_bytes(0, 40, 0), 0U);
+}
+
+class CommitTest : public ::testing::Test, protected CommitEvents {
+ protected:
+  void SetUp() override {
+    manifest_ = *journal::ManifestLog::open(*place_.disk, place_.zone->directory(), "manifest.test.log");
+    commit_ = std::make_unique<Commit>(*place_.data_disk, *place_.zone, *manifest_, static_cast<CommitEvents&>(*this));
+    place_.trace.listener = [this](Time, std::string_view what, std::uint64_t, std::uint64_t) {
+      log_.emplace_back(what);
+    };
+  }
+  std::shared_ptr<InFile> whole_file(const std::string& name, ConstBytes content) {
+    auto file = std::make_shared<InFile>();
+    file->entry.path = file->name = name;
+    file->entry.size = content.size();
+    file->entry.mtime_ns = 1234;
+    file->parent = place_.root;
+    file->zone = *place_.zone->zone_for(place_.root, "");
+    EXPECT_TRUE(landing_data(*place_.disk, *place_.zone, *file));
+    EXPECT_TRUE(disk::write_now(*place_.disk, *file->landing_file.data, 0, content));
+    EXPECT_TRUE(set_metadata(*place_.disk, *file->landing_file.data, file->entry));
+    return file;
+  }
+  std::shared_ptr<InFile> large_file(const std::string& name, std::uint64_t size) {
+    auto file = std::make_shared<InFile>();
+    file->entry.path = file->name = name;
+    file->entry.size = size;
+    file->entry.mtime_ns = 1234;
+    file->entry.identity = {1, 2, 3};
+    file->parent = place_.root;
+    file->zone = *place_.zone->zone_for(place_.root, "");
+    file->landing = Landing::journalled;
+    file->id = next_id_++;
+    file->chunk_bytes = node_bytes;
+    file->landing_file = *place_.zone->begin_large(file->entry, place_.root, node_bytes, false, place_.random);
+    files_.add(file);  // takes file and chunks apart at the end
+    return file;
+  }
+  void add_chunk(const std::shared_ptr<InFile>& file, std::uint64_t index, ConstBytes content) {
+    const auto part = content.subspan(index * node_bytes, std::min(node_bytes, content.size() - index * node_bytes));
+    EXPECT_TRUE(disk::write_now(*place_.disk, *file->landing_file.data, index * node_bytes, part));
+    auto chunk = chunk_of(file, index, part);
+    file->chunks[index] = chunk;
+    commit_->add_chunk(chunk, place_.clock.now());
+  }
+  void run() {
+    for (int i = 0; i < 100; ++i) {
+      commit_->step(place_.clock.now(), true);
+      while (disk::Operation* done = place_.data_disk->wait()) commit_->completed(*done);
+      if (commit_->idle()) return;
+    }
+    FAIL() << "the commit never came to its end";
+  }
+  [[nodiscard]] std::size_t position(const std::string& what, std::size_t from = 0) const {
+    const auto at = std::find(log_.begin() + static_cast<std::ptrdiff_t>(from), log_.end(), what);
+    return static_cast<std::size_t>(at - log_.begin());
+  }
+
+  void chunk_durable(const std::shared_ptr<InFile>&, std::uint64_t chunk) override {
+    log_.emplace_back("durable");
+    durable_.push_back(chunk);
+  }
+  void published(const std::shared_ptr<InFile>& file, const std::shared_ptr<InBundle>&) override {
+    log_.emplace_back("published");
+    published_.push_back(file->name);
+  }
+  void landing_lost(const std::shared_ptr<InFile>& file, const std::shared_ptr<InBundle>&, Error) override {
+    lost_.push_back(file->name);
+  }
+  void publish_failed(const std::shared_ptr<InFile>& file, const std::shared_ptr<InBundle>&, Error error) override {
+    failed_.push_back(file->name);
+    problem_ = std::move(error);
+  }
+  void commit_failed(Error error) override { problem_ = std::move(error); }
+
+  Place place_;
+  std::unique_ptr<journal::ManifestLog> manifest_;
+  IncomingFiles files_{1, static_cast<std::uint32_t>(protocol::leaf_bytes)};
+  std::uint64_t next_id_ = 0;
+  std::unique_ptr<Commit> commit_;
+  std::vector<std::string> log_;
+  std::vector<std::uint64_t> durable_;
+  std::vector<std::string> published_;
+  std::vector<std::string> lost_;
+  std::vector<std::string> failed_;
+  std::optional<Error> problem_;
+};
+
+TEST_F(CommitTest, AWholeFileIsSyncedNotedRenamedAndThenAnswered) {
+  const auto content = content_of(5000, 1);
+  const auto file = whole_file("a", content);
+  log_.clear();
+  commit_->add_whole(file, chunk::file_digest(content), nullptr, place_.clock.now());
+  EXPECT_TRUE(file->closed);
+  run();
+  const std::size_t sync = position("sync");
+  const std::size_t manifest = position("write", sync);
+  const std::size_t manifest_sync = position("sync", manifest);
+  const std::size_t rename = position("rename", manifest_sync);
+  const std::size_t dirs = position("sync_dir", rename);
+  EXPECT_LT(position("published", dirs), log_.size());
+  EXPECT_EQ(position("rename"), rename) << "renamed before the manifest was durable";
+  EXPECT_EQ(position("published"), position("published", dirs)) << "answered before the directory was synced";
+  EXPECT_EQ(place_.content("a"), content);
+  place_.fs.crash();
+  EXPECT_EQ(place_.content("a"), content);
+  std::vector<journal::ManifestRecord> records;
+  ASSERT_TRUE(journal::read_manifest(*place_.disk, place_.zone->directory(), "manifest.test.log", true,
+                                     [&](const auto& record) {
+                                       records.push_back(record);
+                                       return true;
+                                     }));
+  ASSERT_EQ(records.size(), 1U);
+  EXPECT_EQ(records[0], (journal::ManifestRecord{"a", 5000, 1234, chunk::file_digest(content)}));
+}
+
+TEST_F(CommitTest, ChunksAreAnsweredOnceDataAndJournalAreDurable) {
+  const auto content = content_of(2 * node_bytes + 77, 2);
+  auto file = large_file("large", content.size());
+  log_.clear();
+  add_chunk(file, 0, content);
+  add_chunk(file, 2, content);
+  run();
+  EXPECT_EQ(durable_, (std::vector<std::uint64_t>{0, 2}));
+  EXPECT_TRUE(file->durable.contains(0));
+  EXPECT_FALSE(file->durable.contains(1));
+  const std::size_t data = position("sync");
+  const std::size_t records = position("write", data);
+  const std::size_t journal = position("sync", records);
+  EXPECT_EQ(position("durable"), position("durable", journal));
+  // After a power cut the journal says so, and the data is there.
+  place_.fs.crash();
+  file.reset();
+  file = large_file("large", content.size());
+  EXPECT_EQ(file->landing_file.durable_nodes, (std::vector<bool>{true, false, true}));
+  std::vector<std::byte> read(77);
+  ASSERT_TRUE(disk::read_now(*place_.disk, *file->landing_file.data, 2 * node_bytes, read));
+  EXPECT_TRUE(std::equal(read.begin(), read.end(), content.end() - 77));
+}
+
+TEST_F(CommitTest, AFinishedLargeFileIsPublishedWithItsDigest) {
+  const auto content = content_of(node_bytes + 100, 3);
+  const auto file = large_file("large", content.size());
+  add_chunk(file, 0, content);
+  add_chunk(file, 1, content);
+  run();
+  commit_->add_finished(file, place_.clock.now());
+  run();
+  EXPECT_EQ(published_, std::vector<std::string>{"large"});
+  EXPECT_EQ(place_.content("large"), content);
+  EXPECT_EQ(place_.disk->stat(place_.root, "large")->mtime_ns, 1234);
+  EXPECT_EQ(place_.disk->stat(place_.root, "large")->mode, 0644U);
+  EXPECT_EQ(place_.zone->unfinished_files(), 0U);
+}
+
+TEST_F(CommitTest, AFailedSyncLosesTheLandingFileAndNothingElse) {
+  const auto content = content_of(3000, 4);
+  const auto bad = whole_file("bad", content);
+  const auto good = whole_file("good", content);
+  bool struck = false;
+  place_.fs.fault = [&](const sim::FaultPoint& point) {
+    if (struck || point.operation != "sync") return 0;
+    struck = true;
+    return EIO;
+  };
+  commit_->add_whole(bad, chunk::file_digest(content), nullptr, place_.clock.now());
+  commit_->add_whole(good, chunk::file_digest(content), nullptr, place_.clock.now());
+  run();
+  EXPECT_EQ(lost_, std::vector<std::string>{"bad"});
+  EXPECT_EQ(published_, std::vector<std::string>{"good"});
+  EXPECT_FALSE(place_.exists("bad"));
+}
+
+TEST_F(CommitTest, ChunksOfALostFileAreNeverAnswered) {
+  const auto content = content_of(2 * node_bytes, 5);
+  const auto file = large_file("large", content.size());
+  for (const int fail_at : {1, 2}) {  // the data's sync, the journal's
+    int syncs = 0;
+    place_.fs.fault = [&](const sim::FaultPoint& point) {
+      return point.operation == "sync" && ++syncs == fail_at ? EIO : 0;
+    };
+    lost_.clear();
+    file->chunks.clear();
+    add_chunk(file, 0, content);
+    run();
+    EXPECT_EQ(lost_, std::vector<std::string>{"large"});
+    EXPECT_EQ(syncs, fail_at) << "a failed sync was repeated";
+    EXPECT_TRUE(durable_.empty());
+    EXPECT_FALSE(file->durable.contains(0));
+  }
+}
+
+TEST_F(CommitTest, NothingIsPublishedWithoutItsManifestRecord) {
+  const auto content = content_of(3000, 6);
+  const auto file = whole_file("a", content);
+  place_.fs.fault = [](const sim::FaultPoint& point) {
+    return point.operation == "write" && point.path.find("manifest") != std::string_view::npos ? ENOSPC : 0;
+  };
+  commit_->add_whole(file, chunk::file_digest(content), nullptr, place_.clock.now());
+  run();
+  ASSERT_TRUE(problem_);
+  EXPECT_EQ(problem_->code, Code::no_space);
+  EXPECT_TRUE(published_.empty());
+  EXPECT_FALSE(place_.exists("a"));
+}
+
+TEST_F(CommitTest, ARenameThatFailsFailsItsFileOnly) {
+  const auto content = content_of(3000, 7);
+  const auto bad = whole_file("bad", content);
+  const auto good = whole_file("good", content);
+  place_.fs.put_dir("target/bad");
+  commit_->add_whole(bad, chunk::file_digest(content), nullptr, place_.clock.now());
+  commit_->add_whole(good, chunk::file_digest(content), nullptr, place_.clock.now());
+  run();
+  EXPECT_EQ(failed_, std::vector<std::string>{"bad"});
+  EXPECT_EQ(published_, std::vector<std::string>{"good"});
+}
+
+TEST_F(CommitTest, WhatIsDroppedIsForgotten) {
+  const auto content = content_of(node_bytes, 8);
+  const auto file = large_file("large", 2 * node_bytes);
+  add_chunk(file, 0, content);
+  commit_->drop(*file);
+  EXPECT_TRUE(commit_->idle());
+  add_chunk(file, 0, content);
+  commit_->step(place_.clock.now(), true);  // its sync is on its way
+  commit_->drop(*file);
+  run();
+  EXPECT_TRUE(durable_.empty());
+}
+
+TEST_F(CommitTest, GroupsGatherForAWhile) {
+  const auto content = content_of(100, 9);
+  EXPECT_EQ(commit_->step(place_.clock.now(), false), time_never);
+  commit_->add_whole(whole_file("a", content), chunk::file_digest(content), nullptr, place_.clock.now());
+  log_.clear();
+  const Time due = commit_->step(place_.clock.now(), false);
+  EXPECT_GT(due, place_.clock.now());
+  EXPECT_EQ(position("sync"), log_.size());
+  place_.clock.advance_to(due);
+  commit_->step(place_.clock.now(), false);
+  EXPECT_LT(position("sync"), log_.size());
+  run();
+}
+
+}  // namespace
+}  // namespace longhaul::engine

@@ -1,0 +1,219 @@
+#include "engine/desk.h"
+
+#include "longhaul/sink.h"
+#include "place.h"
+#include "protocol/bounds.h"
+
+namespace longhaul::engine {
+namespace {
+
+using protocol::Verdict;
+
+TEST(CheckTargetPath, TakesWhatStaysBelow) {
+  for (const std::string path : {"", "a", "a/b", "...", ".a", "a/.longhaul", "a b\n\xff", ".longhaul2"})
+    EXPECT_TRUE(check_target_path(path)) << path;
+  EXPECT_TRUE(check_target_path(std::string(255, 'x')));
+}
+
+TEST(CheckTargetPath, RefusesWhatLeadsOut) {
+  for (const std::string path : {"/", "/etc/passwd", "..", "../a", "a/../b", "a/..", ".", "./a", "a/./b", "a//b", "a/",
+                                 ".longhaul", ".longhaul/landing/x"}) {
+    const auto checked = check_target_path(path);
+    ASSERT_FALSE(checked) << path;
+    EXPECT_EQ(checked.error().code, Code::refused);
+  }
+  EXPECT_FALSE(check_target_path(std::string("a\0b", 3)));
+  EXPECT_FALSE(check_target_path("a/" + std::string(256, 'x')));
+  std::string deep;
+  while (deep.size() <= protocol::path_bytes_max) deep += "d/";
+  EXPECT_FALSE(check_target_path(deep + "f"));
+}
+
+class DeskTest : public ::testing::Test {
+ protected:
+  void SetUp() override { reopen(); }
+  void reopen() {
+    files_ = std::make_unique<IncomingFiles>(1, 262144);
+    desk_ = std::make_unique<Desk>(Desk::Setup{*place_.disk, place_.random, place_.zone.get(), *sink_, *files_,
+                                               counters_, protocol::node_bytes, false, "scratch.test"});
+    const auto opened = desk_->open();
+    ASSERT_TRUE(opened) << opened.error().text;
+  }
+  static Entry file(std::string path, std::uint64_t size, std::int64_t mtime_ns = 1'000'000'007) {
+    Entry entry;
+    entry.path = std::move(path);
+    entry.size = size;
+    entry.mtime_ns = mtime_ns;
+    entry.identity = {1, 2, 3};
+    return entry;
+  }
+  static Entry directory(std::string path, std::uint32_t mode = 0755, std::int64_t mtime_ns = 5) {
+    Entry entry;
+    entry.type = EntryType::directory;
+    entry.path = std::move(path);
+    entry.mode = mode;
+    entry.mtime_ns = mtime_ns;
+    return entry;
+  }
+  static Entry symlink(std::string path, std::string to) {
+    Entry entry;
+    entry.type = EntryType::symlink;
+    entry.path = std::move(path);
+    entry.link_target = std::move(to);
+    entry.mtime_ns = 77;
+    return entry;
+  }
+  Decision decide(Entry entry) { return desk_->decide(next_id_++, std::move(entry)); }
+  void expect_refused(Entry entry, Code code) {
+    const std::string path = entry.path;
+    const Decision decision = decide(std::move(entry));
+    EXPECT_EQ(decision.verdict.action(), Verdict::REFUSE) << path;
+    EXPECT_EQ(static_cast<Code>(decision.verdict.code()), code) << decision.verdict.text();
+    EXPECT_FALSE(decision.verdict.text().empty());
+    EXPECT_FALSE(decision.file);
+  }
+
+  Place place_;
+  std::unique_ptr<Sink> sink_ = directory_sink("target");
+  std::unique_ptr<IncomingFiles> files_;
+  ReceiveCounters counters_;
+  std::unique_ptr<Desk> desk_;
+  std::uint64_t next_id_ = 0;
+};
+
+TEST_F(DeskTest, ASmallFileIsWanted) {
+  const Decision decision = decide(file("a", 5));
+  EXPECT_EQ(decision.verdict.action(), Verdict::SEND);
+  ASSERT_TRUE(decision.file);
+  EXPECT_EQ(decision.file->landing, Landing::whole);
+  EXPECT_EQ(files_->find(0), decision.file);
+  EXPECT_FALSE(decision.file->landing_file.data);  // opened by the worker that needs it
+  EXPECT_EQ(counters_.files_found, 1U);
+  EXPECT_EQ(counters_.bytes_found, 5U);
+}
+
+TEST_F(DeskTest, ALargeFileGetsAJournal) {
+  const Decision decision = decide(file("a", protocol::whole_bytes_max + 1));
+  EXPECT_EQ(decision.verdict.action(), Verdict::SEND);
+  ASSERT_TRUE(decision.file);
+  EXPECT_EQ(decision.file->landing, Landing::journalled);
+  EXPECT_EQ(decision.verdict.chunk_bytes(), protocol::node_bytes);
+  EXPECT_EQ(decision.verdict.durable_size(), 0);
+  EXPECT_TRUE(decision.file->landing_file.journal);
+}
+
+TEST_F(DeskTest, WhatIsDurableOfAnUnfinishedFileIsNotAskedFor) {
+  const std::uint64_t size = 5 * protocol::node_bytes + 3;
+  {
+    const auto landing =
+        place_.zone->begin_large(file("a", size), place_.root, protocol::node_bytes, false, place_.random);
+    ASSERT_TRUE(landing);
+    for (const std::uint64_t node : {0, 1, 3, 5}) {
+      const auto record = journal::encode_record(*landing, node, digest_of(bytes_of("x")));
+      ASSERT_TRUE(disk::write_now(*place_.disk, *landing->journal, journal::record_offset(*landing, node), record));
+    }
+  }
+  const Decision decision = decide(file("a", size));
+  EXPECT_EQ(std::vector<std::uint64_t>(decision.verdict.durable().begin(), decision.verdict.durable().end()),
+            (std::vector<std::uint64_t>{0, 2, 3, 1, 5, 1}));
+  EXPECT_TRUE(decision.file->durable.contains(3));
+  EXPECT_FALSE(decision.file->durable.contains(2));
+}
+
+TEST_F(DeskTest, AFileThatIsThereIsSkipped) {
+  place_.fs.put_file("target/a", bytes_of("hello"), 0644, 1'000'000'007);
+  EXPECT_EQ(decide(file("a", 5)).verdict.action(), Verdict::SKIP);
+  EXPECT_EQ(counters_.skipped_files, 1U);
+  EXPECT_EQ(counters_.skipped_bytes, 5U);
+  EXPECT_EQ(decide(file("a", 6)).verdict.action(), Verdict::SEND);
+  EXPECT_EQ(decide(file("a", 5, 1'000'000'008)).verdict.action(), Verdict::SEND);
+}
+
+TEST_F(DeskTest, ASkippedFileGetsItsMode) {
+  place_.fs.put_file("target/a", bytes_of("hello"), 0600, 1'000'000'007);
+  EXPECT_EQ(decide(file("a", 5)).verdict.action(), Verdict::SKIP);
+  EXPECT_EQ(place_.disk->stat(place_.root, "a")->mode, 0644U);
+}
+
+TEST_F(DeskTest, DirectoriesAreMadeAndFinishedLast) {
+  EXPECT_EQ(decide(directory("d", 0500)).verdict.action(), Verdict::DONE);
+  const Decision inner = decide(directory("d/e", 0755, 6));
+  EXPECT_EQ(inner.verdict.action(), Verdict::DONE);
+  EXPECT_TRUE(inner.dirty);
+  EXPECT_EQ(place_.disk->stat(place_.root, "d")->mode & 0700, 0700U);
+  EXPECT_EQ(decide(file("d/e/f", 3)).verdict.action(), Verdict::SEND);
+  ASSERT_TRUE(place_.disk->sync_dir(place_.root));
+  ASSERT_TRUE(place_.disk->sync_dir(*place_.disk->open_dir(place_.root, "d")));
+  EXPECT_EQ(desk_->finish_directories(), 0U);
+  EXPECT_EQ(counters_.directories, 2U);
+  // Durable, too.
+  desk_.reset();
+  place_.fs.crash();
+  EXPECT_EQ(place_.disk->stat(place_.root, "d")->mode, 0500U);
+  EXPECT_EQ(place_.disk->stat(place_.root, "d")->mtime_ns, 5);
+  EXPECT_EQ(place_.disk->stat(place_.root, "d/e")->mtime_ns, 6);
+}
+
+TEST_F(DeskTest, AReadOnlyDirectoryOfAnEarlierRunIsOpened) {
+  place_.fs.permissions = true;
+  ASSERT_EQ(decide(directory("d", 0500)).verdict.action(), Verdict::DONE);
+  ASSERT_EQ(desk_->finish_directories(), 0U);
+  reopen();
+  ASSERT_EQ(decide(directory("d", 0500)).verdict.action(), Verdict::DONE);
+  EXPECT_EQ(decide(directory("d/e")).verdict.action(), Verdict::DONE);
+  ASSERT_EQ(desk_->finish_directories(), 0U);
+  EXPECT_EQ(place_.disk->stat(place_.root, "d")->mode, 0500U);
+}
+
+TEST_F(DeskTest, SymlinksAreMadeInOneStep) {
+  EXPECT_EQ(decide(symlink("l", "to/there")).verdict.action(), Verdict::DONE);
+  EXPECT_EQ(place_.disk->read_link(place_.root, "l"), "to/there");
+  EXPECT_EQ(place_.disk->stat(place_.root, "l")->mtime_ns, 77);
+  const Decision same = decide(symlink("l", "to/there"));
+  EXPECT_EQ(same.verdict.action(), Verdict::DONE);
+  EXPECT_FALSE(same.dirty);
+  EXPECT_TRUE(decide(symlink("l", "elsewhere")).dirty);
+  EXPECT_EQ(place_.disk->read_link(place_.root, "l"), "elsewhere");
+  EXPECT_EQ(counters_.symlinks, 3U);
+}
+
+TEST_F(DeskTest, NothingOfAnotherKindIsReplaced) {
+  place_.fs.put_dir("target/d");
+  place_.fs.put_file("target/f", bytes_of("x"));
+  expect_refused(file("d", 3), Code::busy);
+  expect_refused(symlink("d", "x"), Code::busy);
+  expect_refused(directory("f"), Code::busy);
+}
+
+TEST_F(DeskTest, ASymlinkIsNeverFollowed) {
+  place_.fs.put_dir("elsewhere");
+  place_.fs.put_symlink("target/l", "../elsewhere");
+  EXPECT_EQ(decide(file("l/f", 3)).verdict.action(), Verdict::REFUSE);
+  EXPECT_EQ(decide(directory("l/d")).verdict.action(), Verdict::REFUSE);
+  EXPECT_TRUE(place_.fs.tree("elsewhere").empty());
+}
+
+TEST_F(DeskTest, NamesThatLeadOutAreRefused) {
+  expect_refused(file("../f", 3), Code::refused);
+  expect_refused(directory("a/../../d"), Code::refused);
+  expect_refused(symlink(".longhaul", "x"), Code::refused);
+  expect_refused(file("", 3), Code::refused);
+}
+
+TEST_F(DeskTest, AFullTargetIsFatal) {
+  place_.fs.capacity_bytes = place_.fs.used_bytes() + 10'000;
+  const Decision decision = decide(file("large", 3 * protocol::node_bytes));
+  EXPECT_EQ(decision.verdict.action(), Verdict::REFUSE);
+  ASSERT_TRUE(decision.fatal);
+  EXPECT_EQ(decision.fatal->code, Code::no_space);
+}
+
+TEST_F(DeskTest, AFileThatAnotherReceiverLandsIsBusy) {
+  const auto held = place_.zone->begin_large(file("a", 2 * protocol::node_bytes), place_.root, protocol::node_bytes,
+                                             false, place_.random);
+  ASSERT_TRUE(held);
+  expect_refused(file("a", 2 * protocol::node_bytes), Code::busy);
+}
+
+}  // namespace
+}  // namespace longhaul::engine

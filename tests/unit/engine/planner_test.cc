@@ -1,0 +1,353 @@
+#include "engine/planner.h"
+
+#include <algorithm>
+#include <deque>
+
+#include "place.h"
+#include "protocol/bounds.h"
+
+namespace longhaul::engine {
+namespace {
+
+using protocol::bundle_file;
+using protocol::node_bytes;
+using protocol::Verdict;
+
+/// Entries come by hand, and nothing is ever read.
+class NoFeed final : public Feed {
+ public:
+  Result<> begin(disk::Disk&) override { return {}; }
+  Result<bool> next(disk::Disk&, std::vector<Entry>&, std::vector<FileError>&, std::size_t) override { return false; }
+  Result<Content> open(disk::Disk&, const Entry&, bool) override {
+    return fail(Code::internal, "nothing is read here");
+  }
+  [[nodiscard]] bool rereadable() const override { return true; }
+};
+
+class PlannerTest : public ::testing::Test, protected PlannerHost {
+ protected:
+  struct Assigned {
+    std::uint32_t stream;
+    ChunkTask task;
+  };
+  PlannerTest() {
+    Planner::Setup setup;
+    setup.transfer = 1;
+    setup.feed = feed_;
+    setup.feeder = &feeder_;
+    setup.chunk_bytes = node_bytes;
+    setup.stall_after = 100 * second;
+    planner_ = std::make_unique<Planner>(*place_.disk, static_cast<PlannerHost&>(*this), std::move(setup), 0);
+    protocol::AcceptTransfer accept;
+    accept.set_transfer(1);
+    accept.set_frame_bytes(protocol::frame_bytes_min);
+    planner_->accepted(accept);
+    planner_->step(1);  // asks the feeder for batches
+  }
+  static Entry file(const std::string& path, std::uint64_t size) {
+    Entry entry;
+    entry.path = path;
+    entry.size = size;
+    return entry;
+  }
+  void feed(std::vector<Entry> entries, bool end = true) {
+    FeedBatch batch;
+    batch.entries = std::move(entries);
+    batch.end = end;
+    planner_->fed(std::move(batch));
+    planner_->step(now_);
+  }
+  protocol::Verdicts all(Verdict::Action action, int count) {
+    protocol::Verdicts verdicts;
+    verdicts.set_first(decided_);
+    for (int i = 0; i < count; ++i) verdicts.add_verdicts()->set_action(action);
+    decided_ += static_cast<std::uint64_t>(count);
+    return verdicts;
+  }
+  void decide(const protocol::Verdicts& verdicts) {
+    planner_->verdicts(verdicts);
+    planner_->step(now_);
+  }
+  static protocol::Chunks one(std::uint64_t file, std::uint64_t chunk) {
+    protocol::Chunks list;
+    list.add_file(file);
+    list.add_chunk(chunk);
+    return list;
+  }
+  void arrive(const Assigned& it) { planner_->received(it.stream, one(it.task.file_id(), it.task.chunk)); }
+  void fail_chunk(const Assigned& it) {
+    protocol::ChunkFailed failed;
+    failed.set_file(it.task.file_id());
+    failed.set_chunk(it.task.chunk);
+    failed.set_attempt(it.task.attempt);
+    failed.set_code(static_cast<std::uint32_t>(Code::io));
+    failed.set_text("the disk is bad");
+    planner_->chunk_failed(failed);
+    planner_->step(now_);
+  }
+  Assigned take() {
+    if (assigned_.empty()) {
+      ADD_FAILURE() << "nothing was assigned";
+      return {};
+    }
+    Assigned first = assigned_.front();
+    assigned_.pop_front();
+    return first;
+  }
+  Report report() {
+    Report report;
+    planner_->fill(report);
+    return report;
+  }
+  template <class Has>
+  std::size_t told(Has has) {
+    return static_cast<std::size_t>(std::count_if(told_.begin(), told_.end(), has));
+  }
+
+  void tell(protocol::Message message) override { told_.push_back(std::move(message)); }
+  void assign(std::uint32_t stream, ChunkTask task) override { assigned_.push_back({stream, std::move(task)}); }
+  void file_error(std::uint32_t, FileError error) override { errors_.push_back(std::move(error)); }
+
+  Place place_;
+  std::shared_ptr<NoFeed> feed_ = std::make_shared<NoFeed>();
+  Feeder feeder_{Kit{}, feed_, [](FeedBatch) {}, [] {}};
+  Time now_ = second;
+  std::uint64_t decided_ = 0;
+  std::unique_ptr<Planner> planner_;
+  std::vector<protocol::Message> told_;
+  std::deque<Assigned> assigned_;
+  std::vector<FileError> errors_;
+};
+
+TEST_F(PlannerTest, AnnouncesEverythingOnce) {
+  feed({file("a", 1), file("b", 2)}, false);
+  feed({file("c", 3)});
+  std::vector<std::string> paths;
+  for (const auto& message : told_) {
+    if (!message.has_announce()) continue;
+    EXPECT_EQ(message.announce().first(), paths.size());
+    for (const auto& entry : message.announce().entries()) paths.push_back(entry.path());
+  }
+  EXPECT_EQ(paths, (std::vector<std::string>{"a", "b", "c"}));
+  ASSERT_TRUE(told_.back().has_end_of_entries());
+  EXPECT_EQ(told_.back().end_of_entries().entries(), 3U);
+}
+
+TEST_F(PlannerTest, SmallFilesTravelTogetherUntilTheyAreDurable) {
+  planner_->stream_up(1);
+  feed({file("a", 100), file("b", 0), file("c", 200)});
+  decide(all(Verdict::SEND, 3));
+  const Assigned bundle = take();
+  EXPECT_TRUE(assigned_.empty());
+  ASSERT_TRUE(bundle.task.bundle);
+  EXPECT_EQ(bundle.task.file_id(), bundle_file);
+  EXPECT_EQ(bundle.task.bundle->files.size(), 3U);
+  arrive(bundle);
+  EXPECT_EQ(report().files, 0U);
+  EXPECT_EQ(planner_->bytes_not_durable(), 300U);
+  planner_->durable(one(bundle_file, bundle.task.chunk));
+  EXPECT_EQ(report().files, 3U);
+  EXPECT_EQ(report().bytes, 300U);
+  EXPECT_EQ(planner_->bytes_not_durable(), 0U);
+}
+
+TEST_F(PlannerTest, RefusedAndSkippedFilesAreCounted) {
+  feed({file("there", 5), file("busy", 6)});
+  protocol::Verdicts verdicts = all(Verdict::SKIP, 2);
+  auto& refused = *verdicts.mutable_verdicts(1);
+  refused.set_action(Verdict::REFUSE);
+  refused.set_code(static_cast<std::uint32_t>(Code::busy));
+  refused.set_text("another receiver lands it");
+  decide(verdicts);
+  EXPECT_EQ(report().skipped_files, 1U);
+  EXPECT_EQ(report().skipped_bytes, 5U);
+  EXPECT_EQ(report().failed_files, 1U);
+  ASSERT_EQ(errors_.size(), 1U);
+  EXPECT_EQ(errors_[0].path, "busy");
+  EXPECT_EQ(errors_[0].error.code, Code::busy);
+}
+
+TEST_F(PlannerTest, LargeFilesAreCutAndEndOnceTheyArrived) {
+  planner_->stream_up(1);
+  planner_->stream_up(2);
+  feed({file("large", 3 * node_bytes + 10)});
+  decide(all(Verdict::SEND, 1));
+  std::vector<std::uint64_t> chunks;
+  while (!assigned_.empty()) {
+    const Assigned it = take();
+    chunks.push_back(it.task.chunk);
+    EXPECT_EQ(it.task.extent.offset, it.task.chunk * node_bytes);
+    EXPECT_EQ(it.task.extent.bytes, it.task.chunk == 3 ? 10U : node_bytes);
+    EXPECT_EQ(told([](const auto& message) { return message.has_file_end(); }), 0U);
+    arrive(it);
+    planner_->step(now_ += second);
+  }
+  EXPECT_EQ(chunks, (std::vector<std::uint64_t>{0, 1, 2, 3}));
+  EXPECT_EQ(told([](const auto& message) {
+              return message.has_file_end() && message.file_end().state() == protocol::FileEnd::WHOLE &&
+                     message.file_end().size() == 3 * node_bytes + 10;
+            }),
+            1U);
+  for (const std::uint64_t chunk : chunks) planner_->durable(one(0, chunk));
+  EXPECT_EQ(report().files, 1U);
+  EXPECT_EQ(report().bytes, 3 * node_bytes + 10);
+  EXPECT_EQ(planner_->resent_bytes(), 0U);
+}
+
+TEST_F(PlannerTest, WhatIsDurableIsNotSentAgain) {
+  planner_->stream_up(1);
+  feed({file("large", 4 * node_bytes)});
+  protocol::Verdicts verdicts = all(Verdict::SEND, 1);
+  for (const std::uint64_t number : {0, 2, 3, 1}) verdicts.mutable_verdicts(0)->add_durable(number);
+  decide(verdicts);
+  EXPECT_EQ(take().task.chunk, 2U);
+  EXPECT_TRUE(assigned_.empty());
+  EXPECT_EQ(report().skipped_bytes, 3 * node_bytes);
+}
+
+TEST_F(PlannerTest, ADeadStreamsChunksGoToAnother) {
+  planner_->stream_up(1);
+  feed({file("large", 2 * node_bytes)});
+  decide(all(Verdict::SEND, 1));
+  const Assigned first = take();
+  const Assigned second_chunk = take();
+  EXPECT_EQ(first.stream, 1U);
+  arrive(first);
+  planner_->stream_down(1);
+  planner_->step(now_);
+  EXPECT_TRUE(assigned_.empty());
+  planner_->stream_up(2);
+  planner_->step(now_);
+  const Assigned again = take();
+  EXPECT_TRUE(assigned_.empty()) << "what has arrived was sent again";
+  EXPECT_EQ(again.stream, 2U);
+  EXPECT_EQ(again.task.chunk, second_chunk.task.chunk);
+  EXPECT_EQ(again.task.attempt, 1U);
+  EXPECT_EQ(planner_->resent_bytes(), node_bytes);
+}
+
+TEST_F(PlannerTest, AFailureOfAnOlderCopyCountsForNothing) {
+  planner_->stream_up(1);
+  feed({file("large", node_bytes + 1)});
+  decide(all(Verdict::SEND, 1));
+  const Assigned first = take();
+  take();
+  arrive(first);
+  fail_chunk(first);
+  const Assigned second_copy = take();
+  EXPECT_EQ(second_copy.task.attempt, 1U);
+  for (int again = 0; again < 3; ++again) fail_chunk(first);  // more frames of the same bad copy
+  EXPECT_TRUE(assigned_.empty());
+  EXPECT_TRUE(errors_.empty());
+}
+
+TEST_F(PlannerTest, AChunkThatFailsThreeTimesFailsItsFile) {
+  planner_->stream_up(1);
+  feed({file("large", node_bytes + 1)});
+  decide(all(Verdict::SEND, 1));
+  Assigned bad = take();
+  take();
+  for (std::uint32_t attempt = 1; attempt <= 3; ++attempt) {
+    arrive(bad);
+    fail_chunk(bad);
+    if (attempt == 3) break;
+    const std::uint64_t chunk = bad.task.chunk;
+    bad = take();
+    EXPECT_EQ(bad.task.chunk, chunk);
+    EXPECT_EQ(bad.task.attempt, attempt);
+  }
+  EXPECT_TRUE(assigned_.empty());
+  ASSERT_EQ(errors_.size(), 1U);
+  EXPECT_NE(errors_[0].error.text.find("the disk is bad"), std::string::npos);
+  EXPECT_EQ(report().failed_files, 1U);
+  EXPECT_EQ(told([](const auto& message) {
+              return message.has_file_end() && message.file_end().state() == protocol::FileEnd::FAILED;
+            }),
+            1U);
+  EXPECT_EQ(planner_->bytes_not_durable(), 0U);
+  EXPECT_FALSE(planner_->failure());
+}
+
+TEST_F(PlannerTest, ABundleThatFailsIsSentAgainInTheSameFrames) {
+  planner_->stream_up(1);
+  feed({file("a", 100'000), file("b", 120'000), file("c", 130'000)});
+  decide(all(Verdict::SEND, 3));
+  const Assigned first = take();
+  EXPECT_EQ(first.task.frame_count(), 2U);
+  fail_chunk(first);
+  const Assigned again = take();
+  EXPECT_EQ(again.task.bundle, first.task.bundle);
+  EXPECT_EQ(again.task.attempt, 1U);
+}
+
+TEST_F(PlannerTest, AFileThatStartsAnewIsCutAnew) {
+  planner_->stream_up(1);
+  feed({file("large", 2 * node_bytes)});
+  decide(all(Verdict::SEND, 1));
+  arrive(take());
+  planner_->durable(one(0, 0));
+  assigned_.clear();
+  protocol::FileFailed failed;
+  failed.set_file(0);
+  failed.set_restart(true);
+  planner_->file_failed(failed);
+  planner_->step(now_);
+  EXPECT_EQ(take().task.chunk, 0U);
+  EXPECT_EQ(take().task.chunk, 1U);
+  EXPECT_EQ(report().failed_files, 0U);
+}
+
+TEST_F(PlannerTest, TheReceiversWindowIsKept) {
+  protocol::AcceptTransfer accept;
+  accept.set_frame_bytes(protocol::frame_bytes_min);
+  accept.set_window_chunks(3);
+  planner_->accepted(accept);
+  for (std::uint32_t stream = 1; stream < 9; ++stream) planner_->stream_up(stream);
+  feed({file("large", 10 * node_bytes)});
+  decide(all(Verdict::SEND, 1));
+  EXPECT_EQ(assigned_.size(), 3U);
+  planner_->durable(one(0, 1));  // out of order: nothing moves
+  planner_->step(now_);
+  EXPECT_EQ(assigned_.size(), 3U);
+  planner_->durable(one(0, 0));
+  planner_->step(now_);
+  EXPECT_EQ(assigned_.size(), 5U);
+}
+
+TEST_F(PlannerTest, APeerThatTalksNonsenseFailsTheTransfer) {
+  feed({file("a", 1)});
+  protocol::Verdicts verdicts;
+  verdicts.set_first(7);
+  verdicts.add_verdicts();
+  planner_->verdicts(verdicts);
+  ASSERT_TRUE(planner_->failure());
+  EXPECT_EQ(planner_->failure()->code, Code::protocol);
+}
+
+TEST_F(PlannerTest, AnswersToWhatWasNeverSentAreNoMatter) {
+  planner_->stream_up(1);
+  feed({file("a", 1)});
+  planner_->durable(one(17, 4));
+  planner_->received(1, one(17, 4));
+  protocol::ChunkFailed failed;
+  failed.set_file(17);
+  planner_->chunk_failed(failed);
+  planner_->step(now_);
+  EXPECT_FALSE(planner_->failure());
+  EXPECT_EQ(report().bytes, 0U);
+}
+
+TEST_F(PlannerTest, NoProgressEndsInWords) {
+  planner_->stream_up(1);
+  feed({file("large", 2 * node_bytes)});
+  decide(all(Verdict::SEND, 1));
+  planner_->step(90 * second);
+  EXPECT_FALSE(planner_->failure());
+  planner_->step(150 * second);
+  ASSERT_TRUE(planner_->failure());
+  EXPECT_EQ(planner_->failure()->code, Code::stalled);
+  EXPECT_NE(planner_->failure()->text.find("acknowledged none of 2 chunks"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace longhaul::engine

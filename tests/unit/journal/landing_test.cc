@@ -1,0 +1,431 @@
+#include "journal/landing.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include "chunk/digest_tree.h"
+#include "journal/journal_file.h"
+#include "places.h"
+#include "protocol/bounds.h"
+#include "sim/sim_base.h"
+
+namespace longhaul::journal {
+namespace {
+
+template <class Place>
+class Landing : public JournalTest<Place> {
+ protected:
+  void SetUp() override {
+    JournalTest<Place>::SetUp();
+    zone_ = open_zone(*this->disk_);
+    entry_.path = "dir/model.bin";
+    entry_.size = 2 * protocol::node_bytes + 5;
+    entry_.mtime_ns = 1234;
+    entry_.identity = {7, 8, 9};
+    ASSERT_TRUE(this->disk_->make_dir(this->root_, "dir", 0755));
+    parent_ = *this->disk_->open_dir(this->root_, "dir");
+  }
+  std::unique_ptr<LandingZone> open_zone(disk::Disk& disk) {
+    auto zone = LandingZone::open(disk, this->root_);
+    EXPECT_TRUE(zone) << zone.error().text;
+    return std::move(*zone);
+  }
+  Result<LandingFile> begin() { return zone_->begin_large(entry_, parent_, protocol::node_bytes, false, random_); }
+  static Digest digest_for(std::uint64_t node) { return digest_of(bytes_of("node " + std::to_string(node))); }
+  void record(const LandingFile& file, std::uint64_t node) {
+    const auto bytes = encode_record(file, node, digest_for(node));
+    ASSERT_TRUE(disk::write_now(*this->disk_, *file.journal, record_offset(file, node), bytes));
+  }
+  disk::DirPtr landing() { return *this->disk_->open_dir(this->root_, ".longhaul/landing"); }
+  std::string name(const char* suffix) { return digest_of(bytes_of(entry_.path)).hex() + suffix; }
+
+  sim::SimRandom random_{5};
+  std::unique_ptr<LandingZone> zone_;
+  Entry entry_;
+  disk::DirPtr parent_;
+};
+TYPED_TEST_SUITE(Landing, Places);
+
+TYPED_TEST(Landing, NewFileHasSpaceAndNoDurableNodes) {
+  auto file = this->begin();
+  ASSERT_TRUE(file) << file.error().text;
+  EXPECT_EQ(file->durable_nodes, std::vector<bool>(3, false));
+  EXPECT_EQ(this->disk_->stat(*file->data)->size, this->entry_.size);
+  EXPECT_EQ(this->disk_->stat(*file->data)->mode, 0600U);
+  EXPECT_EQ(this->disk_->stat(this->root_, ".longhaul")->mode, 0700U);
+  EXPECT_EQ(this->zone_->unfinished_files(), 1U);
+}
+
+TYPED_TEST(Landing, ContinuesWhatIsDurable) {
+  {
+    auto file = this->begin();
+    ASSERT_TRUE(file);
+    this->record(*file, 1);
+    ASSERT_TRUE(disk::write_now(*this->disk_, *file->data, protocol::node_bytes, bytes_of("kept")));
+  }
+  auto again = this->begin();
+  ASSERT_TRUE(again) << again.error().text;
+  EXPECT_EQ(again->durable_nodes, (std::vector<bool>{false, true, false}));
+  std::array<std::byte, 4> kept;
+  ASSERT_TRUE(disk::read_now(*this->disk_, *again->data, protocol::node_bytes, kept));
+  EXPECT_EQ(text_of(kept), "kept");
+}
+
+TYPED_TEST(Landing, ContinuesAPartThatAlreadyHadItsReadOnlyMode) {
+  {
+    auto file = this->begin();
+    ASSERT_TRUE(file);
+    this->record(*file, 0);
+    ASSERT_TRUE(this->disk_->set_mode(*file->data, 0444));
+  }
+  auto again = this->begin();
+  ASSERT_TRUE(again) << again.error().text;
+  EXPECT_TRUE(again->durable_nodes[0]);
+  EXPECT_TRUE(disk::write_now(*this->disk_, *again->data, 0, bytes_of("x")));
+}
+
+TYPED_TEST(Landing, AnyDifferenceOfTheSourceDropsWhatLanded) {
+  const auto original = this->entry_;
+  const std::vector<std::function<void(Entry&)>> changes = {
+      [](Entry& e) { ++e.size; },
+      [](Entry& e) { ++e.mtime_ns; },
+      [](Entry& e) { ++e.identity.ctime_ns; },
+      [](Entry& e) { ++e.identity.inode; },
+      [](Entry& e) { ++e.identity.device; },
+      [](Entry& e) { e.identity = {}; },
+      [](Entry& e) { e.size_known = false; },
+  };
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    this->entry_ = original;
+    std::uint64_t inode = 0;
+    {
+      auto file = this->begin();
+      ASSERT_TRUE(file);
+      this->record(*file, 0);
+      inode = this->disk_->stat(*file->data)->inode;
+    }
+    ASSERT_TRUE(this->begin()->durable_nodes[0]) << "change " << i;
+    // Keeps the old part open, so that its inode number cannot come back.
+    auto old = this->disk_->open_file(this->landing(), this->name(".part"), disk::Open::read, false);
+    changes[i](this->entry_);
+    auto file = this->begin();
+    ASSERT_TRUE(file) << file.error().text;
+    EXPECT_EQ(std::ranges::count(file->durable_nodes, true), 0) << "change " << i;
+    EXPECT_NE(this->disk_->stat(*file->data)->inode, inode) << "change " << i;
+    ASSERT_TRUE(this->zone_->drop(*file));
+  }
+}
+
+TYPED_TEST(Landing, ASourceWithoutIdentityIsNeverContinued) {
+  this->entry_.identity = {};
+  {
+    auto file = this->begin();
+    ASSERT_TRUE(file);
+    this->record(*file, 0);
+  }
+  EXPECT_FALSE(this->begin()->durable_nodes[0]);
+}
+
+TYPED_TEST(Landing, SecondReceiverIsBusyUntilTheFirstLetsGo) {
+  auto other_disk = this->place_.make_disk();
+  auto other = this->open_zone(*other_disk);
+  {
+    auto file = this->begin();
+    ASSERT_TRUE(file);
+    auto refused = other->begin_large(this->entry_, this->parent_, protocol::node_bytes, false, this->random_);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Code::busy);
+    EXPECT_NE(refused.error().text.find("dir/model.bin"), std::string::npos);
+    other->sweep();
+    EXPECT_TRUE(this->exists(this->landing(), this->name(".part")));
+  }
+  EXPECT_TRUE(other->begin_large(this->entry_, this->parent_, protocol::node_bytes, false, this->random_));
+}
+
+TYPED_TEST(Landing, TornAndForeignRecordsDoNotCount) {
+  {
+    auto file = this->begin();
+    ASSERT_TRUE(file);
+    this->record(*file, 0);
+    auto torn = encode_record(*file, 1, this->digest_for(1));
+    torn[3] ^= std::byte{1};
+    ASSERT_TRUE(disk::write_now(*this->disk_, *file->journal, record_offset(*file, 1), torn));
+    LandingFile foreign = *file;
+    ++foreign.nonce;  // of an earlier journal in the same blocks
+    ASSERT_TRUE(disk::write_now(*this->disk_, *file->journal, record_offset(*file, 2),
+                                encode_record(foreign, 2, this->digest_for(2))));
+    auto root = this->zone_->root_digest(*file, this->entry_.size);
+    ASSERT_FALSE(root);
+    EXPECT_EQ(root.error().code, Code::corrupt);
+  }
+  EXPECT_EQ(this->begin()->durable_nodes, (std::vector<bool>{true, false, false}));
+}
+
+TYPED_TEST(Landing, ARecordForAnotherNodeDoesNotCount) {
+  {
+    auto file = this->begin();
+    ASSERT_TRUE(file);
+    this->record(*file, 0);
+    const auto moved = encode_record(*file, 0, this->digest_for(0));
+    ASSERT_TRUE(disk::write_now(*this->disk_, *file->journal, record_offset(*file, 2), moved));
+  }
+  EXPECT_EQ(this->begin()->durable_nodes, (std::vector<bool>{true, false, false}));
+}
+
+TYPED_TEST(Landing, DamagedHeaderOrShortPartStartsAnew) {
+  {
+    auto file = this->begin();
+    ASSERT_TRUE(file);
+    this->record(*file, 1);
+    ASSERT_TRUE(this->disk_->set_size(*file->data, protocol::node_bytes));
+  }
+  EXPECT_FALSE(this->begin()->durable_nodes[1]);
+  {
+    auto file = this->begin();
+    ASSERT_TRUE(file);
+    this->record(*file, 1);
+    ASSERT_TRUE(disk::write_now(*this->disk_, *file->journal, 40, bytes_of("damage")));
+  }
+  EXPECT_FALSE(this->begin()->durable_nodes[1]);
+}
+
+TYPED_TEST(Landing, EqualHashesOfTwoPathsAreRefusedInWords) {
+  JournalHeader header;
+  header.path = "another/file";
+  this->write_all(this->landing(), this->name(".journal"), encode_journal_header(header));
+  auto file = this->begin();
+  ASSERT_FALSE(file);
+  EXPECT_EQ(file.error().code, Code::busy);
+  EXPECT_NE(file.error().text.find("another/file"), std::string::npos);
+  EXPECT_TRUE(this->exists(this->landing(), this->name(".journal")));
+}
+
+TYPED_TEST(Landing, APathLongerThanOnePageKeepsItsJournal) {
+  this->entry_.path = "dir/" + std::string(200, 'a');
+  for (int i = 0; i < 60; ++i) this->entry_.path += "/" + std::string(200, 'b');
+  {
+    auto file = this->begin();
+    ASSERT_TRUE(file) << file.error().text;
+    EXPECT_EQ(file->header_bytes, 4U * 4096U);
+    this->record(*file, 2);
+  }
+  EXPECT_EQ(this->begin()->durable_nodes, (std::vector<bool>{false, false, true}));
+}
+
+TYPED_TEST(Landing, RootDigestComesFromTheRecordsAndPublishMovesTheFile) {
+  auto file = this->begin();
+  ASSERT_TRUE(file);
+  chunk::RootDigest expected;
+  for (std::uint64_t node = 0; node < 3; ++node) {
+    this->record(*file, node);
+    expected.add_node(this->digest_for(node));
+  }
+  auto root = this->zone_->root_digest(*file, this->entry_.size);
+  ASSERT_TRUE(root) << root.error().text;
+  EXPECT_EQ(*root, expected.finish(this->entry_.size));
+  ASSERT_TRUE(this->zone_->publish(*file, this->parent_, "model.bin"));
+  EXPECT_EQ(this->disk_->stat(this->parent_, "model.bin")->size, this->entry_.size);
+  EXPECT_EQ(this->names_in(this->landing()).size(), 0U);
+}
+
+TYPED_TEST(Landing, AJournalWithoutItsPartSaysNothing) {
+  {
+    auto file = this->begin();
+    ASSERT_TRUE(file);
+    this->record(*file, 0);
+    ASSERT_TRUE(this->disk_->rename(this->landing(), this->name(".part"), this->parent_, "model.bin"));
+  }
+  EXPECT_FALSE(this->begin()->durable_nodes[0]);
+  EXPECT_TRUE(this->exists(this->parent_, "model.bin"));
+}
+
+TYPED_TEST(Landing, SmallFileIsEmptyLockedAndPublished) {
+  const auto zone = this->zone_->zone_for(this->parent_, "dir");
+  ASSERT_TRUE(zone) << zone.error().text;
+  auto file = this->zone_->begin_small(*this->disk_, this->entry_.path, *zone);
+  ASSERT_TRUE(file) << file.error().text;
+  EXPECT_EQ(this->disk_->stat(*file->data)->mode, 0600U);
+  auto second = this->zone_->begin_small(*this->disk_, this->entry_.path, *zone);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, Code::busy);
+  this->zone_->sweep();
+  ASSERT_TRUE(disk::write_now(*this->disk_, *file->data, 0, bytes_of("small")));
+  ASSERT_TRUE(this->zone_->publish(*file, this->parent_, "model.bin"));
+  EXPECT_EQ(text_of(this->read_all(this->parent_, "model.bin")), "small");
+}
+
+TYPED_TEST(Landing, ALeftOverSmallFileIsReplacedNotTruncated) {
+  this->write_all(this->landing(), this->name(".new"), bytes_of("left over"));
+  auto old = this->disk_->open_file(this->landing(), this->name(".new"), disk::Open::write, false);
+  ASSERT_TRUE(this->disk_->set_mode(**old, 0444));
+  auto file = this->zone_->begin_small(*this->disk_, this->entry_.path, this->landing());
+  ASSERT_TRUE(file) << file.error().text;
+  EXPECT_EQ(this->disk_->stat(*file->data)->size, 0U);
+  // The left-over itself is untouched: had it just been published, its reader would still see it whole.
+  EXPECT_EQ(this->disk_->stat(**old)->size, 9U);
+}
+
+TYPED_TEST(Landing, SweepTakesOnlyWhatNobodyHolds) {
+  auto held = this->zone_->begin_small(*this->disk_, "held", this->landing());
+  ASSERT_TRUE(held);
+  auto unfinished = this->begin();
+  ASSERT_TRUE(unfinished);
+  unfinished = fail(Code::internal, "");
+  this->write_all(this->landing(), "0123.new", bytes_of("left"));
+  this->write_all(this->landing(), "0124.part", bytes_of("no journal"));
+  this->write_all(this->landing(), "0125.journal", bytes_of("no part"));
+  this->zone_->sweep();
+  auto names = this->names_in(this->landing());
+  std::ranges::sort(names);
+  std::vector<std::string> expected = {held->name + ".new", this->name(".journal"), this->name(".part")};
+  std::ranges::sort(expected);
+  EXPECT_EQ(names, expected);
+  EXPECT_EQ(this->zone_->unfinished_files(), 1U);
+}
+
+TYPED_TEST(Landing, DropLeavesNothing) {
+  auto large = this->begin();
+  auto small = this->zone_->begin_small(*this->disk_, "small", this->landing());
+  ASSERT_TRUE(large && small);
+  ASSERT_TRUE(this->zone_->drop(*large));
+  ASSERT_TRUE(this->zone_->drop(*small));
+  EXPECT_EQ(this->names_in(this->landing()).size(), 0U);
+}
+
+// --- what only a simulated file system can show ------------------------------------------------------------------
+
+class SimLanding : public Landing<SimPlace> {};
+
+TEST_F(SimLanding, NoSpaceDropsWhatWasBegun) {
+  place_.fs().capacity_bytes = 1024 * 1024;
+  auto file = begin();
+  ASSERT_FALSE(file);
+  EXPECT_EQ(file.error().code, Code::no_space);
+  EXPECT_EQ(names_in(landing()).size(), 0U);
+}
+
+TEST_F(SimLanding, MountPointsHaveLandingZonesOfTheirOwn) {
+  place_.fs().mount("target/mnt");
+  place_.fs().put_dir("target/mnt/a/b");
+  auto parent = *disk_->open_dir(root_, "mnt/a/b");
+  entry_.path = "mnt/a/b/file";
+  auto file = zone_->begin_large(entry_, parent, protocol::node_bytes, false, random_);
+  ASSERT_TRUE(file) << file.error().text;
+  EXPECT_TRUE(exists(root_, "mnt/.longhaul/landing/" + file->name + ".part"));
+  EXPECT_EQ(zone_->unfinished_files(), 1U);
+  zone_->sweep();
+  EXPECT_TRUE(exists(root_, "mnt/.longhaul/landing"));
+  ASSERT_TRUE(zone_->publish(*file, parent, "file"));
+  zone_->sweep();
+  EXPECT_FALSE(exists(root_, "mnt/.longhaul"));
+  EXPECT_TRUE(exists(root_, ".longhaul/landing"));
+}
+
+TEST_F(SimLanding, ALandingDirectoryThatAnotherSweptIsMadeAgain) {
+  place_.fs().mount("target/mnt");
+  auto parent = *disk_->open_dir(root_, "mnt");
+  ASSERT_TRUE(zone_->zone_for(parent, "mnt"));
+  ASSERT_TRUE(disk_->remove_dir(root_, "mnt/.longhaul/landing"));
+  ASSERT_TRUE(disk_->remove_dir(root_, "mnt/.longhaul"));
+  entry_.path = "mnt/file";
+  auto file = zone_->begin_large(entry_, parent, protocol::node_bytes, false, random_);
+  ASSERT_TRUE(file) << file.error().text;
+  EXPECT_TRUE(exists(root_, "mnt/.longhaul/landing/" + file->name + ".part"));
+}
+
+TEST_F(SimLanding, PublishedBetweenOpenAndLockIsNotTouched) {
+  LandingFile first = *zone_->begin_small(*disk_, entry_.path, landing());
+  ASSERT_TRUE(disk::write_now(*disk_, *first.data, 0, bytes_of("published")));
+  // The second receiver has opened the name, and right before it locks, the first publishes and lets go.
+  place_.fs().fault = [&](const sim::FaultPoint& at) {
+    if (at.operation == "try_lock" && first.data != nullptr && at.process == "second") {
+      place_.fs().fault = nullptr;
+      EXPECT_TRUE(zone_->publish(first, parent_, "model.bin"));
+      first = {};
+    }
+    return 0;
+  };
+  auto second_disk = place_.fs().make_disk("second");
+  auto second = zone_->begin_small(*second_disk, entry_.path, landing());
+  ASSERT_TRUE(second) << second.error().text;
+  EXPECT_EQ(text_of(read_all(parent_, "model.bin")), "published");
+  EXPECT_EQ(disk_->stat(*second->data)->size, 0U);
+  EXPECT_TRUE(exists(landing(), name(".new")));
+}
+
+TEST_F(SimLanding, JournalPublishedBetweenOpenAndLockIsLookedUpAgain) {
+  std::optional<LandingFile> first = *begin();
+  place_.fs().fault = [&](const sim::FaultPoint& at) {
+    if (at.operation == "try_lock" && at.process == "second") {
+      place_.fs().fault = nullptr;
+      EXPECT_TRUE(zone_->publish(*first, parent_, "model.bin"));
+      first.reset();
+    }
+    return 0;
+  };
+  auto second_disk = place_.fs().make_disk("second");
+  auto other = open_zone(*second_disk);
+  auto second = other->begin_large(entry_, parent_, protocol::node_bytes, false, random_);
+  ASSERT_TRUE(second) << second.error().text;
+  EXPECT_TRUE(exists(landing(), name(".journal")));
+  EXPECT_EQ(disk_->stat(parent_, "model.bin")->size, entry_.size);
+  EXPECT_TRUE(*still_named(*disk_, *second->journal, landing(), name(".journal")));
+}
+
+TEST_F(SimLanding, ALockTakenBySweepBetweenCreateAndLockIsNotBusy) {
+  auto second_disk = place_.fs().make_disk("second");
+  auto other = open_zone(*second_disk);
+  place_.fs().fault = [&](const sim::FaultPoint& at) {
+    if (at.operation == "try_lock" && at.process == "test") {
+      place_.fs().fault = nullptr;
+      other->sweep();
+    }
+    return 0;
+  };
+  auto file = zone_->begin_small(*disk_, entry_.path, landing());
+  ASSERT_TRUE(file) << file.error().text;
+  EXPECT_TRUE(*still_named(*disk_, *file->data, landing(), name(".new")));
+}
+
+/// Whatever a loss of power leaves, no journal may speak for a part that does not hold its nodes.
+TEST_F(SimLanding, NoCrashMakesAJournalSpeakForAnotherPart) {
+  const std::string old_content = "old version";
+  for (std::uint64_t seed = 1; seed <= 1500; ++seed) {
+    sim::SimClock clock;
+    sim::Trace trace(clock);
+    sim::SimFileSystem fs(clock, trace, seed);
+    fs.put_dir("target");
+    auto disk = fs.make_disk("test");
+    auto root = *disk->open_root("target");
+    auto zone = *LandingZone::open(*disk, root);
+    sim::SimRandom random(seed);
+    Entry old = entry_;
+    old.path = "model.bin";
+    old.size = 50'000;
+    {
+      auto file = *zone->begin_large(old, root, protocol::node_bytes, false, random);
+      ASSERT_TRUE(disk::write_now(*disk, *file.data, 0, bytes_of(old_content)));
+      ASSERT_TRUE(disk::sync_now(*disk, *file.data, false));
+      ASSERT_TRUE(disk::write_now(*disk, *file.journal, record_offset(file, 0), encode_record(file, 0, digest_for(0))));
+      ASSERT_TRUE(disk::sync_now(*disk, *file.journal, false));
+    }
+    // A new version begins, and power goes at a random call of it.
+    Entry changed = old;
+    ++changed.mtime_ns;
+    std::uint64_t left = random.below(20);
+    fs.fault = [&](const sim::FaultPoint&) { return left == 0 ? EIO : (--left, 0); };
+    (void)zone->begin_large(changed, root, protocol::node_bytes, false, random);
+    fs.fault = nullptr;
+    fs.crash();
+    zone = *LandingZone::open(*disk, root);
+    auto file = zone->begin_large(old, root, protocol::node_bytes, false, random);
+    ASSERT_TRUE(file) << file.error().text << " seed " << seed;
+    if (!file->durable_nodes[0]) continue;
+    std::vector<std::byte> found(old_content.size());
+    ASSERT_TRUE(disk::read_now(*disk, *file->data, 0, found));
+    ASSERT_EQ(text_of(found), old_content) << "seed " << seed;
+  }
+}
+
+}  // namespace
+}  // namespace longhaul::journal

@@ -1,0 +1,245 @@
+#include "samples.h"
+
+namespace longhaul::protocol::test {
+namespace {
+
+std::string repeated(std::size_t count, unsigned char first) {
+  std::string bytes;
+  for (std::size_t i = 0; i < count; ++i) bytes.push_back(static_cast<char>(first + i));
+  return bytes;
+}
+
+void fill(Hello& hello) {
+  hello.set_version_min(1);
+  hello.set_version_max(2);
+  hello.set_features_required(0x8000000000000001);
+  hello.set_features_supported(0x8000000000000003);
+  hello.set_ticket(repeated(16, 0x10));
+  hello.set_nonce(repeated(32, 0x40));
+  hello.set_kind(Hello::KIND_STREAM);
+  hello.set_session(repeated(16, 0xa0));
+  hello.set_stream(70000);
+  hello.set_path("fiber-a");
+  hello.set_dialler_sends(true);
+  hello.set_identity(repeated(32, 0xc0));
+  hello.set_allow_clear(true);
+  hello.set_last_sequence(300);
+  hello.set_software("longhaul 0.1.0");
+  hello.set_path_index(3);
+  hello.set_path_local("10.0.1.2");
+  hello.set_path_remote("10.0.2.2:4711");
+}
+
+void fill(OpenTransfer& open) {
+  open.set_transfer(1);
+  open.set_chunk_bytes(536870912);
+  open.set_frame_bytes(1048576);
+  open.set_rereadable(true);
+  open.set_id(repeated(16, 0x20));
+}
+
+void fill(AcceptTransfer& accept) {
+  accept.set_transfer(1);
+  accept.set_frame_bytes(1048576);
+  accept.set_window_chunks(64);
+  accept.set_durability("fsync");
+}
+
+void fill(Announce& announce) {
+  announce.set_transfer(1);
+  announce.set_first(4294967296);
+  Entry& file = *announce.add_entries();
+  file.set_path("dir/any \xff bytes");
+  file.set_size(1ULL << 47U);
+  file.set_size_unknown(true);
+  file.set_mode(0644);
+  file.set_mtime_ns(-1);
+  file.set_ctime_ns(1700000000123456789);
+  file.set_inode(0xfedcba9876543210);
+  file.set_device(0x801);
+  Entry& directory = *announce.add_entries();
+  directory.set_type(Entry::DIRECTORY);
+  directory.set_path("dir");
+  directory.set_mode(02775);
+  Entry& symlink = *announce.add_entries();
+  symlink.set_type(Entry::SYMLINK);
+  symlink.set_path("link");
+  symlink.set_link_target("dir/\x80");
+}
+
+void fill(Verdicts& verdicts) {
+  verdicts.set_transfer(1);
+  verdicts.set_first(7);
+  Verdict& send = *verdicts.add_verdicts();
+  send.set_chunk_bytes(8388608);
+  for (const std::uint64_t number : {0U, 12U, 300U, 1U}) send.add_durable(number);
+  verdicts.add_verdicts()->set_action(Verdict::SKIP);
+  Verdict& refuse = *verdicts.add_verdicts();
+  refuse.set_action(Verdict::REFUSE);
+  refuse.set_code(5);
+  refuse.set_text("the target is full");
+  verdicts.add_verdicts()->set_action(Verdict::DONE);
+}
+
+void fill(FileEnd& end) {
+  end.set_transfer(1);
+  end.set_file(9);
+  end.set_state(FileEnd::FAILED);
+  end.set_size(1234567);
+  end.set_code(7);
+  end.set_text("it changed while it was read");
+}
+
+void fill(Chunks& chunks) {
+  chunks.set_transfer(1);
+  for (const std::uint64_t file : {std::uint64_t{9}, ~std::uint64_t{0}}) chunks.add_file(file);
+  for (const std::uint64_t chunk : {0U, 77777U}) chunks.add_chunk(chunk);
+}
+
+void fill(ChunkFailed& failed) {
+  failed.set_transfer(1);
+  failed.set_file(9);
+  failed.set_chunk(3);
+  failed.set_code(8);
+  failed.set_text("leaf 2 does not match");
+}
+
+void fill(FileFailed& failed) {
+  failed.set_transfer(1);
+  failed.set_file(9);
+  failed.set_code(1);
+  failed.set_text("input/output error");
+  failed.set_restart(true);
+}
+
+void fill(TransferEnd& end) {
+  end.set_transfer(1);
+  end.set_ok(true);
+  end.set_code(13);
+  end.set_text("in words");
+  end.set_files(1000000);
+  end.set_bytes(400000000000000);
+  end.set_cpu_seconds(12.5);
+  end.set_skipped_files(17);
+  end.set_durability("fsync");
+}
+
+void fill(Goodbye& goodbye) {
+  goodbye.set_transfer(1);
+  goodbye.set_cpu_seconds(0.25);
+  goodbye.set_failed_files(2);
+  goodbye.set_resent_bytes(1048576);
+}
+
+void fill(Stop& stop) {
+  stop.set_transfer(1);
+  stop.set_code(13);
+  stop.set_text("interrupted");
+}
+
+void fill(Refusal& refusal) {
+  refusal.set_code(11);
+  refusal.set_text("the ticket has expired");
+}
+
+void fill(EndOfEntries& end) {
+  end.set_transfer(1);
+  end.set_entries(123456789012);
+}
+
+}  // namespace
+
+// One arm for each kind of message: long, and nothing in it to take apart.
+// NOLINTNEXTLINE(readability-function-size)
+std::optional<Sample> sample_of(int kind) {
+  Sample sample;
+  Message& m = sample.message;
+  // No default: the compiler finds a kind that has no sample yet.
+  switch (static_cast<Message::BodyCase>(kind)) {
+    case Message::BODY_NOT_SET:
+      return std::nullopt;
+    case Message::kHello:
+      sample.name = "hello";
+      fill(*m.mutable_hello());
+      return sample;
+    case Message::kProof:
+      sample.name = "proof";
+      m.mutable_proof()->set_mac(repeated(32, 0x60));
+      return sample;
+    case Message::kRefusal:
+      sample.name = "refusal";
+      fill(*m.mutable_refusal());
+      return sample;
+    case Message::kControlAck:
+      sample.name = "control_ack";
+      m.mutable_control_ack()->set_sequence(1000);
+      return sample;
+    case Message::kPing:
+      sample.name = "ping";
+      m.mutable_ping()->set_token(0x0102030405060708);
+      return sample;
+    case Message::kPong:
+      sample.name = "pong";
+      m.mutable_pong()->set_token(0x0102030405060708);
+      return sample;
+    case Message::kBusy:
+      sample.name = "busy";
+      m.mutable_busy()->set_text("worker 1 in write, 4 s");
+      return sample;
+    case Message::kOpenTransfer:
+      sample.name = "open_transfer";
+      fill(*m.mutable_open_transfer());
+      return sample;
+    case Message::kAcceptTransfer:
+      sample.name = "accept_transfer";
+      fill(*m.mutable_accept_transfer());
+      return sample;
+    case Message::kAnnounce:
+      sample.name = "announce";
+      fill(*m.mutable_announce());
+      return sample;
+    case Message::kVerdicts:
+      sample.name = "verdicts";
+      fill(*m.mutable_verdicts());
+      return sample;
+    case Message::kFileEnd:
+      sample.name = "file_end";
+      fill(*m.mutable_file_end());
+      return sample;
+    case Message::kEndOfEntries:
+      sample.name = "end_of_entries";
+      fill(*m.mutable_end_of_entries());
+      return sample;
+    case Message::kReceived:
+      sample.name = "received";
+      fill(*m.mutable_received());
+      return sample;
+    case Message::kDurable:
+      sample.name = "durable";
+      fill(*m.mutable_durable());
+      return sample;
+    case Message::kChunkFailed:
+      sample.name = "chunk_failed";
+      fill(*m.mutable_chunk_failed());
+      return sample;
+    case Message::kFileFailed:
+      sample.name = "file_failed";
+      fill(*m.mutable_file_failed());
+      return sample;
+    case Message::kTransferEnd:
+      sample.name = "transfer_end";
+      fill(*m.mutable_transfer_end());
+      return sample;
+    case Message::kGoodbye:
+      sample.name = "goodbye";
+      fill(*m.mutable_goodbye());
+      return sample;
+    case Message::kStop:
+      sample.name = "stop";
+      fill(*m.mutable_stop());
+      return sample;
+  }
+  return std::nullopt;
+}
+
+}  // namespace longhaul::protocol::test

@@ -1,0 +1,195 @@
+#!/usr/bin/env python3
+"""Builds Longhaul and checks everything about it: the steps behind tools/test.
+
+Fast tier: build, format, lint, clang-tidy on what has changed (without its analyzer), unit tests, simulation, fuzz targets
+(short), the end-to-end suite, the same in short as a non-root user, unit tests and simulation under ASan + UBSan.
+--full: clang-tidy with the analyzer on everything, the end-to-end suite in full, ThreadSanitizer as well.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import pwd
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+import tidy
+from results import Result, failure, of_meson_log, of_script, tail
+from sources import ROOT, all_sources, changed_sources
+
+BINARY = ROOT / "build/tools/longhaul"
+E2E = ROOT / "tests/e2e/run.py"
+E2E_TIMEOUT_S = {"--quick": 300, "": 900, "--full": 7200}
+
+
+def call(command, timeout=None, **kwargs):
+    """(status, output) of a command; 124 after a timeout, as timeout(1) has it."""
+    try:
+        done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              errors="replace", cwd=ROOT, timeout=timeout, stdin=subprocess.DEVNULL, **kwargs)
+        return done.returncode, done.stdout
+    except subprocess.TimeoutExpired as late:
+        output = late.stdout or b""
+        return 124, output.decode(errors="replace") + f"\nstopped after {timeout} s\n"
+
+
+def build(kind):
+    """A build that works counts as nothing; one that does not is a failure. Later steps that need it then fail by themselves."""
+    status, output = call(["tools/build", kind])
+    return Result() if status == 0 else failure(f"tools/build {kind}:\n{tail(output)}")
+
+
+def introspect(directory, what):
+    done = subprocess.run(["meson", "introspect", what, str(directory)], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def build_tests(kind, directory, suites):
+    """Builds what the tests of these suites need and no more: meson itself builds everything for a test that needs nothing."""
+    needed = {target for test in introspect(directory, "--tests") for target in test["depends"]
+              if {suite.split(":")[-1] for suite in test["suite"]} & set(suites)}
+    files = [os.path.relpath(name, directory) for target in introspect(directory, "--targets") if target["id"] in needed
+             for name in target["filename"]]
+    return call(["tools/build", kind, *sorted(set(files))]) if files else (0, "")
+
+
+def meson_suites(kind, suites, wrapper=(), environment=None):
+    """Builds what the suites need in the build of that kind, and runs them. A suite without tests is a failure."""
+    directory = ROOT / ("build" if kind == "release" else f"build-{kind}")
+    status, output = call(["tools/build", "--configure", kind])
+    if status == 0:
+        status, output = build_tests(kind, directory, suites)
+    if status != 0:
+        return failure(f"tools/build {kind}, for the tests:\n{tail(output)}")
+    result = Result()
+    for suite in suites:
+        log = directory / "meson-logs/testlog.json"
+        log.unlink(missing_ok=True)
+        command = ["meson", "test", "--no-rebuild", "-C", directory, "--suite", suite]
+        if kind != "release":
+            command += ["--timeout-multiplier", "5"]
+        if wrapper:
+            command += ["--wrapper", " ".join(wrapper)]
+        status, output = call(command, env={**os.environ, **(environment or {})})
+        found = of_meson_log(log) if log.exists() and log.stat().st_size > 0 else Result()
+        if found.passed + found.failed + found.skipped == 0:
+            found = failure(f"suite {suite}: no test ran:\n{tail(output)}")
+        elif status != 0 and found.failed == 0:
+            found.add(failure(f"suite {suite}: meson ended with status {status}:\n{tail(output)}"))
+        result.add(found)
+    return result
+
+
+def check_format():
+    status, output = call(["clang-format-19", "--dry-run", "-Werror", *all_sources()])
+    if status == 0:
+        return Result(passed=1)
+    files = sorted({line.split(":")[0] for line in output.splitlines() if ": error: " in line})
+    return failure(f"clang-format-19 -i mends these {len(files)} files:\n" + "\n".join(files or [tail(output)]))
+
+
+def check_tidy(full):
+    files, words = (all_sources(), "everything") if full else changed_sources()
+    result, figures = tidy.run(files, ROOT / "build", with_analyzer=full)
+    print(f"      clang-tidy: {words}; {figures}")
+    return result
+
+
+def end_to_end(mode):
+    """mode: --quick, nothing, or --full."""
+    command = [sys.executable, E2E, "--binary", BINARY] + ([mode] if mode else [])
+    status, output = call(command, timeout=E2E_TIMEOUT_S[mode])
+    return of_script("tests/e2e/run.py", output, status)
+
+
+def end_to_end_as_nobody():
+    """The short end-to-end suite once more as `nobody`, from a copy, for `nobody` may not be able to look in here."""
+    user = pwd.getpwnam("nobody")
+    with tempfile.TemporaryDirectory(prefix="longhaul-nobody-") as scratch:
+        home = pathlib.Path(scratch)
+        home.chmod(0o755)
+        shutil.copytree(ROOT / "tests", home / "tests")
+        shutil.copy(BINARY, home / "longhaul")
+        (home / "tmp").mkdir()
+        os.chown(home / "tmp", user.pw_uid, user.pw_gid)
+        # Debian's own python: another one may live where `nobody` cannot go.
+        command = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", "env", f"HOME={home}/tmp",
+                   f"TMPDIR={home}/tmp", "PYTHONDONTWRITEBYTECODE=1", "/usr/bin/python3", home / "tests/e2e/run.py",
+                   "--binary", home / "longhaul", "--quick"]
+        status, output = call(command, timeout=E2E_TIMEOUT_S["--quick"])
+    return of_script("tests/e2e/run.py as nobody", output, status)
+
+
+def thread_sanitizer():
+    """Address space randomisation off: g++ 12's ThreadSanitizer does not know the layouts of newer kernels."""
+    plain = ["setarch", "--addr-no-randomize"]
+    wrapper = plain if call([*plain, "true"])[0] == 0 else []
+    return meson_suites("tsan", ["unit", "sim"], wrapper, {"TSAN_OPTIONS": "halt_on_error=1 second_deadlock_stack=1"})
+
+
+def address_sanitizer():
+    options = {"ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1",
+               "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"}
+    return meson_suites("asan", ["unit", "sim"], environment=options)
+
+
+def steps(full):
+    """(name, function) in the order in which a mistake shows soonest."""
+    yield "format", check_format
+    yield "build", lambda: build("release")
+    yield "lint", lambda: meson_suites("release", ["lint"])
+    yield "unit tests", lambda: meson_suites("release", ["unit"])
+    yield "simulation", lambda: meson_suites("release", ["sim"])
+    yield "end to end", lambda: end_to_end("--full" if full else "")
+    if os.geteuid() == 0:
+        yield "end to end, as nobody", end_to_end_as_nobody
+    yield "clang-tidy", lambda: check_tidy(full)
+    yield "unit + simulation, ASan + UBSan", address_sanitizer
+    if full:
+        yield "unit + simulation, TSan", thread_sanitizer
+    if (ROOT / "tests/fuzz/meson.build").exists():
+        yield "fuzz targets", lambda: meson_suites("fuzz", ["fuzz"])
+
+
+def run_step(function):
+    """A step never takes the others down with it."""
+    try:
+        return function()
+    except (OSError, ValueError, KeyError, subprocess.SubprocessError) as error:
+        return failure(f"this step broke: {type(error).__name__}: {error}")
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="tools/test", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--full", action="store_true", help="run everything")
+    parser.add_argument("--only", metavar="WORD", help="only steps with WORD in their name (see --list)")
+    parser.add_argument("--list", action="store_true", help="print the steps")
+    options = parser.parse_args()
+    chosen = [(name, run) for name, run in steps(options.full) if options.only is None or options.only in name]
+    if options.list or not chosen:
+        print("\n".join(name for name, _ in steps(options.full)))
+        return 0 if options.list else 2
+    total, begun = Result(), time.monotonic()
+    for name, function in chosen:
+        print(f"----- {name} ...", flush=True)
+        step_begun = time.monotonic()
+        result = run_step(function)
+        for text in result.failures:
+            print(text)
+        verdict = "FAILED" if result.failed else "ok    "
+        print(f"{verdict} {name}: {result.passed} passed, {result.failed} failed, {result.skipped} skipped "
+              f"({time.monotonic() - step_begun:.0f} s)", flush=True)
+        total.add(result)
+    for reason in dict.fromkeys(total.skip_reasons):
+        print(f"skipped: {reason}")
+    print(f"----- all steps took {time.monotonic() - begun:.0f} s")
+    print(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped")
+    return 1 if total.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
