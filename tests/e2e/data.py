@@ -167,7 +167,10 @@ def durable_bytes(target):
     """Bytes that the journals in the landing zone say are durable: one record of 24 bytes a node (src/journal/landing.h)."""
     total = 0
     for journal in (pathlib.Path(target) / ".longhaul/landing").glob("*.journal"):
-        data = journal.read_bytes()
+        try:
+            data = journal.read_bytes()
+        except FileNotFoundError:  # its file was published since we looked
+            continue
         if data[:8] != b"LHJRNL1\n":
             continue
         header_bytes, = struct.unpack_from("<I", data, 12)
