@@ -49,7 +49,7 @@ SessionCore::SessionCore(Kit kit, World& world, SessionSetup setup)
   const unsigned count = setup_.options.workers != 0 ? setup_.options.workers : std::min(cores, workers_max);
   for (unsigned i = 0; i < count; ++i) {
     workers_.push_back(static_cast<Worker*>(&world_.runner.start([&, i](Kit its) {
-      return std::make_unique<Worker>(std::move(its), i + 1, static_cast<StreamEvents&>(*this));
+      return std::make_unique<Worker>(std::move(its), i + 1, static_cast<StreamEvents&>(*this), setup_.touch_memory);
     })));
   }
 }

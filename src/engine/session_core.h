@@ -30,6 +30,7 @@ struct SessionSetup {
   std::optional<security::Ticket> ticket;  ///< dialler: whom to dial
   std::string keep_in;                     ///< listener: target whose landing zone keeps the tickets
   bool reports_cpu = true;                 ///< false for the second end in one process
+  bool touch_memory = true;                ///< false in simulations: workers' slots cost nothing before they are used
 };
 
 class SessionCore final : public Role, private StreamEvents, private PlannerHost, private Admission {

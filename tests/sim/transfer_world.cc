@@ -194,6 +194,7 @@ std::shared_ptr<TransferWorld::Life> TransferWorld::start(const std::string& nam
   }
   setup.options.workers = plan_.workers;
   setup.options.chunk_bytes = plan_.chunk_bytes;
+  setup.touch_memory = false;
   setup.reports_cpu = false;  // the only figure that is not simulated
   life->core = static_cast<engine::SessionCore*>(&life->runner.start([&](engine::Kit kit) {
     return std::make_unique<engine::SessionCore>(std::move(kit), life->engine_world, std::move(setup));
