@@ -74,7 +74,7 @@ struct Ring::State {
 Ring::State::~State() {
   if (!made) return;
   LH_CHECK(data_in_flight == 0, "every data operation has completed before its ring goes");
-  io_uring_queue_exit(&uring);
+  take_down(uring);
 }
 
 /// A submission entry; when the queue is full, what is prepared goes first.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -56,7 +57,17 @@ std::unexpected<Error> refuse(const std::string& reason, int error) {
   return fail(Code::unsupported, fmt::format("io_uring cannot be used: {}", reason), error);
 }
 
+/// The kernel gives the addresses of queues that one thread has unmapped to the next ring, of another thread perhaps.
+/// liburing maps them by system calls of its own, so that ThreadSanitizer would take the two rings for one memory: this
+/// says what the kernel guarantees, that a ring's end comes before its successor's beginning.
+std::atomic<unsigned> rings_ended{0};
+
 }  // namespace
+
+void take_down(io_uring& ring) {
+  rings_ended.fetch_add(1, std::memory_order_release);
+  io_uring_queue_exit(&ring);
+}
 
 Result<> set_up(io_uring& ring, unsigned entries) {
   const char* forbidden = std::getenv("LONGHAUL_NO_IO_URING");
@@ -69,8 +80,9 @@ Result<> set_up(io_uring& ring, unsigned entries) {
     error = -io_uring_queue_init_params(entries, &ring, &params);
     if (error == EINVAL) continue;
     if (error != 0) return refuse(reason_for(error), error);
+    (void)rings_ended.load(std::memory_order_acquire);
     if ((params.features & features_needed) == features_needed) return {};
-    io_uring_queue_exit(&ring);
+    take_down(ring);
     return refuse("this kernel's is too old (before 5.11)", ENOSYS);
   }
   return refuse(reason_for(error), error);
@@ -80,7 +92,7 @@ Capabilities probe() {
   io_uring ring{};
   const Result<> made = set_up(ring, 8);
   if (!made) return {.usable = false, .reason = made.error().text};
-  io_uring_queue_exit(&ring);
+  take_down(ring);
   return {.usable = true, .reason = {}};
 }
 

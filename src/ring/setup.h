@@ -8,7 +8,8 @@
 
 namespace longhaul::ring {
 
-/// Initialises `ring`; the caller ends it with io_uring_queue_exit. Errors: unsupported.
+/// Initialises `ring`; the caller ends it with `take_down`. Errors: unsupported.
 Result<> set_up(io_uring& ring, unsigned entries);
+void take_down(io_uring& ring);
 
 }  // namespace longhaul::ring

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Builds Longhaul and checks everything about it: the steps behind tools/test.
 
-Fast tier: build, format, lint, clang-tidy on what has changed (without its analyzer), unit tests, simulation, fuzz targets
-(short), the end-to-end suite, the same in short as a non-root user, unit tests and simulation under ASan + UBSan.
+Fast tier: build, format, lint, clang-tidy on what has changed (without its analyzer), unit tests, stress on real threads,
+simulation, fuzz targets (short), the end-to-end suite, the same in short as a non-root user, unit tests and simulation under
+ASan + UBSan.
 --full: clang-tidy with the analyzer on everything, the end-to-end suite in full, ThreadSanitizer as well.
 """
 
@@ -128,7 +129,7 @@ def thread_sanitizer():
     """Address space randomisation off: g++ 12's ThreadSanitizer does not know the layouts of newer kernels."""
     plain = ["setarch", "--addr-no-randomize"]
     wrapper = plain if call([*plain, "true"])[0] == 0 else []
-    return meson_suites("tsan", ["unit", "sim"], wrapper, {"TSAN_OPTIONS": "halt_on_error=1 second_deadlock_stack=1"})
+    return meson_suites("tsan", ["unit", "sim", "stress"], wrapper, {"TSAN_OPTIONS": "halt_on_error=1 second_deadlock_stack=1"})
 
 
 def address_sanitizer():
@@ -143,6 +144,7 @@ def steps(full):
     yield "build", lambda: build("release")
     yield "lint", lambda: meson_suites("release", ["lint"])
     yield "unit tests", lambda: meson_suites("release", ["unit"])
+    yield "stress on real threads", lambda: meson_suites("release", ["stress"])
     yield "simulation", lambda: meson_suites("release", ["sim"])
     yield "end to end", lambda: end_to_end("--full" if full else "")
     if os.geteuid() == 0:
@@ -150,7 +152,7 @@ def steps(full):
     yield "clang-tidy", lambda: check_tidy(full)
     yield "unit + simulation, ASan + UBSan", address_sanitizer
     if full:
-        yield "unit + simulation, TSan", thread_sanitizer
+        yield "unit + simulation + stress, TSan", thread_sanitizer
     if (ROOT / "tests/fuzz/meson.build").exists():
         yield "fuzz targets", lambda: meson_suites("fuzz", ["fuzz"])
 
