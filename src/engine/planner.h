@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <unordered_map>
 #include <vector>
 
@@ -101,7 +102,7 @@ class Planner {
   std::optional<ChunkTask> next_large();
   bool chunk_ready(Large& large) const;
   ChunkTask cut(Large& large);
-  void settle(std::uint32_t stream, const ChunkKey& key);
+  void settle(std::uint32_t stream, const ChunkKey& key, std::uint32_t attempt);
   void settle_file(std::uint64_t file);
   void drop_in_flight(std::uint64_t file);
   void resend(InFlight& in_flight);
@@ -149,8 +150,8 @@ class Planner {
   std::map<ChunkKey, InFlight> in_flight_;
   IntervalSet failed_;  ///< files that could not be sent whole
   paths::Scheduler scheduler_;
-  std::map<std::uint32_t, std::map<ChunkKey, std::uint64_t>>
-      carrying_;  ///< bytes of the copies on each stream, not answered
+  using Copy = std::tuple<std::uint64_t, std::uint64_t, std::uint32_t>;  ///< file, chunk, attempt
+  std::map<std::uint32_t, std::map<Copy, std::uint64_t>> carrying_;  ///< bytes of the copies on each stream, unanswered
 
   // figures
   Report totals_;

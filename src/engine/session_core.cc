@@ -95,7 +95,9 @@ Result<> SessionCore::listen() {
     if (!root) return std::unexpected(root.error());
     auto zone = journal::LandingZone::open(*kit_.plain_disk, *root);
     if (!zone) return std::unexpected(zone.error());
-    tickets_ = TicketBook::open(*kit_.plain_disk, (*zone)->directory(), now_s);
+    auto tickets = TicketBook::open(*kit_.plain_disk, (*zone)->directory(), now_s);
+    if (!tickets) return std::unexpected(tickets.error());
+    tickets_ = std::move(*tickets);
   }
   auto addresses = setup_.options.listen;
   if (addresses.empty()) addresses.emplace_back("127.0.0.1");
