@@ -237,11 +237,6 @@ void Planner::bundle_durable(const BundlePlan& bundle) {
   resolve(bundle.files.size());
 }
 
-void Planner::file_durable(const Entry& entry) {
-  ++totals_.files;
-  host_.file_durable(setup_.transfer, entry.path);
-}
-
 void Planner::chunk_failed(const protocol::ChunkFailed& failed) {
   const ChunkKey key{failed.file(), failed.chunk()};
   const auto at = in_flight_.find(key);

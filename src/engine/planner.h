@@ -113,7 +113,10 @@ class Planner {
   void resolve(std::uint64_t entries) { resolved_ += entries; }
   void chunk_durable(const ChunkKey& key);
   void bundle_durable(const BundlePlan& bundle);
-  void file_durable(const Entry& entry);
+  void file_durable(const Entry& entry) {
+    ++totals_.files;
+    host_.file_durable(setup_.transfer, entry.path);
+  }
   void record_error(const std::string& path, Error error);
   void refused(const Entry& entry, const protocol::Verdict& verdict);
   void check_stall(Time now);
