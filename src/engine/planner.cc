@@ -223,14 +223,14 @@ void Planner::chunk_durable(const ChunkKey& key) {
   if (large.stream) large.stream->release_before(large.first_open * large.file->chunk_bytes);
   if (!large.end_told && !large.file->one_chunk) return tell_end_if_read(large);
   if (large.durable_count < large.chunks) return;
-  ++totals_.files;
+  file_durable(large.file->entry);
   forget_large(key.first);
 }
 
 void Planner::bundle_durable(const BundlePlan& bundle) {
   for (const auto& file : bundle.files) {
     if (!failed_.contains(file.id))
-      ++totals_.files;
+      file_durable(file.entry);
     else
       totals_.bytes -= std::min(totals_.bytes, file.entry.size);
   }
@@ -383,7 +383,7 @@ void Planner::tell_end_if_read(Large& large) {
   if (!whole) return source_failed(file.id, {setup_.feed->words(file.entry), std::move(error)});
   tell_file_end(file.id, file.entry.size, nullptr);
   if (large.durable_count == large.chunks) {
-    ++totals_.files;
+    file_durable(file.entry);
     forget_large(file.id);
   }
 }

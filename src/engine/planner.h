@@ -27,6 +27,8 @@ class PlannerHost {
   virtual ~PlannerHost() = default;
   virtual void tell(protocol::Message message) = 0;
   virtual void assign(std::uint32_t stream, ChunkTask task) = 0;
+  /// The receiver has answered for all of it. `path`: below the target.
+  virtual void file_durable(std::uint32_t transfer, const std::string& path) = 0;
   virtual void file_error(std::uint32_t transfer, FileError error) = 0;
 };
 
@@ -111,6 +113,10 @@ class Planner {
   void resolve(std::uint64_t entries) { resolved_ += entries; }
   void chunk_durable(const ChunkKey& key);
   void bundle_durable(const BundlePlan& bundle);
+  void file_durable(const Entry& entry) {
+    ++totals_.files;
+    host_.file_durable(setup_.transfer, entry.path);
+  }
   void record_error(const std::string& path, Error error);
   void refused(const Entry& entry, const protocol::Verdict& verdict);
   void check_stall(Time now);

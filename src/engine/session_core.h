@@ -194,6 +194,7 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   // PlannerHost
   void tell(protocol::Message message) override { control_.send(message); }
   void assign(std::uint32_t stream, ChunkTask task) override;
+  void file_durable(std::uint32_t transfer, const std::string& path) override;
   void file_error(std::uint32_t transfer, FileError error) override;
 
   // session_report.cc

@@ -54,6 +54,10 @@ void SessionCore::assign(std::uint32_t stream, ChunkTask task) {
   workers_[at->second.worker]->post([stream, task = std::move(task)](Worker& worker) { worker.assign(stream, task); });
 }
 
+void SessionCore::file_durable(std::uint32_t, const std::string& path) {
+  if (setup_.options.file_events) note(Event::Type::file_durable, {}, path);
+}
+
 void SessionCore::file_error(std::uint32_t, FileError error) {
   note(Event::Type::file_error, error.error.text, error.path, error.error);
 }
