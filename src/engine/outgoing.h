@@ -9,6 +9,7 @@
 
 #include "engine/feed.h"
 #include "longhaul/entry.h"
+#include "protocol/bounds.h"
 
 namespace longhaul::engine {
 
@@ -16,6 +17,11 @@ struct Extent {
   std::uint64_t offset = 0;
   std::uint64_t bytes = 0;
 };
+
+/// It lands in several chunks, with a journal at the receiver.
+[[nodiscard]] inline bool is_journalled(const Entry& entry) {
+  return entry.type == EntryType::file && (!entry.size_known || entry.size > protocol::whole_bytes_max);
+}
 
 /// A file that is sent in chunks of its own. Shared by planner and workers.
 struct OutgoingFile {

@@ -10,42 +10,8 @@
 namespace longhaul::engine {
 namespace {
 
-constexpr unsigned journalled_open_max = 64;  // large files at once: two descriptors each at the receiver
-constexpr unsigned batches_ahead = 4;
-constexpr std::size_t held_max = 2048;
-constexpr unsigned chunk_failures_max = 3;               // law 2
-constexpr std::uint32_t attempts_per_restart = 1 << 16;  // no copy from before a restart has the number of one after it
+constexpr unsigned chunk_failures_max = 3;  // law 2
 constexpr std::size_t errors_kept_max = 1000;
-constexpr std::uint64_t stream_window_chunks = 8;  // of a source that cannot be read again
-
-protocol::Entry to_wire(const Entry& entry) {
-  protocol::Entry out;
-  switch (entry.type) {
-    case EntryType::file:
-      out.set_type(protocol::Entry::FILE);
-      break;
-    case EntryType::directory:
-      out.set_type(protocol::Entry::DIRECTORY);
-      break;
-    case EntryType::symlink:
-      out.set_type(protocol::Entry::SYMLINK);
-      break;
-  }
-  out.set_path(entry.path);
-  if (!entry.link_target.empty()) out.set_link_target(entry.link_target);
-  out.set_size(entry.size);
-  out.set_size_unknown(!entry.size_known);
-  out.set_mode(entry.mode);
-  out.set_mtime_ns(entry.mtime_ns);
-  out.set_ctime_ns(entry.identity.ctime_ns);
-  out.set_inode(entry.identity.inode);
-  out.set_device(entry.identity.device);
-  return out;
-}
-
-bool is_journalled(const Entry& entry) {
-  return entry.type == EntryType::file && (!entry.size_known || entry.size > protocol::whole_bytes_max);
-}
 
 }  // namespace
 
@@ -206,6 +172,7 @@ void Planner::durable(const protocol::Chunks& list) {
 }
 
 void Planner::chunk_durable(const ChunkKey& key) {
+  if (key.second == protocol::published_chunk) return file_published(key.first);
   const auto at = in_flight_.find(key);
   if (at == in_flight_.end()) return;
   InFlight& in_flight = at->second;
@@ -221,10 +188,15 @@ void Planner::chunk_durable(const ChunkKey& key) {
   if (large.durable.add(key.second)) ++large.durable_count;
   while (large.durable.contains(large.first_open)) ++large.first_open;
   if (large.stream) large.stream->release_before(large.first_open * large.file->chunk_bytes);
-  if (!large.end_told && !large.file->one_chunk) return tell_end_if_read(large);
-  if (large.durable_count < large.chunks) return;
-  file_durable(large.file->entry);
-  forget_large(key.first);
+  if (large.file->one_chunk) return file_published(key.first);
+  tell_end_if_read(large);
+}
+
+void Planner::file_published(std::uint64_t file) {
+  const auto at = large_.find(file);
+  if (at == large_.end()) return;
+  file_durable(at->second.file->entry);
+  forget_large(file);
 }
 
 void Planner::bundle_durable(const BundlePlan& bundle) {
@@ -382,10 +354,6 @@ void Planner::tell_end_if_read(Large& large) {
   }
   if (!whole) return source_failed(file.id, {setup_.feed->words(file.entry), std::move(error)});
   tell_file_end(file.id, file.entry.size, nullptr);
-  if (large.durable_count == large.chunks) {
-    file_durable(file.entry);
-    forget_large(file.id);
-  }
 }
 
 void Planner::tell_file_end(std::uint64_t file, std::uint64_t size, const FileError* failed) {
@@ -402,196 +370,6 @@ void Planner::tell_file_end(std::uint64_t file, std::uint64_t size, const FileEr
     end.set_text(failed->error.text.substr(0, protocol::text_bytes_max));
   }
   host_.tell(std::move(message));
-}
-
-// --- announcing ---------------------------------------------------------------------------------------------------
-
-bool Planner::may_announce(const Entry& entry) const {
-  if (next_id_ - resolved_ >= protocol::entries_open_max) return false;
-  return !is_journalled(entry) || journalled_open_ < journalled_open_max;
-}
-
-void Planner::announce() {
-  const bool accepted = frame_bytes_ != 0;  // before that nobody listens
-  while (accepted && !held_.empty() && may_announce(held_.front())) {
-    protocol::Message message;
-    auto& batch = *message.mutable_announce();
-    batch.set_transfer(setup_.transfer);
-    batch.set_first(next_id_);
-    std::size_t bytes = 0;
-    while (!held_.empty() && may_announce(held_.front()) && bytes < protocol::announce_bytes_soft &&
-           static_cast<std::size_t>(batch.entries_size()) < protocol::entries_per_announce_max) {
-      Entry entry = std::move(held_.front());
-      held_.pop_front();
-      bytes += entry.path.size() + entry.link_target.size() + 64;
-      if (is_journalled(entry)) ++journalled_open_;
-      *batch.add_entries() = to_wire(entry);
-      announced_.push_back(std::move(entry));
-      ++next_id_;
-    }
-    host_.tell(std::move(message));
-  }
-  if (accepted && walk_done_ && held_.empty() && !std::exchange(end_told_, true)) {
-    protocol::Message message;
-    message.mutable_end_of_entries()->set_transfer(setup_.transfer);
-    message.mutable_end_of_entries()->set_entries(next_id_);
-    host_.tell(std::move(message));
-  }
-  if (!walk_done_ && batches_wanted_ < batches_ahead && held_.size() < held_max) {
-    setup_.feeder->want(batches_ahead - batches_wanted_);
-    batches_wanted_ = batches_ahead;
-  }
-}
-
-// --- large files ----------------------------------------------------------------------------------------------------
-
-bool Planner::chunk_ready(Large& large) const {
-  while (large.next_chunk < large.chunks && large.durable.contains(large.next_chunk)) ++large.next_chunk;
-  const std::uint64_t window = large.stream ? stream_window_chunks : window_chunks_;
-  if (window != 0 && large.next_chunk >= large.first_open + window) return false;
-  if (!large.stream) return large.next_chunk < large.chunks;
-  const std::uint64_t begin = large.next_chunk * large.file->chunk_bytes;
-  const std::uint64_t available = large.stream->available();
-  return large.stream->ended() ? available > begin : available >= begin + large.file->chunk_bytes;
-}
-
-ChunkTask Planner::cut(Large& large) {
-  ChunkTask task;
-  task.file = large.file;
-  task.chunk = large.next_chunk++;
-  task.extent.offset = task.chunk * large.file->chunk_bytes;
-  const std::uint64_t size = large.stream ? large.stream->available() : large.file->entry.size;
-  task.extent.bytes = chunk_content_bytes(size, large.file->chunk_bytes, task.chunk);
-  task.frame_bytes = frame_bytes_;
-  task.attempt = large.restarts * attempts_per_restart;  // more than 0: its end is looked at again
-  if (large.stream) large.chunks = std::max(large.chunks, large.next_chunk);
-  ++large.in_flight;
-  return task;
-}
-
-std::optional<ChunkTask> Planner::next_large() {
-  for (std::size_t looked = large_queue_.size(); looked > 0; --looked) {
-    const std::uint64_t id = large_queue_.front();
-    const auto at = large_.find(id);
-    if (at == large_.end() || (!at->second.stream && at->second.next_chunk >= at->second.chunks)) {
-      large_queue_.pop_front();
-      continue;
-    }
-    if (chunk_ready(at->second)) return cut(at->second);
-    large_queue_.pop_front();
-    if (at->second.stream || at->second.next_chunk < at->second.chunks) large_queue_.push_back(id);
-  }
-  return std::nullopt;
-}
-
-// --- assigning ------------------------------------------------------------------------------------------------------
-
-std::optional<ChunkTask> Planner::next_bundle() {
-  auto plan = packer_.take();
-  if (!plan) return std::nullopt;
-  ChunkTask task;
-  task.bundle = std::move(plan);
-  task.chunk = task.bundle->number;
-  task.extent = {0, task.bundle->bytes};
-  task.frame_bytes = frame_bytes_;
-  return task;
-}
-
-std::optional<ChunkTask> Planner::next_task() {
-  while (!again_.empty()) {
-    const ChunkKey key = again_.front();
-    again_.pop_front();
-    const auto at = in_flight_.find(key);
-    if (at != in_flight_.end() && at->second.stream == 0) return at->second.task;
-  }
-  // Two lanes in turn, so that neither large files nor small ones wait for the others.
-  bundle_turn_ = !bundle_turn_;
-  auto task = bundle_turn_ ? next_bundle() : next_large();
-  if (!task) task = bundle_turn_ ? next_large() : next_bundle();
-  return task;
-}
-
-std::uint64_t Planner::remaining_bytes() const {
-  if (!walk_done_ || verdicts_seen_ < next_id_ || !held_.empty()) return ~std::uint64_t{0} / 4;
-  const std::uint64_t done = totals_.bytes + scheduler_.bytes_in_flight();
-  return bytes_wanted_ > done ? bytes_wanted_ - done : 0;
-}
-
-std::uint64_t Planner::bytes_not_durable() const {
-  std::uint64_t bytes = 0;
-  for (const auto& [key, in_flight] : in_flight_) bytes += in_flight.task.extent.bytes;
-  return bytes;
-}
-
-void Planner::pump(Time now) {
-  if (frame_bytes_ == 0) return;
-  while (const auto stream = scheduler_.choose(setup_.chunk_bytes, remaining_bytes())) {
-    auto task = next_task();
-    if (!task) return;
-    InFlight& in_flight = in_flight_[{task->file_id(), task->chunk}];
-    in_flight.task = *task;
-    in_flight.stream = *stream;
-    in_flight.received = false;
-    if (task->attempt > 0) resent_bytes_ += task->extent.bytes;
-    carrying_[*stream][{task->file_id(), task->chunk, task->attempt}] = task->extent.bytes;
-    scheduler_.assigned(*stream, task->extent.bytes, now);
-    host_.assign(*stream, std::move(*task));
-  }
-}
-
-void Planner::check_stall(Time now) {
-  if (setup_.stall_after <= 0 || now - progress_at_ < setup_.stall_after) return;
-  std::string who = "the receiver answered nothing";
-  if (scheduler_.streams() == 0)
-    who = "no path to the receiver was up";
-  else if (in_flight_.empty() && !walk_done_)
-    who = "the source gave nothing more to send";
-  else if (!in_flight_.empty())
-    who = "the receiver acknowledged none of " + std::to_string(in_flight_.size()) + " chunks on their way";
-  failure_ = Error{Code::stalled, "no progress for " + std::to_string(setup_.stall_after / second) + " s: " + who, 0};
-}
-
-Time Planner::step(Time now) {
-  now_ = now;
-  const bool waits_for_source = std::any_of(large_.begin(), large_.end(), [](const auto& each) {
-    return each.second.stream && !each.second.stream->ended();
-  });
-  if (waits_for_source && in_flight_.empty()) progress_at_ = now;  // a pipe may be quiet as long as it likes
-  for (auto at = large_.begin(); at != large_.end();) {
-    Large& large = (at++)->second;  // may be forgotten below
-    if (large.stream && large.stream->ended()) tell_end_if_read(large);
-  }
-  announce();
-  pump(now);
-  check_stall(now);
-  return now + second;
-}
-
-void Planner::fill(Report& report) const {
-  report.files = totals_.files;
-  report.bytes = totals_.bytes;
-  report.files_found = totals_.files_found;
-  report.bytes_found = totals_.bytes_found;
-  report.walk_done = walk_done_;
-  report.skipped_files = totals_.skipped_files;
-  report.skipped_bytes = totals_.skipped_bytes;
-  report.directories = totals_.directories;
-  report.symlinks = totals_.symlinks;
-  report.failed_files = totals_.failed_files;
-  report.errors = totals_.errors;
-  report.durability = durability_;
-  report.hard_links = not_kept_.hard_links;
-  report.sparse_files = not_kept_.sparse_files;
-  report.xattr_files = not_kept_.xattr_files;
-  report.special_files = not_kept_.special_files;
-  if (scheduler_.streams() == 0)
-    report.verdict = "no path is up";
-  else if (in_flight_.empty() && !walk_done_)
-    report.verdict = "source (walk)";
-  else if (scheduler_.bytes_in_flight() == 0 && !in_flight_.empty())
-    report.verdict = "target (waiting for data to be durable)";
-  else
-    report.verdict = "network or disks";
 }
 
 }  // namespace longhaul::engine

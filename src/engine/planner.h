@@ -112,6 +112,7 @@ class Planner {
   void forget_large(std::uint64_t file);
   void resolve(std::uint64_t entries) { resolved_ += entries; }
   void chunk_durable(const ChunkKey& key);
+  void file_published(std::uint64_t file);
   void bundle_durable(const BundlePlan& bundle);
   void file_durable(const Entry& entry) {
     ++totals_.files;

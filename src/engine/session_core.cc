@@ -491,6 +491,7 @@ Time SessionCore::step(Time now) {
   }
   finish_incoming(now);
   if (auto lost = control_.step(now)) control_lost(*lost, now);
+  if (std::exchange(tickets_unsaved_, false)) (void)tickets_.save(*kit_.plain_disk);
   check_deadlines(now);
   report_progress(now);
   if (shutting_down_) again = std::min(again, finish_shut_down(now));

@@ -166,7 +166,8 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   void take_control_messages(Time now);
   void take_message(const protocol::Message& message, Time now);
   void open_outgoing(Time now);
-  void open_incoming(const protocol::OpenTransfer& open, Time now);
+  void open_incoming(const protocol::OpenTransfer& open);
+  void ticket_used();
   void storage_ready(std::uint32_t transfer, Time now);
   void transfer_end(const protocol::TransferEnd& end, Time now);
   void goodbye(const protocol::Goodbye& goodbye);
@@ -217,6 +218,7 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   // who
   bool dialler_ = false;
   TicketBook tickets_;
+  bool tickets_unsaved_ = false;
   security::TicketId ticket_id_{};
   security::TicketKey ticket_key_{};
   std::string ticket_text_;

@@ -7,7 +7,7 @@
 namespace longhaul::engine {
 namespace {
 
-constexpr Time greeting_time = 10 * second;
+constexpr Time greeting_time = 30 * second;  // a listener syncs its tickets before it answers, on a slow disk
 constexpr Time backoff_first = 100 * millisecond;
 constexpr Time backoff_max = 5 * second;
 constexpr unsigned streams_auto = 2;  // per path, until the paths issue finds the number by measuring

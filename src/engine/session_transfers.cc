@@ -91,7 +91,7 @@ void SessionCore::take_message(const protocol::Message& message, Time now) {
   };
   switch (message.body_case()) {
     case Body::kOpenTransfer:
-      return open_incoming(message.open_transfer(), now);
+      return open_incoming(message.open_transfer());
     case Body::kAcceptTransfer:
       if (const auto at = outgoing_.find(message.accept_transfer().transfer());
           at != outgoing_.end() && at->second.planner) {
@@ -236,17 +236,21 @@ void SessionCore::finish_outgoing(std::uint32_t transfer, std::optional<Error> e
     outcome.report.durability = end->durability();
   }
   close_report(outcome.report);
-  if (outcome.ok && !dialler_) {
-    if (TicketRecord* record = tickets_.find(bytes_of(session_ticket_))) record->used = true;
-    (void)tickets_.save(*kit_.plain_disk);
-  }
+  if (outcome.ok) ticket_used();
   outgoing.done(std::move(outcome));
+}
+
+/// Saved when the last words have gone out: it waits for the disk.
+void SessionCore::ticket_used() {
+  if (dialler_) return;
+  if (TicketRecord* record = tickets_.find(bytes_of(session_ticket_))) record->used = true;
+  tickets_unsaved_ = true;
 }
 
 // --- incoming
 // -------------------------------------------------------------------------------------------------------------
 
-void SessionCore::open_incoming(const protocol::OpenTransfer& open, Time now) {
+void SessionCore::open_incoming(const protocol::OpenTransfer& open) {
   const bool closing =
       std::any_of(incoming_.begin(), incoming_.end(), [](const auto& each) { return each.second.again; });
   if (closing || waiting_receives_.empty()) {  // an earlier try still lets go of its files, or nobody has asked yet
@@ -272,6 +276,7 @@ void SessionCore::open_incoming(const protocol::OpenTransfer& open, Time now) {
   setup.frame_bytes = std::clamp(open.frame_bytes(), protocol::frame_bytes_min, protocol::frame_bytes_max) /
                       protocol::frame_bytes_min * protocol::frame_bytes_min;
   setup.direct = setup_.options.direct;
+  setup.ready = [this, transfer] { post([transfer](SessionCore& self) { self.storage_ready(transfer, self.now_); }); };
   setup.tell = [this, transfer](protocol::Message message) {
     post([transfer, message = std::move(message)](SessionCore& self) {
       const auto at = self.incoming_.find(transfer);
@@ -293,12 +298,12 @@ void SessionCore::open_incoming(const protocol::OpenTransfer& open, Time now) {
   incoming.storage = static_cast<Storage*>(&world_.runner.start(
       [&](Kit kit) { return std::make_unique<Storage>(std::move(kit), world_, std::move(setup)); }));
   incoming_[transfer] = std::move(incoming);
-  storage_ready(transfer, now);
 }
 
 void SessionCore::storage_ready(std::uint32_t transfer, Time now) {
-  Incoming& incoming = incoming_[transfer];
-  if (incoming.storage->broken()) return fail_incoming(transfer, *incoming.storage->broken());
+  const auto at = incoming_.find(transfer);
+  if (at == incoming_.end() || at->second.phase != Phase::running) return;
+  Incoming& incoming = at->second;
   const IncomingTransfer landing{incoming.storage->files(), incoming.storage->zone(), incoming.storage};
   for (Worker* worker : workers_) worker->post([landing](Worker& each) { each.open_incoming(landing); });
   const bool directory = incoming.storage->zone() != nullptr;
@@ -334,10 +339,7 @@ void SessionCore::incoming_complete(std::uint32_t transfer, Time now) {
   control_.send(message);
   incoming.phase = Phase::ending;
   incoming.ended_at = now;
-  if (!dialler_) {
-    if (TicketRecord* record = tickets_.find(bytes_of(session_ticket_))) record->used = true;
-    (void)tickets_.save(*kit_.plain_disk);
-  }
+  ticket_used();
   close_incoming(transfer);
 }
 
@@ -413,7 +415,7 @@ void SessionCore::finish_incoming(Time now) {
   if (!waiting_opens_.empty() && !waiting_receives_.empty()) {
     const auto open = waiting_opens_.front();
     waiting_opens_.pop_front();
-    open_incoming(open, now);
+    open_incoming(open);
   }
 }
 

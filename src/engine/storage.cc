@@ -49,12 +49,20 @@ Storage::Storage(Kit kit, World& world, Setup setup)
       files_(std::make_shared<IncomingFiles>(setup_.transfer, setup_.frame_bytes)),
       manifest_name_("manifest." + setup_.id + ".log") {
   durable_.set_transfer(setup_.transfer);
-  if (auto opened = open(world); !opened) broken_ = std::move(opened.error());
 }
 
 Storage::~Storage() = default;
 
-Result<> Storage::open(World& world) {
+/// On the role's own thread: a slow disk takes its time to sync what is made here, and control must not wait for it.
+void Storage::open_once() {
+  if (std::exchange(opened_, true)) return;
+  if (auto opened = open(); opened)
+    setup_.ready();
+  else
+    fail(std::move(opened.error()));
+}
+
+Result<> Storage::open() {
   bool after_a_kill = false;
   if (const std::string target = setup_.sink->directory(); !target.empty()) {
     auto root = open_target(*kit_.plain_disk, target);
@@ -71,7 +79,7 @@ Result<> Storage::open(World& world) {
     commit_ = std::make_unique<Commit>(*kit_.disk, *zone_, *manifest_, static_cast<CommitEvents&>(*this));
   }
   desk_ =
-      std::make_unique<Desk>(Desk::Setup{*kit_.plain_disk, world.random, zone_.get(), *setup_.sink, *files_, counters_,
+      std::make_unique<Desk>(Desk::Setup{*kit_.plain_disk, world_.random, zone_.get(), *setup_.sink, *files_, counters_,
                                          setup_.chunk_bytes, setup_.direct, "scratch." + setup_.id, after_a_kill});
   return desk_->open();
 }
@@ -251,6 +259,7 @@ void Storage::finish_if_whole(const std::shared_ptr<InFile>& file) {
 void Storage::finish_sink(const std::shared_ptr<InFile>& file) {
   if (auto finished = file->writer->finish(file->entry.size); !finished) return fail(std::move(finished.error()));
   counters_.files.fetch_add(1, std::memory_order_relaxed);
+  tell_durable(file->id, protocol::published_chunk);
   forget(file);
 }
 
@@ -262,6 +271,8 @@ void Storage::published(const std::shared_ptr<InFile>& file, const std::shared_p
     files_->backlog.fetch_sub(1, std::memory_order_relaxed);
     counters_.bytes.fetch_add(file->entry.size, std::memory_order_relaxed);
     if (!bundle) tell_durable(file->id, 0);
+  } else {
+    tell_durable(file->id, protocol::published_chunk);
   }
   forget(file);
   resolve_in_bundle(bundle);
@@ -434,13 +445,14 @@ void Storage::fail(Error error) {
 Time Storage::step(Time now) {
   now_ = now;
   for (auto& mail : mailbox_.take()) mail(*this);
+  if (!closing_) open_once();
   answer_failed_bundles();
   // With everything announced and nothing on its way, waiting for more to gather would only delay the end.
-  const Time again = commit_ && !broken_ ? step_commit(now, flush_ || closing_ || all_resolved()) : time_never;
+  const Time again = commit_ ? step_commit(now, flush_ || closing_ || all_resolved()) : time_never;
   flush_ = flush_ && commit_ && !commit_->idle();
   if (commit_) files_->chunks_waiting.store(commit_->chunks_waiting(), std::memory_order_relaxed);
   flush_durable();
-  if (closing_ && (!commit_ || commit_->idle() || broken_)) {
+  if (closing_ && (!commit_ || commit_->idle())) {
     close_now();
     return now;
   }

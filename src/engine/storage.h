@@ -24,6 +24,7 @@ class Storage final : public Role, public LandingEvents, private CommitEvents {
     std::uint64_t chunk_bytes = 0;
     std::uint32_t frame_bytes = 0;  ///< how both sides have agreed to cut chunks
     bool direct = true;
+    std::function<void()> ready;                  ///< landing zone and manifest are open: it can be announced to
     std::function<void(protocol::Message)> tell;  ///< to the peer, by way of control; any thread
     std::function<void(Error)> failed;            ///< the transfer cannot go on
     std::function<void()> complete;  ///< everything announced is dealt with and the directories are finished
@@ -36,9 +37,8 @@ class Storage final : public Role, public LandingEvents, private CommitEvents {
   void post(std::function<void(Storage&)> mail) { mailbox_.put(std::move(mail)); }
   [[nodiscard]] const std::shared_ptr<IncomingFiles>& files() const { return files_; }
   [[nodiscard]] ReceiveCounters& counters() { return counters_; }
+  /// Once it is ready; null for sinks that are no directories.
   [[nodiscard]] journal::LandingZone* zone() { return zone_.get(); }
-  /// What went wrong when it was made; checked once by the receiver before anything else.
-  [[nodiscard]] const std::optional<Error>& broken() const { return broken_; }
 
   // By mail.
   void announce(const protocol::Announce& batch);
@@ -59,7 +59,8 @@ class Storage final : public Role, public LandingEvents, private CommitEvents {
   [[nodiscard]] std::string name() const override { return "storage"; }
 
  private:
-  Result<> open(World& world);
+  void open_once();
+  Result<> open();
   // CommitEvents
   void chunk_durable(const std::shared_ptr<InFile>& file, std::uint64_t chunk) override;
   void published(const std::shared_ptr<InFile>& file, const std::shared_ptr<InBundle>& bundle) override;
@@ -95,7 +96,6 @@ class Storage final : public Role, public LandingEvents, private CommitEvents {
   Mailbox<std::function<void(Storage&)>> mailbox_;
   std::shared_ptr<IncomingFiles> files_;
   ReceiveCounters counters_;
-  std::optional<Error> broken_;
   disk::DirPtr root_;
   std::unique_ptr<journal::LandingZone> zone_;
   std::unique_ptr<journal::ManifestLog> manifest_;
@@ -108,6 +108,7 @@ class Storage final : public Role, public LandingEvents, private CommitEvents {
   std::uint64_t announced_ = 0;
   std::uint64_t resolved_ = 0;
   std::optional<std::uint64_t> entries_;
+  bool opened_ = false;
   bool directories_finished_ = false;
   bool complete_ = false;
   bool failed_ = false;

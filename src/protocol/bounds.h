@@ -26,7 +26,10 @@ constexpr std::uint64_t whole_bytes_max = node_bytes;  ///< files up to this siz
 constexpr std::uint64_t bundle_file = ~std::uint64_t{0};  ///< the `file` of a bundle's frames and acknowledgements
 constexpr std::uint64_t bundled_bytes_max = 128 * 1024;   ///< files up to this size travel in bundles
 
-constexpr std::uint32_t any_attempt = ~std::uint32_t{0};          ///< ChunkFailed: whichever attempt it was
+constexpr std::uint32_t any_attempt = ~std::uint32_t{0};  ///< ChunkFailed: whichever attempt it was
+/// In a list of durable chunks: not a chunk, but the whole file, which now stands at its final name. Only for files
+/// that have several chunks; before it the receiver may still ask for all of them again.
+constexpr std::uint64_t published_chunk = ~std::uint64_t{0};
 constexpr std::uint64_t file_bytes_max = std::uint64_t{1} << 50;  ///< of one entry
 constexpr std::size_t entries_open_max = 16384;                   ///< announced and not dealt with
 constexpr std::size_t text_bytes_max = 1024;                      ///< words to a peer are cut to this

@@ -101,6 +101,10 @@ void Witness::take_durable(std::uint64_t file, std::uint64_t chunk) {
     return;
   }
   const File& of = files_[file];
+  if (chunk == protocol::published_chunk) {  // its bytes have been counted, chunk by chunk
+    if (promises != nullptr) promises->promised(of.path, 0, of.size);
+    return;
+  }
   const std::uint64_t begin = chunk * of.chunk_bytes;
   promise(of.path, {begin, std::min(of.chunk_bytes, of.size - begin)});
 }

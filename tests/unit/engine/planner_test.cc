@@ -74,7 +74,11 @@ class PlannerTest : public ::testing::Test, protected PlannerHost {
     list.add_chunk(chunk);
     return list;
   }
-  void arrive(const Assigned& it) { planner_->received(it.stream, one(it.task.file_id(), it.task.chunk)); }
+  void arrive(const Assigned& it) {
+    auto list = one(it.task.file_id(), it.task.chunk);
+    list.add_attempt(it.task.attempt);
+    planner_->received(it.stream, list);
+  }
   void fail_chunk(const Assigned& it) {
     protocol::ChunkFailed failed;
     failed.set_file(it.task.file_id());
@@ -193,9 +197,11 @@ TEST_F(PlannerTest, LargeFilesAreCutAndEndOnceTheyArrived) {
             }),
             1U);
   for (const std::uint64_t chunk : chunks) {
-    EXPECT_TRUE(durable_files_.empty());
     planner_->durable(one(0, chunk));
+    EXPECT_TRUE(durable_files_.empty());
   }
+  EXPECT_EQ(report().files, 0U);  // until it stands at its final name, all of it may be asked for again
+  planner_->durable(one(0, protocol::published_chunk));
   EXPECT_EQ(report().files, 1U);
   EXPECT_EQ(durable_files_, (std::vector<std::string>{"large"}));
   EXPECT_EQ(report().bytes, 3 * node_bytes + 10);
@@ -303,6 +309,32 @@ TEST_F(PlannerTest, AFileThatStartsAnewIsCutAnew) {
   EXPECT_EQ(take().task.chunk, 0U);
   EXPECT_EQ(take().task.chunk, 1U);
   EXPECT_EQ(report().failed_files, 0U);
+}
+
+TEST_F(PlannerTest, AFileMayStartAnewAfterItsLastChunkWasDurable) {
+  planner_->stream_up(1);
+  feed({file("large", 2 * node_bytes)});
+  decide(all(Verdict::SEND, 1));
+  for (std::uint64_t chunk = 0; chunk < 2; ++chunk) {
+    arrive(take());
+    planner_->durable(one(0, chunk));
+  }
+  protocol::FileFailed failed;  // its last sync, of metadata, went wrong
+  failed.set_file(0);
+  failed.set_restart(true);
+  planner_->file_failed(failed);
+  planner_->step(now_);
+  for (std::uint64_t chunk = 0; chunk < 2; ++chunk) {
+    const Assigned again = take();
+    EXPECT_EQ(again.task.chunk, chunk);
+    EXPECT_GT(again.task.attempt, 1U);  // an answer to the copy of before counts for nothing
+    planner_->received(again.stream, one(0, chunk));
+    EXPECT_EQ(told([](const auto& message) { return message.has_file_end() && message.file_end().restarts() == 1; }),
+              0U);
+    arrive(again);
+    planner_->durable(one(0, chunk));
+  }
+  EXPECT_EQ(told([](const auto& message) { return message.has_file_end() && message.file_end().restarts() == 1; }), 1U);
 }
 
 TEST_F(PlannerTest, TheReceiversWindowIsKept) {
