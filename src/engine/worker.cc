@@ -59,15 +59,17 @@ void Worker::drop_outgoing(std::uint32_t transfer) {
 
 Time Worker::step(Time now) {
   for (auto& mail : mailbox_.take()) mail(*this);
+  // Streams reap too, and what they reap may be another's, which has had its turn: whatever was reaped, all go on.
+  reaped_ = false;
   reap();
-  bool moved = step_streams(now);
-  moved = reap() || moved;
+  const bool moved = step_streams(now);
+  reap();
   finish_closing();
   if (stopping_) {
     while (!senders_.empty()) end_stream(senders_.begin()->first, {Code::interrupted, "stopped", 0});
     while (!receivers_.empty()) end_stream(receivers_.begin()->first, {Code::interrupted, "stopped", 0});
   }
-  if (moved) return now;
+  if (moved || reaped_) return now;
   bool paused = false;
   for (auto& [id, stream] : senders_) stream->watch();
   for (auto& [id, stream] : receivers_) {
@@ -107,10 +109,9 @@ void Worker::end_stream(std::uint32_t id, Error error) {
   context_.events.stream_down(id, std::move(error));
 }
 
-bool Worker::reap() {
-  bool reaped = false;
+void Worker::reap() {
   while (disk::Operation* operation = context_.kit.disk->reap()) {
-    reaped = true;
+    reaped_ = true;
     if (operation->kind == disk::Operation::Kind::read) {
       auto& read = static_cast<OutRead&>(*operation);
       read.frame->stream->read_done(read);
@@ -121,7 +122,6 @@ bool Worker::reap() {
   }
   std::erase_if(ended_senders_, [](const auto& stream) { return stream->idle(); });
   std::erase_if(ended_receivers_, [](const auto& stream) { return stream->idle(); });
-  return reaped;
 }
 
 void Worker::finish_closing() {

@@ -105,7 +105,7 @@ class Worker final : public Role {
   [[nodiscard]] std::string name() const override { return "worker " + std::to_string(context_.number); }
 
  private:
-  bool reap();
+  void reap();
   bool step_streams(Time now);
   void end_stream(std::uint32_t id, Error error);
   void finish_closing();
@@ -118,6 +118,7 @@ class Worker final : public Role {
   std::vector<std::unique_ptr<ReceiveStream>> ended_receivers_;  // their writes are
   std::vector<std::pair<std::uint32_t, std::function<void()>>> closing_;
   bool stopping_ = false;
+  bool reaped_ = false;  ///< something, by anybody, in this step
 };
 
 }  // namespace longhaul::engine

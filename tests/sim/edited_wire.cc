@@ -39,7 +39,7 @@ class EditedConnection final : public wire::Connection {
   }
   void watch(Poller& poller, std::size_t readable_bytes, bool writable) override {
     flush();
-    under_->watch(poller, readable_bytes, writable);
+    under_->watch(poller, readable_bytes, writable || !pending_.empty());
   }
   void unwatch(Poller& poller) override { under_->unwatch(poller); }
   wire::Health health() override { return under_->health(); }

@@ -3,6 +3,7 @@
 
 #include <cerrno>
 
+#include "sim_poller.h"
 #include "sim_wire.h"
 
 namespace longhaul::sim {
@@ -10,7 +11,10 @@ namespace longhaul::sim {
 class SimConnection final : public wire::Connection {
  public:
   SimConnection(SimNetwork& network, EndPtr end) : network_(network), end_(std::move(end)) {}
-  ~SimConnection() override { network_.close(*end_); }
+  ~SimConnection() override {
+    if (watched_by_ != nullptr) watched_by_->forget(this);
+    network_.close(*end_);
+  }
   SimConnection(const SimConnection&) = delete;
   SimConnection& operator=(const SimConnection&) = delete;
 
@@ -24,13 +28,18 @@ class SimConnection final : public wire::Connection {
     return got;
   }
   wire::Transfer write_some(std::span<const std::byte> from) override { return network_.write(*end_, from); }
-  // The world steps every role whenever something has happened: there is nothing to arm.
   void watch(Poller& poller, std::size_t readable_bytes, bool writable) override {
-    (void)poller;
-    (void)readable_bytes;
-    (void)writable;
+    watched_by_ = dynamic_cast<SimPoller*>(&poller);
+    if (watched_by_ == nullptr) return;
+    watched_by_->wish(this, [this, readable_bytes, writable] {
+      return (readable_bytes > 0 && network_.readable(*end_, readable_bytes)) || (writable && network_.writable(*end_));
+    });
   }
-  void unwatch(Poller& poller) override { (void)poller; }
+  void unwatch(Poller& poller) override {
+    (void)poller;
+    if (watched_by_ != nullptr) watched_by_->forget(this);
+    watched_by_ = nullptr;
+  }
   wire::Health health() override { return network_.health(*end_); }
   [[nodiscard]] std::string local_address() const override { return wire::join_host_port(end_->local); }
   [[nodiscard]] std::string remote_address() const override { return wire::join_host_port(end_->remote); }
@@ -38,12 +47,14 @@ class SimConnection final : public wire::Connection {
  private:
   SimNetwork& network_;
   EndPtr end_;
+  SimPoller* watched_by_ = nullptr;
 };
 
 class SimListener final : public wire::Listener {
  public:
   SimListener(SimNetwork& network, std::string address) : network_(network), address_(std::move(address)) {}
   ~SimListener() override {
+    if (watched_by_ != nullptr) watched_by_->forget(this);
     // After a kill the address may already belong to the next life of this process.
     if (owns()) network_.stop_listening(address_);
   }
@@ -55,8 +66,15 @@ class SimListener final : public wire::Listener {
     auto end = network_.accept(address_);
     return end == nullptr ? nullptr : std::make_unique<SimConnection>(network_, std::move(end));
   }
-  void watch(Poller& poller) override { (void)poller; }
-  void unwatch(Poller& poller) override { (void)poller; }
+  void watch(Poller& poller) override {
+    watched_by_ = dynamic_cast<SimPoller*>(&poller);
+    if (watched_by_ != nullptr) watched_by_->wish(this, [this] { return owns() && network_.somebody_waits(address_); });
+  }
+  void unwatch(Poller& poller) override {
+    (void)poller;
+    if (watched_by_ != nullptr) watched_by_->forget(this);
+    watched_by_ = nullptr;
+  }
   [[nodiscard]] std::string address() const override { return address_; }
 
  private:
@@ -66,6 +84,7 @@ class SimListener final : public wire::Listener {
   }
   SimNetwork& network_;
   std::string address_;
+  SimPoller* watched_by_ = nullptr;
 };
 
 class SimWire final : public wire::Wire {

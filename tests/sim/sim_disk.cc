@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "base/check.h"
 #include "disk/judge.h"
@@ -10,6 +11,9 @@
 
 namespace longhaul::sim {
 namespace {
+
+constexpr std::uint64_t step_cost_max = 2'000;  // ns
+constexpr std::uint64_t preempted_max = 5'000'000;
 
 Inode& inode_of(disk::OpenFile& file) {
   return static_cast<SimFile&>(file).inode();
@@ -30,7 +34,15 @@ SimDisk::~SimDisk() {
 
 int SimDisk::strike(std::string_view operation, std::string_view path, std::uint64_t offset, std::uint64_t bytes) {
   fs_.trace_.note(operation, offset, bytes);
+  pass_time();
   return fs_.fault ? fs_.fault({process_, operation, path, offset, bytes}) : 0;
+}
+
+/// While a role works: what others wait for may come to pass in the middle of its step. Now and then another thread
+/// gets the processor.
+void SimDisk::pass_time() {
+  const std::uint64_t at_most = fs_.random_.one_in(500) ? preempted_max : step_cost_max;
+  fs_.clock_.advance(static_cast<Time>(fs_.random_.below(at_most)));
 }
 
 // --- data -------------------------------------------------------------------------------------------------------
@@ -48,6 +60,7 @@ void SimDisk::submit(disk::Operation& operation) {
   const char* kind = is_sync ? "sync" : operation.kind == Kind::read ? "read" : "write";
   flight.fault = strike(kind, file.path(), operation.offset, operation.bytes);
   flight.due = fs_.clock_.now() + delay(operation);
+  flight.wakes = flight.due > fs_.clock_.now();
   if (is_sync) flight.pages.assign(file.inode().dirty_pages.begin(), file.inode().dirty_pages.end());
   operation.done_bytes = 0;
   if (operation.kind == Kind::write && flight.fault == 0 && fs_.random_.one_in(2)) {
@@ -67,18 +80,27 @@ Time SimDisk::delay(const disk::Operation& operation) {
 }
 
 disk::Operation* SimDisk::reap() {
+  if (!flights_.empty()) pass_time();
   for (;;) {
     const auto first = std::min_element(flights_.begin(), flights_.end(),
                                         [](const Flight& a, const Flight& b) { return a.due < b.due; });
     if (first == flights_.end() || first->due > fs_.clock_.now()) return nullptr;
     if (!complete(*first)) {
       first->due = fs_.clock_.now() + 1 + delay(*first->operation);
+      first->wakes = true;
       continue;
     }
     disk::Operation* operation = first->operation;
     flights_.erase(first);
     return operation;
   }
+}
+
+bool SimDisk::take_wake_up() {
+  bool woken = false;
+  for (Flight& flight : flights_)
+    woken = (flight.due <= fs_.clock_.now() && std::exchange(flight.wakes, false)) || woken;
+  return woken;
 }
 
 disk::Operation* SimDisk::wait() {

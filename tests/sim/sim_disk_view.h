@@ -85,11 +85,14 @@ class SimDisk final : public disk::Disk {
   bool has_xattrs(const disk::DirPtr& base, std::string_view path) override;
 
   [[nodiscard]] Time next_due(Time now) const;
+  /// Something has completed after it was submitted: what is complete at once wakes nobody.
+  [[nodiscard]] bool take_wake_up();
 
  private:
   struct Flight {
     disk::Operation* operation = nullptr;
     Time due = 0;
+    bool wakes = false;
     int fault = 0;
     bool applied = false;              // a write that reached the page cache when it was submitted
     std::vector<std::uint64_t> pages;  // a sync: what was dirty when it was submitted
@@ -102,6 +105,7 @@ class SimDisk final : public disk::Disk {
   };
 
   int strike(std::string_view operation, std::string_view path, std::uint64_t offset = 0, std::uint64_t bytes = 0);
+  void pass_time();
   bool complete(Flight& flight);
   std::int64_t attempt(Flight& flight, std::uint32_t bytes);
   std::int64_t apply_read(const disk::Operation& operation, std::uint32_t bytes);

@@ -273,6 +273,32 @@ wire::Transfer SimNetwork::write(End& end, std::span<const std::byte> from) {
   return {State::moved, bytes, 0};
 }
 
+bool SimNetwork::readable(const End& end, std::size_t bytes) const {
+  const Time now = clock_.now();
+  if (failure(end) != 0 || effective(end, end.peer_closed_at) <= now) return true;
+  std::size_t there = 0;
+  for (const Segment& segment : end.in) {
+    if (effective(end, segment.arrives) > now || segment.arrives > end.failed_at) break;
+    there += segment.bytes.size() - segment.read;
+  }
+  // The kernel does not wait for more than half of what its buffer holds.
+  return there > 0 && there >= std::min(bytes, buffer_bytes / 2);
+}
+
+bool SimNetwork::writable(const End& end) const {
+  const Time now = clock_.now();
+  if (failure(end) != 0 || effective(end, end.peer_closed_at) <= now) return true;
+  const auto peer = end.peer.lock();
+  return peer != nullptr && effective(end, end.connected_at) <= now && peer->bytes_in < buffer_bytes / 3 * 2;
+}
+
+bool SimNetwork::somebody_waits(const std::string& address) const {
+  const auto listener = listening_.find(address);
+  return listener != listening_.end() && std::ranges::any_of(listener->second.waiting, [&](const EndPtr& end) {
+           return effective(*end, end->connected_at) <= clock_.now();
+         });
+}
+
 void SimNetwork::send(End& end, End& peer, std::span<const std::byte> bytes) {
   PathState& path = *end.path;
   path.bytes += bytes.size();

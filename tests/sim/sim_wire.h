@@ -119,6 +119,10 @@ class SimNetwork {
   wire::Transfer read(End& end, std::span<std::byte> into);
   wire::Transfer write(End& end, std::span<const std::byte> from);
   void send(End& end, End& peer, std::span<const std::byte> bytes);
+  /// What poll(2) would say, with SO_RCVLOWAT at `bytes`.
+  [[nodiscard]] bool readable(const End& end, std::size_t bytes) const;
+  [[nodiscard]] bool writable(const End& end) const;
+  [[nodiscard]] bool somebody_waits(const std::string& address) const;
   [[nodiscard]] wire::Health health(const End& end) const;
 
   SimClock& clock_;

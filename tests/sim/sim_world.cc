@@ -3,30 +3,12 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "sim_disk_view.h"
 
 namespace longhaul::sim {
 namespace {
 constexpr std::uint64_t round_cost_max = 2000;  // ns: virtual time passes even for a role that always wants to go on
 }
-
-class SimPoller final : public Poller {
- public:
-  explicit SimPoller(Trace& trace) : trace_(trace) {}
-  void watch(int fd, bool readable, bool writable) override {
-    (void)readable;
-    (void)writable;
-    LH_CHECK(fd < 0, "a real file descriptor in a simulation");
-  }
-  void forget(int fd) override { (void)fd; }
-  void wait(Time now, Time until) override {
-    (void)now;
-    (void)until;
-  }
-  void wake() override { trace_.note("wake"); }
-
- private:
-  Trace& trace_;
-};
 
 SimWorld::SimWorld(std::uint64_t seed)
     : seed_(seed),
@@ -65,6 +47,7 @@ void SimWorld::kill(const std::string& name, Death death) {
   if (at == processes_.end()) return;
   network_.kill(name, death);
   Process& process = **at;
+  for (const auto& role : process.roles) seats_.erase(role.get());
   while (!process.roles.empty()) process.roles.pop_back();
   while (!process.shared.empty()) process.shared.pop_back();
   process.files->release_locks(name);
@@ -81,6 +64,16 @@ void SimWorld::crash(const std::string& file_system_name) {
   files.crash();
 }
 
+void SimWorld::seat(const Role& role, Poller& poller, disk::Disk& disk) {
+  seats_[&role] = {dynamic_cast<SimPoller*>(&poller), dynamic_cast<SimDisk*>(&disk), 0};
+}
+
+bool SimWorld::wakes(Seat& seat) {
+  const bool due = seat.wanted <= clock_.now();
+  const bool called = seat.poller->take_wake_up();
+  return seat.disk->take_wake_up() || called || due;
+}
+
 /// One round; returns when the earliest role wants to be stepped again.
 Time SimWorld::step_all() {
   std::vector<std::shared_ptr<Role>> roles;
@@ -88,7 +81,14 @@ Time SimWorld::step_all() {
   for (std::size_t left = roles.size(); left > 1; --left) std::swap(roles[left - 1], roles[order_.below(left)]);
   Time wanted = time_never;
   for (const auto& role : roles) {
-    if (!role->finished()) wanted = std::min(wanted, role->step(clock_.now()));
+    if (role->finished()) continue;
+    const auto seat = seats_.find(role.get());
+    if (seat == seats_.end()) {
+      wanted = std::min(wanted, role->step(clock_.now()));
+      continue;
+    }
+    if (wakes(seat->second)) seat->second.wanted = role->step(clock_.now());
+    wanted = std::min(wanted, seat->second.wanted);
   }
   return wanted;
 }

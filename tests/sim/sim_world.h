@@ -18,6 +18,7 @@
 #include "base/role.h"
 #include "sim_base.h"
 #include "sim_disk.h"
+#include "sim_poller.h"
 #include "sim_wire.h"
 
 namespace longhaul::sim {
@@ -58,8 +59,10 @@ class SimWorld {
   [[nodiscard]] std::unique_ptr<disk::Disk> make_disk(const Process& process) {
     return process.files->make_disk(process.name);
   }
-  /// For one role. Waits for nothing; its wake-ups make the world step everybody once more.
   [[nodiscard]] std::unique_ptr<Poller> make_poller();
+  /// Tells what the thread of `role` waits on: it is then stepped only when that thread would have woken. Roles without
+  /// are stepped in every round. Both live as long as the role.
+  void seat(const Role& role, Poller& poller, disk::Disk& disk);
   /// kill -9: roles, handles, locks and connections go, what was written stays in the page cache. Not from within a
   /// step.
   void kill(const std::string& name, Death death = Death::reset);
@@ -76,7 +79,6 @@ class SimWorld {
   [[nodiscard]] std::string seed_words() const;
 
  private:
-  friend class SimPoller;
   Time step_all();
   [[nodiscard]] Time next_due(Time after) const;
 
@@ -88,6 +90,13 @@ class SimWorld {
   SimRandom order_;
   SimNetwork network_;
   std::map<std::string, std::unique_ptr<SimFileSystem>> file_systems_;
+  struct Seat {
+    SimPoller* poller = nullptr;
+    SimDisk* disk = nullptr;
+    Time wanted = 0;
+  };
+  [[nodiscard]] bool wakes(Seat& seat);
+  std::map<const Role*, Seat> seats_;
   std::vector<std::unique_ptr<Process>> processes_;
 };
 

@@ -56,8 +56,11 @@ class SimRunner final : public engine::Runner {
   SimRunner(SimWorld& world, Process& process) : world_(world), process_(process) {}
   Role& start(const Factory& factory) override {
     engine::Kit kit{world_.make_poller(), world_.make_disk(process_), world_.make_disk(process_)};
+    Poller& poller = *kit.poller;
+    disk::Disk& disk = *kit.disk;
     std::shared_ptr<Role> role = factory(std::move(kit));
     process_.roles.push_back(role);
+    world_.seat(*role, poller, disk);
     return *role;
   }
 
