@@ -1,5 +1,5 @@
 // The swarm: as many seeds as there is time for, each a world of its own.
-//   test_swarm [--seeds N] [--first SEED] [--minutes M] [--seed SEED]
+//   test_swarm [--seeds N] [--first SEED] [--minutes M] [--seed SEED]      (LONGHAUL_SWARM_SEEDS=N: another usual N)
 // --minutes runs until so many have passed, whatever --seeds says. --seed replays one and tells its story.
 // Fails with the first seed that breaks a law, and when a kind of fault was never met or the faults were too few.
 #include "swarm.h"
@@ -21,7 +21,7 @@ namespace longhaul::sim {
 namespace {
 
 struct Wanted {
-  std::uint64_t seeds = 300;
+  std::uint64_t seeds = 1000;
   std::uint64_t first = 1;
   double minutes = 0;
   bool replay = false;
@@ -132,6 +132,9 @@ bool take_options(int count, char** words) {
 }  // namespace longhaul::sim
 
 int main(int count, char** words) {
+  // For builds that are slow.
+  if (const char* seeds = std::getenv("LONGHAUL_SWARM_SEEDS"))
+    longhaul::sim::wanted.seeds = std::strtoull(seeds, nullptr, 10);
   testing::InitGoogleTest(&count, words);
   if (!longhaul::sim::take_options(count, words)) return longhaul::sim::usage();
   if (longhaul::sim::wanted.replay)
