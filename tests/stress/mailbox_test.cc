@@ -3,6 +3,7 @@
 #include "base/mailbox.h"
 
 #include <gtest/gtest.h>
+#include <poll.h>
 
 #include <atomic>
 #include <functional>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "ring/ring.h"
+#include "ring/wake.h"
 #include "stress/effort.h"
 
 namespace longhaul::stress {
@@ -192,6 +194,35 @@ TEST_P(MailboxStress, WakesFromManyThreads) {
   while (sum.load(std::memory_order_relaxed) < wakers * wakes) wait_for_mail(*poller);
   for (auto& thread : threads) thread.join();
   EXPECT_EQ(sum, wakers * wakes);
+}
+
+/// What was written before a wake is visible to whom it wakes, by the wake alone: there is no lock here to help.
+TEST(WakeStress, AWakeCarriesWhatWasWrittenBefore) {
+  const Watchdog watchdog("what a wake carries");
+  constexpr unsigned wakes = rounds(60'000U, 10'000U);
+  ring::WakeFlag flag;
+  unsigned written = 0;  // plain
+  std::atomic<unsigned> seen{0};
+  std::thread waker([&] {
+    Jitter jitter(9);
+    for (unsigned number = 1; number <= wakes; ++number) {
+      written = number;
+      flag.wake();
+      jitter.pause();
+      while (seen.load(std::memory_order_acquire) != number) std::this_thread::yield();
+    }
+  });
+  for (unsigned number = 1; number <= wakes; ++number) {
+    if (flag.fall_asleep()) {
+      pollfd slept{.fd = flag.fd(), .events = POLLIN, .revents = 0};
+      ::poll(&slept, 1, -1);
+      flag.drain();
+      flag.rise();
+    }
+    EXPECT_EQ(written, number);
+    seen.store(number, std::memory_order_release);
+  }
+  waker.join();
 }
 
 INSTANTIATE_TEST_SUITE_P(Pollers, MailboxStress, ::testing::Values(Kind::ring, Kind::poll),

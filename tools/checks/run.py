@@ -68,15 +68,17 @@ def meson_suites(kind, suites, wrapper=(), environment=None):
         return failure(f"tools/build {kind}, for the tests:\n{tail(output)}")
     result = Result()
     for suite in suites:
-        log = directory / "meson-logs/testlog.json"
-        log.unlink(missing_ok=True)
+        logs = directory / "meson-logs"  # testlog.json, or, with a wrapper, testlog-WRAPPER.json
+        for old in logs.glob("testlog*.json"):
+            old.unlink()
         command = ["meson", "test", "--no-rebuild", "-C", directory, "--suite", suite]
         if kind != "release":
             command += ["--timeout-multiplier", "5"]
         if wrapper:
             command += ["--wrapper", " ".join(wrapper)]
         status, output = call(command, env={**os.environ, **(environment or {})})
-        found = of_meson_log(log) if log.exists() and log.stat().st_size > 0 else Result()
+        log = next((each for each in logs.glob("testlog*.json") if each.stat().st_size > 0), None)
+        found = of_meson_log(log) if log else Result()
         if found.passed + found.failed + found.skipped == 0:
             found = failure(f"suite {suite}: no test ran:\n{tail(output)}")
         elif status != 0 and found.failed == 0:
