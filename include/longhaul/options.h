@@ -33,6 +33,7 @@ struct Options {
   double stall_after_s = 300;             ///< no byte of progress for so long while connected: give up (exit 7)
   double ticket_valid_s = 7 * 24 * 3600;  ///< listening side: a ticket expires so long after it was printed
   bool keep = false;                      ///< receiver that listens: serve transfer after transfer
+  bool file_events = false;               ///< sender: tell of each file that all of it is durable at the receiver
 };
 
 }  // namespace longhaul

@@ -63,11 +63,11 @@ struct Report {
 
 /// What happens while a transfer runs. Called from one thread of the session; must not block for long.
 struct Event {
-  enum class Type : std::uint8_t { ticket, start, progress, path_up, path_down, file_error, note, done };
+  enum class Type : std::uint8_t { ticket, start, progress, path_up, path_down, file_durable, file_error, note, done };
   Type type = Type::note;
-  std::string text;                      ///< in words, for every type; for `ticket` the ticket itself
-  std::string path;                      ///< path_*: the path's name; file_error: the file
-  Error error;                           ///< path_down, file_error
+  std::string text;  ///< in words, for every type; for `ticket` the ticket itself
+  std::string path;  ///< path_*: the path's name; file_error: the file; file_durable: its name below the target
+  Error error;       ///< path_down, file_error
   std::shared_ptr<const Report> report;  ///< start, progress, done
 };
 using Observer = std::function<void(const Event&)>;

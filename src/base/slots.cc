@@ -30,14 +30,14 @@ Slot::~Slot() {
   if (pool_ != nullptr) pool_->give_back(index_);
 }
 
-SlotPool::SlotPool(unsigned count, unsigned hot) : count_(count), hot_(hot == 0 ? count : hot) {
+SlotPool::SlotPool(unsigned count, unsigned hot, bool touch) : count_(count), hot_(hot == 0 ? count : hot) {
   LH_CHECK(count > 0 && hot_ <= count, "a pool of no slots, or of more hot ones than there are");
   free_.reserve(count);  // giving back never allocates
   for (unsigned index = count; index > 0; --index) free_.push_back(index - 1);
   void* arena = mmap(nullptr, count * slot_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (arena == MAP_FAILED) throw std::bad_alloc();
   // Touched now: the first frames must not pay for page faults, and a lack of memory shows at the start.
-  (void)madvise(arena, hot_ * slot_bytes, MADV_POPULATE_WRITE);
+  if (touch) (void)madvise(arena, hot_ * slot_bytes, MADV_POPULATE_WRITE);
   arena_ = static_cast<std::byte*>(arena);
 }
 

@@ -45,8 +45,8 @@ class Slot {
 class SlotPool {
  public:
   /// The first `hot` slots are touched now; the others cost memory only when so many are on loan at once. 0: all are
-  /// hot.
-  explicit SlotPool(unsigned count, unsigned hot = 0);
+  /// hot. `touch` false: none is touched before it is used (simulations of many short lives).
+  explicit SlotPool(unsigned count, unsigned hot = 0, bool touch = true);
   ~SlotPool();
   SlotPool(const SlotPool&) = delete;
   SlotPool& operator=(const SlotPool&) = delete;

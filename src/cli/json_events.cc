@@ -153,6 +153,8 @@ const char* name_of_type(Event::Type type) {
       return "path_up";
     case Event::Type::path_down:
       return "path_down";
+    case Event::Type::file_durable:
+      return "file_durable";
     case Event::Type::file_error:
       return "file_error";
     case Event::Type::note:
@@ -181,6 +183,7 @@ std::string event_json(const Event& event, double time_s) {
     return line_of(object);
   }
   if (about_path) object["name"] = words(event.path);
+  if (event.type == Event::Type::file_durable) put_name(object, "path", event.path);
   if (event.type == Event::Type::path_down) object["error"] = error_of(event.error);
   if (event.type != Event::Type::progress && !event.text.empty()) object["text"] = words(event.text);
   if (event.report != nullptr) put_progress(object, *event.report);

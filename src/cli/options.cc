@@ -155,6 +155,7 @@ Result<> read_common(const Line& line, Command& command) {
   command.json = line.flag("--json");
   command.quiet = line.flag("--quiet");
   command.verbose = line.flag("--verbose");
+  command.engine.file_events = command.json && command.verbose;
   command.to_stdout = line.flag("--stdout");
   command.engine.keep = line.flag("--keep");
   command.engine.direct = !line.flag("--no-direct");

@@ -113,6 +113,7 @@ void ProgressView::show(const Event& event) {
       if (verbose) say(fmt::format("{}: {}", event.path, event.error.text));
       return;
     case Event::Type::ticket:
+    case Event::Type::file_durable:  // asked for by programs only
     case Event::Type::done:
       return;
   }

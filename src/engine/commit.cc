@@ -270,6 +270,7 @@ void Commit::publish() {
     if (auto synced = disk_.sync_dir(dir); !synced) return events_.commit_failed(std::move(synced.error()));
   }
   for (Whole& whole : renamed) {
+    zone_.forget_journal(whole.file->landing_file);
     whole.file->landing_file.data.reset();
     whole.file->landing_file.journal.reset();
     events_.published(whole.file, whole.bundle);

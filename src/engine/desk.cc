@@ -141,8 +141,9 @@ Decision Desk::take_directory(const Entry& entry) {
       if (auto made = setup_.disk.make_dir(*parent, name, (entry.mode & 0777) | 0700); !made)
         return refuse(made.error().code,
                       "cannot make the directory " + printable(entry.path) + ": " + made.error().text);
-      decision.dirty = *parent;
     }
+    // One that is there may have been made by a run that was killed before it synced it.
+    if (!there || setup_.after_a_kill) decision.dirty = *parent;
   }
   setup_.counters.directories.fetch_add(1, std::memory_order_relaxed);
   if (auto logged = directories_->append({entry.path, entry.mode, entry.mtime_ns}); !logged)
@@ -152,6 +153,7 @@ Decision Desk::take_directory(const Entry& entry) {
 
 Decision Desk::take_symlink(const Entry& entry, const disk::DirPtr& parent, const std::string& name) {
   const auto there = setup_.disk.stat(parent, name);
+  if (!there && there.error().code != Code::not_found) return refuse(there.error().code, there.error().text);
   if (there && there->type == disk::FileType::directory)
     return refuse(Code::busy, printable(entry.path) +
                                   " is a symlink at the sender and a directory at the target; move that away first");
@@ -173,8 +175,10 @@ Decision Desk::take_symlink(const Entry& entry, const disk::DirPtr& parent, cons
   Result<> made = setup_.disk.make_symlink(entry.link_target, *zone, scratch);
   if (made) made = setup_.disk.set_link_mtime(*zone, scratch, entry.mtime_ns);
   if (made) made = setup_.disk.rename(*zone, scratch, parent, name);
-  if (!made)
+  if (!made) {
+    (void)setup_.disk.unlink(*zone, scratch);
     return refuse(made.error().code, "cannot make the symlink " + printable(entry.path) + ": " + made.error().text);
+  }
   decision.dirty = parent;
   return decision;
 }
@@ -194,6 +198,7 @@ void Desk::match_mode(const disk::DirPtr& parent, const std::string& name, const
 Decision Desk::take_file(std::uint64_t id, Entry entry, const disk::DirPtr& parent, const std::string& parent_path,
                          std::string name) {
   const auto there = setup_.disk.stat(parent, name);
+  if (!there && there.error().code != Code::not_found) return refuse(there.error().code, there.error().text);
   if (there && there->type == disk::FileType::directory)
     return refuse(Code::busy, printable(entry.path) +
                                   " is a file at the sender and a directory at the target; move that away first");

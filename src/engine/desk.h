@@ -51,7 +51,8 @@ class Desk {
     ReceiveCounters& counters;
     std::uint64_t chunk_bytes;
     bool direct;
-    std::string scratch_name;  ///< of the directory log
+    std::string scratch_name;   ///< of the directory log
+    bool after_a_kill = false;  ///< an earlier receiver may have left names that it never synced
   };
   explicit Desk(Setup setup) : setup_(std::move(setup)) {}
 

@@ -29,9 +29,9 @@ struct InChunk {
   std::shared_ptr<InFile> file;
   std::uint64_t index;
   FrameClaims claims;
-  std::atomic<std::uint32_t> attempt{0};  ///< of the last frame that came
-  std::atomic<std::uint64_t> bytes{0};    ///< content of the frames that are done
-  std::vector<std::byte> memory;          ///< sinks that are not directories: the content, until storage has written it
+  std::uint32_t attempt = 0;            ///< the latest of which a frame has come; guarded by the file's mutex
+  std::atomic<std::uint64_t> bytes{0};  ///< content of the frames that are done
+  std::vector<std::byte> memory;        ///< sinks that are not directories: the content, until storage has written it
   std::mutex memory_mutex;
 };
 
@@ -58,6 +58,7 @@ struct InFile {
   std::mutex mutex;
   bool source_gone = false;  ///< the sender could not read it again: what has landed is the last there will be
   unsigned restarts = 0;     ///< how often its landing file was lost
+  bool ended = false;        ///< its end has been told; the storage role only
   bool closed = false;       ///< no more writes: being published, or given up
   journal::LandingFile landing_file;
   std::map<std::uint64_t, std::shared_ptr<InChunk>> chunks;  ///< arriving or waiting for their commit

@@ -13,7 +13,8 @@ namespace {
 constexpr unsigned journalled_open_max = 64;  // large files at once: two descriptors each at the receiver
 constexpr unsigned batches_ahead = 4;
 constexpr std::size_t held_max = 2048;
-constexpr unsigned chunk_failures_max = 3;  // law 2
+constexpr unsigned chunk_failures_max = 3;               // law 2
+constexpr std::uint32_t attempts_per_restart = 1 << 16;  // no copy from before a restart has the number of one after it
 constexpr std::size_t errors_kept_max = 1000;
 constexpr std::uint64_t stream_window_chunks = 8;  // of a source that cannot be read again
 
@@ -165,9 +166,11 @@ void Planner::send_file(std::uint64_t id, Entry entry, const protocol::Verdict& 
 void Planner::received(std::uint32_t stream, const protocol::Chunks& list) {
   for (int i = 0; i < std::min(list.file_size(), list.chunk_size()); ++i) {
     const ChunkKey key{list.file(i), list.chunk(i)};
-    settle(stream, key);
+    const std::uint32_t attempt = i < list.attempt_size() ? list.attempt(i) : 0;
+    settle(stream, key, attempt);
     const auto at = in_flight_.find(key);
-    if (at == in_flight_.end() || at->second.received || at->second.stream != stream) continue;  // another copy counts
+    if (at == in_flight_.end() || at->second.received) continue;
+    if (at->second.stream != stream || at->second.task.attempt != attempt) continue;  // another copy counts
     progress_at_ = now_;
     at->second.received = true;
     if (const auto large = large_.find(key.first); large != large_.end()) {
@@ -178,10 +181,10 @@ void Planner::received(std::uint32_t stream, const protocol::Chunks& list) {
 }
 
 /// The stream has carried this copy to its end, whatever became of the chunk meanwhile.
-void Planner::settle(std::uint32_t stream, const ChunkKey& key) {
+void Planner::settle(std::uint32_t stream, const ChunkKey& key, std::uint32_t attempt) {
   const auto carried = carrying_.find(stream);
   if (carried == carrying_.end()) return;
-  const auto copy = carried->second.find(key);
+  const auto copy = carried->second.find({key.first, key.second, attempt});
   if (copy == carried->second.end()) return;
   scheduler_.answered(stream, copy->second, now_);
   carried->second.erase(copy);
@@ -190,7 +193,7 @@ void Planner::settle(std::uint32_t stream, const ChunkKey& key) {
 /// Workers drop what is left of a file that is given up: nobody will answer.
 void Planner::settle_file(std::uint64_t file) {
   for (auto& [stream, copies] : carrying_) {
-    for (auto copy = copies.lower_bound({file, 0}); copy != copies.end() && copy->first.first == file;) {
+    for (auto copy = copies.lower_bound({file, 0, 0}); copy != copies.end() && std::get<0>(copy->first) == file;) {
       scheduler_.answered(stream, copy->second, now_);
       copy = copies.erase(copy);
     }
@@ -220,14 +223,14 @@ void Planner::chunk_durable(const ChunkKey& key) {
   if (large.stream) large.stream->release_before(large.first_open * large.file->chunk_bytes);
   if (!large.end_told && !large.file->one_chunk) return tell_end_if_read(large);
   if (large.durable_count < large.chunks) return;
-  ++totals_.files;
+  file_durable(large.file->entry);
   forget_large(key.first);
 }
 
 void Planner::bundle_durable(const BundlePlan& bundle) {
   for (const auto& file : bundle.files) {
     if (!failed_.contains(file.id))
-      ++totals_.files;
+      file_durable(file.entry);
     else
       totals_.bytes -= std::min(totals_.bytes, file.entry.size);
   }
@@ -380,7 +383,7 @@ void Planner::tell_end_if_read(Large& large) {
   if (!whole) return source_failed(file.id, {setup_.feed->words(file.entry), std::move(error)});
   tell_file_end(file.id, file.entry.size, nullptr);
   if (large.durable_count == large.chunks) {
-    ++totals_.files;
+    file_durable(file.entry);
     forget_large(file.id);
   }
 }
@@ -391,6 +394,7 @@ void Planner::tell_file_end(std::uint64_t file, std::uint64_t size, const FileEr
   end.set_transfer(setup_.transfer);
   end.set_file(file);
   end.set_size(size);
+  if (const auto large = large_.find(file); large != large_.end()) end.set_restarts(large->second.restarts);
   if (failed != nullptr) {
     end.set_path(failed->path);
     end.set_state(protocol::FileEnd::FAILED);
@@ -459,7 +463,7 @@ ChunkTask Planner::cut(Large& large) {
   const std::uint64_t size = large.stream ? large.stream->available() : large.file->entry.size;
   task.extent.bytes = chunk_content_bytes(size, large.file->chunk_bytes, task.chunk);
   task.frame_bytes = frame_bytes_;
-  task.attempt = large.restarts;  // so that its end is looked at again
+  task.attempt = large.restarts * attempts_per_restart;  // more than 0: its end is looked at again
   if (large.stream) large.chunks = std::max(large.chunks, large.next_chunk);
   ++large.in_flight;
   return task;
@@ -529,8 +533,7 @@ void Planner::pump(Time now) {
     in_flight.stream = *stream;
     in_flight.received = false;
     if (task->attempt > 0) resent_bytes_ += task->extent.bytes;
-    settle(*stream, {task->file_id(), task->chunk});  // an earlier copy on the same stream
-    carrying_[*stream][{task->file_id(), task->chunk}] = task->extent.bytes;
+    carrying_[*stream][{task->file_id(), task->chunk, task->attempt}] = task->extent.bytes;
     scheduler_.assigned(*stream, task->extent.bytes, now);
     host_.assign(*stream, std::move(*task));
   }

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <unordered_map>
 #include <vector>
 
@@ -26,6 +27,8 @@ class PlannerHost {
   virtual ~PlannerHost() = default;
   virtual void tell(protocol::Message message) = 0;
   virtual void assign(std::uint32_t stream, ChunkTask task) = 0;
+  /// The receiver has answered for all of it. `path`: below the target.
+  virtual void file_durable(std::uint32_t transfer, const std::string& path) = 0;
   virtual void file_error(std::uint32_t transfer, FileError error) = 0;
 };
 
@@ -99,7 +102,7 @@ class Planner {
   std::optional<ChunkTask> next_large();
   bool chunk_ready(Large& large) const;
   ChunkTask cut(Large& large);
-  void settle(std::uint32_t stream, const ChunkKey& key);
+  void settle(std::uint32_t stream, const ChunkKey& key, std::uint32_t attempt);
   void settle_file(std::uint64_t file);
   void drop_in_flight(std::uint64_t file);
   void resend(InFlight& in_flight);
@@ -110,6 +113,10 @@ class Planner {
   void resolve(std::uint64_t entries) { resolved_ += entries; }
   void chunk_durable(const ChunkKey& key);
   void bundle_durable(const BundlePlan& bundle);
+  void file_durable(const Entry& entry) {
+    ++totals_.files;
+    host_.file_durable(setup_.transfer, entry.path);
+  }
   void record_error(const std::string& path, Error error);
   void refused(const Entry& entry, const protocol::Verdict& verdict);
   void check_stall(Time now);
@@ -146,8 +153,8 @@ class Planner {
   std::map<ChunkKey, InFlight> in_flight_;
   IntervalSet failed_;  ///< files that could not be sent whole
   paths::Scheduler scheduler_;
-  std::map<std::uint32_t, std::map<ChunkKey, std::uint64_t>>
-      carrying_;  ///< bytes of the copies on each stream, not answered
+  using Copy = std::tuple<std::uint64_t, std::uint64_t, std::uint32_t>;  ///< file, chunk, attempt
+  std::map<std::uint32_t, std::map<Copy, std::uint64_t>> carrying_;  ///< bytes of the copies on each stream, unanswered
 
   // figures
   Report totals_;

@@ -103,8 +103,7 @@ bool ReceiveStream::verify(const protocol::FrameHeader& header, const Slot& slot
 
 /// The chunk that the frame belongs to; null: not wanted any more, or `fail` has been called.
 std::shared_ptr<InChunk> ReceiveStream::find_chunk(IncomingTransfer& transfer, const protocol::FrameHeader& header) {
-  const bool same_file = chunk_ && chunk_files_ == transfer.files && chunk_->file->id == header.file;
-  const auto file = same_file ? chunk_->file : transfer.files->find(header.file);
+  const auto file = transfer.files->find(header.file);
   if (!file) {
     if (!transfer.files->was_announced(header.file))
       fail({Code::protocol, "the peer sent a frame of a file it never announced", 0});
@@ -129,9 +128,7 @@ std::shared_ptr<InChunk> ReceiveStream::find_chunk(IncomingTransfer& transfer, c
     fail({Code::protocol, "the peer cut a chunk of " + shown() + " in another way than before", 0});
     return nullptr;
   }
-  chunk->attempt.store(header.attempt, std::memory_order_relaxed);
-  chunk_ = chunk;
-  chunk_files_ = transfer.files;
+  chunk->attempt = std::max(chunk->attempt, header.attempt);
   return chunk;
 }
 
@@ -329,8 +326,13 @@ void ReceiveStream::write_done(InWrite& write) {
     bundled_file_done(write);
   } else if (write.result < 0) {
     write.chunk->claims.give_up(write.frame);
+    std::uint32_t attempt = 0;
+    {
+      const std::lock_guard lock(write.chunk->file->mutex);
+      attempt = write.chunk->attempt;
+    }
     write.transfer.events->chunk_failed(
-        write.chunk->file, write.chunk->index, write.chunk->attempt.load(std::memory_order_relaxed),
+        write.chunk->file, write.chunk->index, attempt,
         error_of_errno(static_cast<int>(-write.result), at_peer(write.chunk->file->entry.path)));
   } else {
     chunk_frame_done(write.transfer, write.chunk, write.frame, write.content_bytes);
@@ -364,6 +366,7 @@ void ReceiveStream::note_received(const protocol::FrameHeader& header) {
   list.set_transfer(header.transfer);
   list.add_file(header.file);
   list.add_chunk(header.chunk);
+  list.add_attempt(header.attempt);
 }
 
 void ReceiveStream::flush_received() {

@@ -74,8 +74,6 @@ class ReceiveStream {
   std::unique_ptr<wire::Channel> channel_;
   std::shared_ptr<StreamCounters> counters_;
   WorkerContext& context_;
-  std::shared_ptr<InChunk> chunk_;              // of the last frame: the next one is most likely its neighbour
-  std::shared_ptr<IncomingFiles> chunk_files_;  // and its transfer's files
   std::vector<std::unique_ptr<InWrite>> in_flight_;
   std::vector<std::unique_ptr<InWrite>> spare_;
   std::map<std::uint32_t, protocol::Chunks> received_;  // not yet told, by transfer

@@ -49,7 +49,7 @@ SessionCore::SessionCore(Kit kit, World& world, SessionSetup setup)
   const unsigned count = setup_.options.workers != 0 ? setup_.options.workers : std::min(cores, workers_max);
   for (unsigned i = 0; i < count; ++i) {
     workers_.push_back(static_cast<Worker*>(&world_.runner.start([&, i](Kit its) {
-      return std::make_unique<Worker>(std::move(its), i + 1, static_cast<StreamEvents&>(*this));
+      return std::make_unique<Worker>(std::move(its), i + 1, static_cast<StreamEvents&>(*this), setup_.touch_memory);
     })));
   }
 }
@@ -95,7 +95,9 @@ Result<> SessionCore::listen() {
     if (!root) return std::unexpected(root.error());
     auto zone = journal::LandingZone::open(*kit_.plain_disk, *root);
     if (!zone) return std::unexpected(zone.error());
-    tickets_ = TicketBook::open(*kit_.plain_disk, (*zone)->directory(), now_s);
+    auto tickets = TicketBook::open(*kit_.plain_disk, (*zone)->directory(), now_s);
+    if (!tickets) return std::unexpected(tickets.error());
+    tickets_ = std::move(*tickets);
   }
   auto addresses = setup_.options.listen;
   if (addresses.empty()) addresses.emplace_back("127.0.0.1");

@@ -30,6 +30,7 @@ struct SessionSetup {
   std::optional<security::Ticket> ticket;  ///< dialler: whom to dial
   std::string keep_in;                     ///< listener: target whose landing zone keeps the tickets
   bool reports_cpu = true;                 ///< false for the second end in one process
+  bool touch_memory = true;                ///< false in simulations: workers' slots cost nothing before they are used
 };
 
 class SessionCore final : public Role, private StreamEvents, private PlannerHost, private Admission {
@@ -193,6 +194,7 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   // PlannerHost
   void tell(protocol::Message message) override { control_.send(message); }
   void assign(std::uint32_t stream, ChunkTask task) override;
+  void file_durable(std::uint32_t transfer, const std::string& path) override;
   void file_error(std::uint32_t transfer, FileError error) override;
 
   // session_report.cc

@@ -12,7 +12,8 @@ namespace longhaul::engine {
 namespace {
 
 constexpr Time goodbye_time = 10 * second;
-constexpr unsigned sink_window_chunks = 8;  // memory of a receiver that writes in order: 8 chunks of 8 MiB
+constexpr Time come_back_time = 40 * second;  // 20 s until a dead control connection shows, and some dials
+constexpr unsigned sink_window_chunks = 8;    // memory of a receiver that writes in order: 8 chunks of 8 MiB
 
 std::string new_id(Random& random) {
   std::array<std::byte, 16> id{};
@@ -51,6 +52,10 @@ void SessionCore::assign(std::uint32_t stream, ChunkTask task) {
   const auto at = streams_.find(stream);
   if (at == streams_.end()) return;
   workers_[at->second.worker]->post([stream, task = std::move(task)](Worker& worker) { worker.assign(stream, task); });
+}
+
+void SessionCore::file_durable(std::uint32_t, const std::string& path) {
+  if (setup_.options.file_events) note(Event::Type::file_durable, {}, path);
 }
 
 void SessionCore::file_error(std::uint32_t, FileError error) {
@@ -377,8 +382,9 @@ void SessionCore::goodbye(const protocol::Goodbye& goodbye) {
 void SessionCore::finish_incoming(Time now) {
   for (auto at = incoming_.begin(); at != incoming_.end();) {
     Incoming& incoming = at->second;
-    const bool told = incoming.goodbye || incoming.error || incoming.again || now - incoming.ended_at > goodbye_time ||
-                      !control_.up();
+    // Without control the peer may not have heard of the end yet: it gets time to come back and hear it.
+    const Time patience = control_.up() ? goodbye_time : come_back_time;
+    const bool told = incoming.goodbye || incoming.error || incoming.again || now - incoming.ended_at > patience;
     if (incoming.phase != Phase::ending || !incoming.storage_closed || !told) {
       ++at;
       continue;

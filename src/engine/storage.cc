@@ -55,19 +55,24 @@ Storage::Storage(Kit kit, World& world, Setup setup)
 Storage::~Storage() = default;
 
 Result<> Storage::open(World& world) {
+  bool after_a_kill = false;
   if (const std::string target = setup_.sink->directory(); !target.empty()) {
     auto root = open_target(*kit_.plain_disk, target);
     if (!root) return std::unexpected(root.error());
     auto zone = journal::LandingZone::open(*kit_.plain_disk, *root);
     if (!zone) return std::unexpected(zone.error());
     zone_ = std::move(*zone);
+    auto logs = journal::list_logs(*kit_.plain_disk, zone_->directory());
+    if (!logs) return std::unexpected(logs.error());
+    after_a_kill = !logs->empty();
     auto manifest = journal::ManifestLog::open(*kit_.plain_disk, zone_->directory(), manifest_name_);
     if (!manifest) return std::unexpected(manifest.error());
     manifest_ = std::move(*manifest);
     commit_ = std::make_unique<Commit>(*kit_.disk, *zone_, *manifest_, static_cast<CommitEvents&>(*this));
   }
-  desk_ = std::make_unique<Desk>(Desk::Setup{*kit_.plain_disk, world.random, zone_.get(), *setup_.sink, *files_,
-                                             counters_, setup_.chunk_bytes, setup_.direct, "scratch." + setup_.id});
+  desk_ =
+      std::make_unique<Desk>(Desk::Setup{*kit_.plain_disk, world.random, zone_.get(), *setup_.sink, *files_, counters_,
+                                         setup_.chunk_bytes, setup_.direct, "scratch." + setup_.id, after_a_kill});
   return desk_->open();
 }
 
@@ -106,9 +111,10 @@ void Storage::file_end(const protocol::FileEnd& end) {
     if (!in_commit(*file)) drop_file(file);
     return;
   }
+  if (end.restarts() < file->restarts) return;  // of before its landing file was lost
   const bool known = file->entry.size_known;
-  if (file->landing == Landing::whole || final_sizes_.contains(file->id) || (known && end.size() != file->entry.size) ||
-      end.size() > protocol::file_bytes_max)
+  if (file->landing == Landing::whole || std::exchange(file->ended, true) ||
+      (known && end.size() != file->entry.size) || end.size() > protocol::file_bytes_max)
     return fail({Code::protocol, "the sender ended a file in a way that makes no sense", 0});
   if (!known) file->entry.size = end.size();  // workers read the size of all others
   final_sizes_[file->id] = end.size();
@@ -458,7 +464,7 @@ Time Storage::step_commit(Time now, bool flush) {
 void Storage::finish_transfer(Time now) {
   if (now < merge_again_) return;
   if (!std::exchange(directories_finished_, true)) {
-    if (zone_) zone_->sweep();  // takes directories out of others, which then get their times
+    if (zone_) zone_->sweep("scratch." + setup_.id);  // takes directories out of others, which then get their times
     if (auto finished = desk_->finish_directories(); !finished) return fail(std::move(finished.error()));
   }
   if (zone_) {

@@ -36,16 +36,22 @@ std::optional<TicketRecord> parse_line(const std::string& line) {
   return record;
 }
 
+std::unexpected<Error> fail_kept(std::string_view what, Error error) {
+  error.text = "cannot " + std::string(what) + " the tickets kept in the target's landing zone: " + error.text;
+  return std::unexpected(std::move(error));
+}
+
 }  // namespace
 
-TicketBook TicketBook::open(disk::Disk& disk, disk::DirPtr directory, std::int64_t now_s) {
+Result<TicketBook> TicketBook::open(disk::Disk& disk, disk::DirPtr directory, std::int64_t now_s) {
   TicketBook book;
   book.directory_ = std::move(directory);
   const auto file = disk.open_file(book.directory_, file_name, disk::Open::read, false);
-  if (!file) return book;
+  if (!file && file.error().code == Code::not_found) return book;
+  if (!file) return fail_kept("read", file.error());
   std::string text(file_bytes_max, '\0');
   const auto got = disk::read_now(disk, **file, 0, std::as_writable_bytes(std::span(text)));
-  if (!got) return book;
+  if (!got) return fail_kept("read", got.error());
   text.resize(*got);
   if (!text.starts_with(file_head)) return book;
   std::istringstream lines(text.substr(file_head.size()));
@@ -81,11 +87,13 @@ Result<> TicketBook::save(disk::Disk& disk) {
   const std::string scratch = std::string(file_name) + ".new";
   (void)disk.unlink(directory_, scratch);
   auto file = disk.open_file(directory_, scratch, disk::Open::create, false);
-  if (!file) return std::unexpected(file.error());
-  if (auto written = disk::write_now(disk, **file, 0, bytes_of(text)); !written) return written;
-  if (auto synced = disk::sync_now(disk, **file, true); !synced) return synced;
-  if (auto renamed = disk.rename(directory_, scratch, directory_, file_name); !renamed) return renamed;
-  return disk.sync_dir(directory_);
+  if (!file) return fail_kept("write", file.error());
+  Result<> done = disk::write_now(disk, **file, 0, bytes_of(text));
+  if (done) done = disk::sync_now(disk, **file, true);
+  if (done) done = disk.rename(directory_, scratch, directory_, file_name);
+  if (done) done = disk.sync_dir(directory_);
+  if (!done) return fail_kept("write", done.error());
+  return {};
 }
 
 }  // namespace longhaul::engine

@@ -27,8 +27,9 @@ class TicketBook {
  public:
   /// Kept in memory only.
   TicketBook() = default;
-  /// Reads `directory`/tickets when it is there; expired ones are left out. A damaged file counts as empty.
-  static TicketBook open(disk::Disk& disk, disk::DirPtr directory, std::int64_t now_s);
+  /// Reads `directory`/tickets when it is there; expired ones are left out. A damaged file counts as empty, one that
+  /// cannot be read does not: it may hold tickets that senders have.
+  static Result<TicketBook> open(disk::Disk& disk, disk::DirPtr directory, std::int64_t now_s);
 
   [[nodiscard]] TicketRecord* find(ConstBytes id);
   /// Port of the newest ticket, used or not: who holds an old one should find somebody to tell him so. 0: none.

@@ -18,9 +18,10 @@ constexpr Time paused_wait = 2 * millisecond;
 
 }  // namespace
 
-Worker::Worker(Kit kit, unsigned number, StreamEvents& events)
+Worker::Worker(Kit kit, unsigned number, StreamEvents& events, bool touch_memory)
     : mailbox_(kit.poller.get()),
-      context_{number, std::move(kit), SlotPool(slots_per_worker, slots_hot), events, {}, [this] { reap(); }} {
+      context_{number, std::move(kit),    SlotPool(slots_per_worker, slots_hot, touch_memory), events,
+               {},     [this] { reap(); }} {
   context_.kit.disk->register_memory(context_.slots.arena());
 }
 

@@ -82,7 +82,8 @@ struct WorkerContext {
 
 class Worker final : public Role {
  public:
-  Worker(Kit kit, unsigned number, StreamEvents& events);
+  /// `touch_memory`: see SessionSetup.
+  Worker(Kit kit, unsigned number, StreamEvents& events, bool touch_memory = true);
   ~Worker() override;
 
   /// Any thread: `mail` runs on the worker's thread before its next step.

@@ -307,10 +307,11 @@ Result<> LandingZone::publish(const LandingFile& file, const disk::DirPtr& paren
   const bool small = file.journal == nullptr;
   auto renamed = disk_.rename(file.zone, small ? new_of(file.name) : part_of(file.name), parent, name);
   if (!renamed) return fail_landing(file.path, std::move(renamed.error()));
-  if (small) return {};
-  auto removed = unlink_if_there(disk_, file.zone, journal_of(file.name));
-  if (!removed) return fail_landing(file.path, std::move(removed.error()));
   return {};
+}
+
+void LandingZone::forget_journal(const LandingFile& file) {
+  if (file.journal) (void)disk_.unlink(file.zone, journal_of(file.name));
 }
 
 Result<> LandingZone::drop(const LandingFile& file) {

@@ -80,14 +80,19 @@ class LandingZone {
   /// Root digest from the journal's records, read as a stream. `size`: final size. Errors: Code::corrupt when a node is
   /// missing.
   Result<Digest> root_digest(const LandingFile& file, std::uint64_t size);
-  /// Renames data to its final name and then removes the journal. Syncs nothing: the caller syncs both directories
-  /// (target first), for a group of files at once.
+  /// Renames data to its final name. Syncs nothing: the caller syncs both directories (target first), for a group of
+  /// files at once.
   Result<> publish(const LandingFile& file, const disk::DirPtr& parent, std::string_view name);
+  /// After both directories have been synced: before that, a crash may take the rename back, and the journal must still
+  /// be there to say what is durable. One that cannot be removed is swept later.
+  void forget_journal(const LandingFile& file);
   /// Removes an unfinished file and its journal.
   Result<> drop(const LandingFile& file);
-  /// Removes what killed receivers left behind and nobody locks (HASH.new; a journal or a part without the other) and,
-  /// when nothing is unfinished, the empty landing directories of mount points. At the end of a transfer.
-  void sweep();
+  /// Removes what killed receivers left behind and nobody locks (HASH.new; a journal or a part without the other;
+  /// scratch files) and, when nothing is unfinished, the empty landing directories of mount points. At the end of a
+  /// transfer.
+  /// `own_scratch`: how the scratch files of the transfer that ends begin.
+  void sweep(const std::string& own_scratch = {});
   /// Unfinished large files: for the words at the end of an interrupted run.
   [[nodiscard]] std::uint64_t unfinished_files();
 
@@ -108,6 +113,7 @@ class LandingZone {
   Result<bool> resume(LandingFile& file, const Entry& entry, bool direct);
   Result<> start(LandingFile& file, const Entry& entry, bool direct, Random& random);
   void sweep_name(const disk::DirPtr& landing, const std::string& name);
+  void sweep_scratch(const disk::DirPtr& in, const std::string& name, const std::string& own);
   void sweep_small(const disk::DirPtr& landing, const std::string& name);
   void sweep_large(const disk::DirPtr& landing, const std::string& hash);
 

@@ -1,7 +1,10 @@
 #include "journal/manifest.h"
 
+#include <algorithm>
+
 #include "base/bytes.h"
 #include "disk/blocking.h"
+#include "journal/journal_file.h"
 #include "journal/manifest_stream.h"
 
 namespace longhaul::journal {
@@ -27,7 +30,31 @@ Result<disk::FilePtr> open_locked(disk::Disk& disk, const disk::DirPtr& director
   }
 }
 
+Result<std::uint32_t> next_order(disk::Disk& disk, const disk::DirPtr& directory) {
+  auto logs = list_logs(disk, directory);
+  if (!logs) return std::unexpected(std::move(logs.error()));
+  return logs->empty() ? 1 : logs->back().order + 1;
+}
+
 }  // namespace
+
+Result<std::vector<LogName>> list_logs(disk::Disk& disk, const disk::DirPtr& directory) {
+  std::vector<LogName> logs;
+  std::vector<std::string> names;
+  auto listed = each_name(disk, directory, [&](const std::string& name) {
+    if (name.starts_with("manifest.") && name.ends_with(".log")) names.push_back(name);
+    return true;
+  });
+  if (!listed) return std::unexpected(std::move(listed.error()));
+  for (auto& name : names) {
+    auto reader = RecordReader::open(disk, directory, name, ManifestKind::log, manifest_header_bytes);
+    if (!reader && reader.error().code == Code::not_found) continue;
+    if (!reader) return std::unexpected(std::move(reader.error()));
+    logs.push_back({(*reader)->order(), std::move(name)});
+  }
+  std::ranges::sort(logs);
+  return logs;
+}
 
 Result<std::unique_ptr<ManifestLog>> ManifestLog::open(disk::Disk& disk, const disk::DirPtr& directory,
                                                        const std::string& name) {
@@ -46,8 +73,10 @@ Result<std::unique_ptr<ManifestLog>> ManifestLog::open(disk::Disk& disk, const d
   // What is behind the last whole record must not become part of a later one.
   Result<> done = disk.set_size(*log->file_, log->end_);
   if (done && !(*reader)->has_header()) {
+    const auto order = next_order(disk, directory);
+    if (!order) return std::unexpected(order.error());
     std::vector<std::byte> header;
-    encode_manifest_header(header);
+    encode_manifest_header(header, *order);
     done = disk::write_now(disk, *log->file_, 0, header);
     log->end_ = header.size();
   }

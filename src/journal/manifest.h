@@ -1,7 +1,7 @@
 // The manifest: published files with their digests. While a transfer runs it appends to its own log; at the end the log
 // is sorted by path bytes (external merge: bounded memory) and merged into the target's manifest (a newer record wins).
 //
-// Both files: header "LHMANIF1" | u32 version = 1 | u32 reserved | then records:
+// Both files: header "LHMANIF1" | u32 version = 1 | u32 order (logs: a later one says what is newer; else 0) | records:
 //   u32 record_bytes | u8 type (1 file, 2 end, 0 never) | 3 reserved | u32 path_bytes | u64 size | i64 mtime_ns |
 //   Digest root | path | u64 check = XXH3-64 of all before it
 // A sorted manifest ends with a record of type 2: no path, zeros, size = number of records before it.
@@ -54,6 +54,16 @@ class ManifestLog {
 Result<> read_manifest(disk::Disk& disk, const disk::DirPtr& directory, const std::string& name, bool is_log,
                        const std::function<bool(const ManifestRecord&)>& visit);
 
+/// The log of a transfer that runs, or of one whose receiver was killed.
+struct LogName {
+  std::uint32_t order = 0;
+  std::string name;
+  auto operator<=>(const LogName&) const = default;
+};
+/// The logs (manifest.*.log) in `directory`, in the order in which they were begun; those that go away meanwhile are
+/// left out. Errors: a log that cannot be read.
+Result<std::vector<LogName>> list_logs(disk::Disk& disk, const disk::DirPtr& directory);
+
 /// Sorts the log `log_name` and merges it into `directory`/manifest: written as a new file, synced, renamed, directory
 /// synced; then the log is removed. Holds an exclusive lock on `directory`/manifest.lock, so that two transfers that
 /// end at the same time follow each other; waiting for it is retried by the caller (Code::busy). Memory: at most
@@ -62,7 +72,7 @@ Result<> merge_manifest(disk::Disk& disk, const disk::DirPtr& directory, const s
                         std::size_t memory_bytes = 32 * 1024 * 1024);
 
 /// Merges the logs that killed receivers left behind (manifest.*.log that nobody locks). Before one's own log, so that
-/// what is newer wins. Errors: as merge_manifest.
+/// what is newer wins: of two left-over logs the one that was begun later. Errors: as merge_manifest.
 Result<> merge_left_over_logs(disk::Disk& disk, const disk::DirPtr& directory);
 
 }  // namespace longhaul::journal

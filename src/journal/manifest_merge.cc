@@ -185,15 +185,12 @@ Result<> merge_manifest(disk::Disk& disk, const disk::DirPtr& directory, const s
 }
 
 Result<> merge_left_over_logs(disk::Disk& disk, const disk::DirPtr& directory) {
-  std::vector<std::string> logs;
-  auto listed = each_name(disk, directory, [&](const std::string& name) {
-    if (name.starts_with("manifest.") && name.ends_with(".log")) logs.push_back(name);
-    return true;
-  });
-  if (!listed) return listed;
-  for (const auto& name : logs) {
+  auto logs = list_logs(disk, directory);
+  if (!logs) return std::unexpected(std::move(logs.error()));
+  for (const auto& [order, name] : *logs) {
     auto file = disk.open_file(directory, name, disk::Open::write, false);
-    if (!file) continue;  // merged by somebody else meanwhile
+    if (!file && file.error().code == Code::not_found) continue;  // merged by somebody else meanwhile
+    if (!file) return std::unexpected(std::move(file.error()));
     const auto locked = disk.try_lock(**file);
     if (!locked || !*locked) continue;
     if (auto merged = merge_manifest(disk, directory, name); !merged) return merged;

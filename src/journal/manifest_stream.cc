@@ -63,11 +63,12 @@ void encode_manifest_end(std::uint64_t records, std::vector<std::byte>& out) {
   encode(type_end, end, out);
 }
 
-void encode_manifest_header(std::vector<std::byte>& out) {
+void encode_manifest_header(std::vector<std::byte>& out, std::uint32_t order) {
   const std::size_t begin = out.size();
   out.resize(begin + manifest_header_bytes);
   std::memcpy(out.data() + begin, magic.data(), magic.size());
   store(out.data() + begin + 8, version);
+  store(out.data() + begin + 12, order);
 }
 
 Result<std::unique_ptr<RecordReader>> RecordReader::open(disk::Disk& disk, const disk::DirPtr& directory,
@@ -103,6 +104,7 @@ Result<> RecordReader::read_header() {
                             name_));
   }
   has_header_ = true;
+  order_ = load<std::uint32_t>(buffer_.data() + 12);
   begin_ += manifest_header_bytes;
   return {};
 }

@@ -36,6 +36,8 @@ class RecordReader {
   [[nodiscard]] std::uint64_t offset() const { return begin_offset_ + begin_; }
   /// There is a whole header.
   [[nodiscard]] bool has_header() const { return has_header_; }
+  /// Of a log: the place in the order in which logs were begun.
+  [[nodiscard]] std::uint32_t order() const { return order_; }
 
  private:
   RecordReader(disk::Disk& disk, disk::FilePtr file, std::string name, ManifestKind kind, std::size_t buffer_bytes)
@@ -55,6 +57,7 @@ class RecordReader {
   std::size_t end_ = 0;
   std::uint64_t begin_offset_ = 0;  // file offset of the buffer's first byte
   bool has_header_ = false;
+  std::uint32_t order_ = 0;
   bool ended_ = false;
   std::uint64_t records_ = 0;
   std::string last_path_;
@@ -82,7 +85,7 @@ class RecordWriter {
   std::uint64_t records_ = 0;
 };
 
-void encode_manifest_header(std::vector<std::byte>& out);
+void encode_manifest_header(std::vector<std::byte>& out, std::uint32_t order = 0);
 /// Closes a sorted manifest of `records` records.
 void encode_manifest_end(std::uint64_t records, std::vector<std::byte>& out);
 

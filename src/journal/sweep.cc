@@ -14,13 +14,20 @@ bool is_missing(disk::Disk& disk, const disk::DirPtr& directory, const std::stri
 
 }  // namespace
 
-void LandingZone::sweep() {
+void LandingZone::sweep(const std::string& own_scratch) {
   for (auto at = zones_.begin(); at != zones_.end();) {
     const auto& [device, zone] = *at;
-    (void)each_name(disk_, zone.landing, [&](const std::string& name) {
-      sweep_name(zone.landing, name);
+    const auto& landing = zone.landing;
+    (void)each_name(disk_, landing, [&](const std::string& name) {
+      sweep_name(landing, name);
+      sweep_scratch(landing, name, own_scratch);
       return true;
     });
+    if (device == root_device_)
+      (void)each_name(disk_, zone.zone, [&](const std::string& name) {
+        sweep_scratch(directory(), name, own_scratch);
+        return true;
+      });
     // The root's own landing zone stays. Others go when they are empty; the file system itself refuses when they are
     // not.
     const bool gone = device != root_device_ && disk_.remove_dir(zone.zone, "landing").has_value();
@@ -39,6 +46,27 @@ void LandingZone::sweep_name(const disk::DirPtr& landing, const std::string& nam
     const auto hash = name.substr(0, name.size() - std::string_view(".part").size());
     if (is_missing(disk_, landing, hash + ".journal")) sweep_large(landing, hash);
   }
+}
+
+/// scratch.ID and what begins so belongs to the receiver that holds the lock of manifest.ID.log for as long as it
+/// lives.
+void LandingZone::sweep_scratch(const disk::DirPtr& in, const std::string& name, const std::string& own) {
+  constexpr std::string_view prefix = "scratch.";
+  if (!name.starts_with(prefix)) return;
+  if (!own.empty() &&
+      name.starts_with(own)) {  // of this transfer, perhaps of an earlier life: its directory log is in use
+    if (name != own) (void)disk_.unlink(in, name);
+    return;
+  }
+  const std::string log =
+      "manifest." + name.substr(prefix.size(), name.find('.', prefix.size()) - prefix.size()) + ".log";
+  if (!is_missing(disk_, directory(), log)) {
+    auto file = disk_.open_file(directory(), log, disk::Open::read, false);
+    if (!file) return;
+    auto locked = disk_.try_lock(**file);
+    if (!locked || !*locked) return;
+  }
+  (void)disk_.unlink(in, name);
 }
 
 void LandingZone::sweep_small(const disk::DirPtr& landing, const std::string& name) {

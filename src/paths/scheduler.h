@@ -33,8 +33,12 @@ class Scheduler {
   struct Stream {
     std::uint64_t bytes_in_flight = 0;
     unsigned chunks_in_flight = 0;
-    double rate = 0;      ///< bytes per second while busy, smoothed
+    double bytes = 0;     ///< answered, older ones fading
+    double busy_s = 0;    ///< the time that it was busy with them, fading alike
     Time busy_since = 0;  ///< last answer or begin of business
+    [[nodiscard]] double rate() const;
+    /// Measured for so long that others may be told to wait for it.
+    [[nodiscard]] bool trusted() const;
   };
   [[nodiscard]] bool has_room(const Stream& stream, std::uint64_t bytes) const;
   [[nodiscard]] double arrival_s(const Stream& stream, std::uint64_t bytes) const;

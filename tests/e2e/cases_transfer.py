@@ -2,8 +2,10 @@
 
 import os
 import pathlib
+import stat
 
 import data
+from checks import same, verify
 from data import MIB
 from harness import case
 
@@ -26,15 +28,6 @@ def small_tree(t, name="source", files=300):
     data.copy_real_files(root / "real", files)
     data.make_oddities(root / "odd")
     return root
-
-
-def same(t, source, target):
-    words = data.difference(source, target)
-    t.check(not words, f"the target differs from the source: {words}")
-
-
-def verify(t, target, status=0):
-    return t.run("verify", "verify", "--json", target, status=status).done()
 
 
 def check_manifest(t, target, paths):
@@ -107,6 +100,22 @@ def second_run_skips(t):
     t.equal((done["files"], done["bytes"], done["skipped_files"]), (2, 5000 + 4097, files - 2), "third run")
     same(t, source, target)
     verify(t, target)
+
+
+@case()
+def durable_files_are_told(t):
+    """With --json --verbose the sender names each file once when it is durable; skipped files are not named."""
+    source, target = small_tree(t, files=50), t.directory / "target"
+    data.write_random(source / "large", 20 * MIB)
+    sender, receiver = t.transfer(f"{source}/", target, send_options=("--verbose",), receive_options=("--verbose",))
+    told = [data.name_in(event, "path") for event in sender.events("file_durable")]
+    files = [name for name, found in data.listing(source).items() if stat.S_ISREG(found.st_mode)]
+    t.equal(sorted(told), sorted(files), "files that the sender named")
+    t.equal(receiver.events("file_durable"), [], "files that the receiver named")
+    sender, _ = t.transfer(f"{source}/", target, send_options=("--verbose",))
+    t.equal(sender.events("file_durable"), [], "files that a run without work named")
+    sender, _ = t.transfer(f"{source}/", t.directory / "other")
+    t.equal(sender.events("file_durable"), [], "files that were named although nobody asked")
 
 
 @case()

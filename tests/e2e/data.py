@@ -139,6 +139,24 @@ def entry_difference(source, target, name, ours, theirs):
     return ""
 
 
+def name_in(event, key):
+    """A name of any bytes in a --json event."""
+    exact = event.get(key + "_bytes_hex")
+    return bytes.fromhex(exact) if exact else event[key].encode()
+
+
+def wrong_final_names(source, target):
+    """What stands at its final name in an unfinished target and is not whole, in words: law 1. Directories are finished last."""
+    ours, theirs, found = listing(source), listing(target), []
+    for name in sorted(theirs):
+        if name not in ours:
+            found.append(f"only at the target: {name!r}")
+        elif not stat.S_ISDIR(theirs[name].st_mode) or not stat.S_ISDIR(ours[name].st_mode):
+            words = entry_difference(os.fsencode(source), os.fsencode(target), name, ours[name], theirs[name])
+            found += [f"{name!r} is at its final name, but: {words}"] if words else []
+    return found
+
+
 def file_bytes(root):
     """(files, their bytes) below `root`."""
     sizes = [found.st_size for found in listing(root).values() if stat.S_ISREG(found.st_mode)]

@@ -1,5 +1,7 @@
 #include "sim_base.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <bit>
 #include <cstring>
@@ -32,7 +34,22 @@ void Trace::note(std::string_view what, std::uint64_t first, std::uint64_t secon
   for (const char letter : what) mix(static_cast<unsigned char>(letter));
   mix(first);
   mix(second);
+  Event& event = recent_.at(events_ % recent_.size());
+  event = {clock_.now(), {}, first, second};
+  what.copy(event.what.data(), event.what.size());
   if (listener) listener(clock_.now(), what, first, second);
+}
+
+std::vector<std::string> Trace::last_events() const {
+  std::vector<std::string> lines;
+  for (std::size_t i = 1; i <= recent_.size(); ++i) {
+    const Event& event = recent_.at((events_ + i) % recent_.size());
+    if (event.when == 0) continue;
+    const std::string_view what(event.what.data(), strnlen(event.what.data(), event.what.size()));
+    lines.push_back(fmt::format("{:12.6f} s  {:<16} {} {}", static_cast<double>(event.when) / second, what, event.first,
+                                event.second));
+  }
+  return lines;
 }
 
 }  // namespace longhaul::sim

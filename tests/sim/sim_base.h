@@ -1,11 +1,13 @@
 // What all simulated seams share: virtual time, one seed, one trace.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.h"
 
@@ -15,6 +17,7 @@ namespace longhaul::sim {
 class SimClock final : public Clock {
  public:
   Time now() override { return now_; }
+  [[nodiscard]] Time now() const { return now_; }
   std::int64_t wall_ns() override { return wall_at_start + now_; }
   void advance_to(Time time) { now_ = time > now_ ? time : now_; }
   void advance(Time by) { now_ += by; }
@@ -50,12 +53,21 @@ class Trace {
   void note(std::string_view what, std::uint64_t first = 0, std::uint64_t second = 0);
   [[nodiscard]] std::uint64_t hash() const { return hash_; }
   [[nodiscard]] std::uint64_t events() const { return events_; }
+  /// The last of them, in words: what led to a failure.
+  [[nodiscard]] std::vector<std::string> last_events() const;
   /// Called with every event: for printing a failing seed's story.
   std::function<void(Time, std::string_view what, std::uint64_t, std::uint64_t)> listener;
 
  private:
   void mix(std::uint64_t value);
+  struct Event {
+    Time when = 0;
+    std::array<char, 16> what{};
+    std::uint64_t first = 0;
+    std::uint64_t second = 0;
+  };
   SimClock& clock_;
+  std::array<Event, 64> recent_{};  // a ring
   std::uint64_t hash_ = 0x9e3779b97f4a7c15ULL;
   std::uint64_t events_ = 0;
 };

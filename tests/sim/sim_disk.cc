@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "disk/judge.h"
 #include "sim_disk_view.h"
 
 namespace longhaul::sim {
@@ -46,34 +47,48 @@ void SimDisk::submit(disk::Operation& operation) {
   flight.operation = &operation;
   const char* kind = is_sync ? "sync" : operation.kind == Kind::read ? "read" : "write";
   flight.fault = strike(kind, file.path(), operation.offset, operation.bytes);
-  flight.due = fs_.clock_.now();
-  if (!fs_.random_.one_in(4))
-    flight.due += static_cast<Time>(fs_.random_.below(static_cast<std::uint64_t>(fs_.delay_max)));
+  flight.due = fs_.clock_.now() + delay(operation);
   if (is_sync) flight.pages.assign(file.inode().dirty_pages.begin(), file.inode().dirty_pages.end());
+  operation.done_bytes = 0;
   if (operation.kind == Kind::write && flight.fault == 0 && fs_.random_.one_in(2)) {
-    operation.result = apply_write(operation);
+    operation.result = apply_write(operation, operation.bytes);
     flight.applied = true;
   }
   operation.queued = true;
   flights_.push_back(std::move(flight));
 }
 
+Time SimDisk::delay(const disk::Operation& operation) {
+  const bool is_sync =
+      operation.kind == disk::Operation::Kind::sync_data || operation.kind == disk::Operation::Kind::sync_file;
+  const Time at_least = is_sync ? fs_.sync_delay : 0;
+  if (fs_.random_.one_in(4)) return at_least;
+  return at_least + static_cast<Time>(fs_.random_.below(static_cast<std::uint64_t>(fs_.delay_max)));
+}
+
 disk::Operation* SimDisk::reap() {
-  const auto first = std::min_element(flights_.begin(), flights_.end(),
-                                      [](const Flight& a, const Flight& b) { return a.due < b.due; });
-  if (first == flights_.end() || first->due > fs_.clock_.now()) return nullptr;
-  Flight flight = std::move(*first);
-  flights_.erase(first);
-  complete(flight);
-  return flight.operation;
+  for (;;) {
+    const auto first = std::min_element(flights_.begin(), flights_.end(),
+                                        [](const Flight& a, const Flight& b) { return a.due < b.due; });
+    if (first == flights_.end() || first->due > fs_.clock_.now()) return nullptr;
+    if (!complete(*first)) {
+      first->due = fs_.clock_.now() + 1 + delay(*first->operation);
+      continue;
+    }
+    disk::Operation* operation = first->operation;
+    flights_.erase(first);
+    return operation;
+  }
 }
 
 disk::Operation* SimDisk::wait() {
-  if (flights_.empty()) return nullptr;
-  Time due = time_never;
-  for (const Flight& flight : flights_) due = std::min(due, flight.due);
-  fs_.clock_.advance_to(due);
-  return reap();
+  while (!flights_.empty()) {
+    Time due = time_never;
+    for (const Flight& flight : flights_) due = std::min(due, flight.due);
+    fs_.clock_.advance_to(due);
+    if (disk::Operation* operation = reap()) return operation;
+  }
+  return nullptr;
 }
 
 Time SimDisk::next_due(Time now) const {
@@ -84,54 +99,72 @@ Time SimDisk::next_due(Time now) const {
   return due;
 }
 
-void SimDisk::complete(Flight& flight) {
-  using Kind = disk::Operation::Kind;
+/// One call of the kernel, and what the engine's own judge makes of its answer. False: it has to be called again.
+bool SimDisk::complete(Flight& flight) {
   disk::Operation& operation = *flight.operation;
-  operation.queued = false;
-  switch (operation.kind) {
-    case Kind::read:
-      operation.result = flight.fault != 0 ? -flight.fault : apply_read(operation);
-      break;
-    case Kind::write:
-      if (flight.fault != 0) operation.result = -flight.fault;
-      if (flight.fault == 0 && !flight.applied) operation.result = apply_write(operation);
-      break;
-    case Kind::sync_data:
-    case Kind::sync_file:
-      operation.result = apply_sync(flight);
-      break;
+  const bool is_sync =
+      operation.kind == disk::Operation::Kind::sync_data || operation.kind == disk::Operation::Kind::sync_file;
+  while (!flight.applied) {
+    const std::uint32_t wanted = is_sync ? 0 : operation.bytes - operation.done_bytes;
+    const auto said = disk::judge(operation.kind, attempt(flight, wanted), wanted, operation.file->alignment());
+    operation.done_bytes += said.progress_bytes;
+    operation.result = said.error != 0 ? std::int64_t{said.error} : std::int64_t{operation.done_bytes};
+    if (said.verdict != disk::Verdict::retry && said.verdict != disk::Verdict::resubmit_rest) break;
+    if (fs_.hiccups) return false;
   }
+  operation.queued = false;
   fs_.trace_.note("done", static_cast<std::uint64_t>(operation.kind), static_cast<std::uint64_t>(operation.result));
+  return true;
 }
 
-std::int64_t SimDisk::apply_read(disk::Operation& operation) {
+/// What the kernel answers to a call for the next `bytes` of an operation.
+std::int64_t SimDisk::attempt(Flight& flight, std::uint32_t bytes) {
+  using Kind = disk::Operation::Kind;
+  const disk::Operation& operation = *flight.operation;
+  if (fs_.hiccups && fs_.random_.one_in(12)) return fs_.random_.one_in(2) ? -EINTR : -EAGAIN;
+  if (operation.kind == Kind::sync_data || operation.kind == Kind::sync_file) return apply_sync(flight);
+  if (flight.fault != 0) return -flight.fault;
+  const std::uint32_t blocks = bytes / operation.file->alignment();
+  if (fs_.hiccups && blocks > 1 && fs_.random_.one_in(8))
+    bytes = (1 + static_cast<std::uint32_t>(fs_.random_.below(blocks - 1))) * operation.file->alignment();
+  return operation.kind == Kind::read ? apply_read(operation, bytes) : apply_write(operation, bytes);
+}
+
+std::int64_t SimDisk::apply_read(const disk::Operation& operation, std::uint32_t bytes) {
   const Inode& inode = inode_of(*operation.file);
-  if (operation.offset >= inode.bytes.size()) return 0;
-  const std::size_t bytes = std::min<std::size_t>(operation.bytes, inode.bytes.size() - operation.offset);
-  std::memcpy(operation.data, inode.bytes.data() + operation.offset, bytes);
-  return static_cast<std::int64_t>(bytes);
+  const std::uint64_t from = operation.offset + operation.done_bytes;
+  if (from >= inode.bytes.size()) return 0;
+  bytes = static_cast<std::uint32_t>(std::min<std::uint64_t>(bytes, inode.bytes.size() - from));
+  std::memcpy(operation.data + operation.done_bytes, inode.bytes.data() + from, bytes);
+  return bytes;
 }
 
-std::int64_t SimDisk::apply_write(disk::Operation& operation) {
+std::int64_t SimDisk::apply_write(const disk::Operation& operation, std::uint32_t bytes) {
   if (!static_cast<SimFile&>(*operation.file).writable()) return -EBADF;
   Inode& inode = inode_of(*operation.file);
-  if (operation.bytes == 0) return 0;
-  const std::uint64_t end = operation.offset + operation.bytes;
+  if (bytes == 0) return 0;
+  const std::uint64_t from = operation.offset + operation.done_bytes;
+  const std::uint64_t end = from + bytes;
   if (const int error = grow(inode, end); error != 0) return -error;
-  std::memcpy(inode.bytes.data() + operation.offset, operation.data, operation.bytes);
-  for (std::uint64_t page = operation.offset / SimFileSystem::page_bytes; page <= (end - 1) / SimFileSystem::page_bytes;
-       ++page) {
+  std::memcpy(inode.bytes.data() + from, operation.data + operation.done_bytes, bytes);
+  for (std::uint64_t page = from / SimFileSystem::page_bytes; page <= (end - 1) / SimFileSystem::page_bytes; ++page)
     inode.dirty_pages.insert(page);
-  }
   inode.cached.mtime_ns = fs_.clock_.wall_ns();
   fs_.touch(inode);
-  return operation.bytes;
+  if (fs_.watcher != nullptr) fs_.watcher->written(inode, from, bytes);
+  return bytes;
 }
 
 std::int64_t SimDisk::apply_sync(const Flight& flight) {
   Inode& inode = inode_of(*flight.operation->file);
   if (flight.fault != 0) {
-    for (const std::uint64_t page : flight.pages) inode.dirty_pages.erase(page);
+    std::vector<std::uint64_t> written;
+    for (const std::uint64_t page : flight.pages) {
+      if (page * SimFileSystem::page_bytes < inode.durable_bytes.size() && fs_.random_.one_in(2))
+        written.push_back(page);
+      inode.dirty_pages.erase(page);
+    }
+    fs_.write_back(inode, written);
     return -flight.fault;
   }
   fs_.sync_pages(inode, flight.pages, flight.operation->kind == disk::Operation::Kind::sync_file);
@@ -156,8 +189,11 @@ Result<> SimDisk::set_size(disk::OpenFile& file, std::uint64_t bytes) {
        ++page) {
     inode.dirty_pages.insert(page);
   }
+  const std::uint64_t before = inode.bytes.size();
   inode.bytes.resize(bytes);
   fs_.touch(inode);
+  if (fs_.watcher != nullptr && before != bytes)
+    fs_.watcher->written(inode, std::min(before, bytes), std::max(before, bytes) - std::min(before, bytes));
   return {};
 }
 
@@ -192,6 +228,7 @@ Result<> SimDisk::sync_dir(const disk::DirPtr& dir) {
 Result<> SimDisk::change(Inode& inode, std::string_view operation, std::string_view path) {
   if (const int error = strike(operation, path); error != 0) return fail_errno(error, words(operation, path));
   fs_.touch(inode);
+  if (fs_.watcher != nullptr) fs_.watcher->metadata_set(inode);
   return {};
 }
 

@@ -44,6 +44,7 @@ struct NameChange {
 struct Metadata {
   std::uint32_t mode = 0;
   std::int64_t mtime_ns = 0;
+  bool operator==(const Metadata&) const = default;
 };
 
 struct Inode {
@@ -55,6 +56,9 @@ struct Inode {
   std::int64_t ctime_ns = 0;
   std::uint32_t links = 1;
   std::string link_target;
+  // the name that it was given last, for telling about it
+  std::weak_ptr<Inode> named_in;
+  std::string last_name;
   // files
   std::vector<std::byte> bytes;
   std::vector<std::byte> durable_bytes;
@@ -74,6 +78,17 @@ struct FaultPoint {
   std::string_view path;       ///< as it was given to the call (data operations: when the file was opened)
   std::uint64_t offset = 0;
   std::uint64_t bytes = 0;
+};
+
+/// Hears what is done to a file system, right after it was done. For a checker.
+class FileWatcher {
+ public:
+  virtual ~FileWatcher() = default;
+  /// It has a new name: made, or renamed to.
+  virtual void named(const std::string& path, const Inode& inode) = 0;
+  /// Its content was written, cut or grown between `offset` and `offset + bytes`.
+  virtual void written(const Inode& inode, std::uint64_t offset, std::uint64_t bytes) = 0;
+  virtual void metadata_set(const Inode& inode) = 0;
 };
 
 /// One path's content, for comparing trees.
@@ -99,9 +114,12 @@ class SimFileSystem {
   std::uint64_t capacity_bytes = 0;    ///< 0: no limit
   std::uint32_t direct_alignment = 0;  ///< 0: O_DIRECT is not offered
   bool permissions = true;             ///< false: as root, mode bits refuse nothing
+  Time sync_delay = 0;                 ///< of every data sync, on top
+  bool hiccups = false;  ///< the kernel is interrupted (EINTR, EAGAIN) and does less than it was asked, now and then
   /// Returns an errno for an operation that shall fail, 0 to let it pass. A failed sync also forgets which pages were
-  /// dirty, as Linux does: they stay readable and are never written.
+  /// dirty, as Linux does: they stay readable; some have been written, the others never will be.
   std::function<int(const FaultPoint&)> fault;
+  FileWatcher* watcher = nullptr;
 
   /// A Disk for one thread of `process`.
   std::unique_ptr<disk::Disk> make_disk(std::string process);
@@ -120,6 +138,20 @@ class SimFileSystem {
   /// Everything beneath `path`, with paths relative to it, without what lies beneath a name `except`.
   [[nodiscard]] Tree tree(std::string_view path, std::string_view except = {}) const;
   [[nodiscard]] std::uint64_t used_bytes() const;
+  /// Every name beneath `path`, with paths relative to it, without what lies beneath a name `except`.
+  void for_each(std::string_view path, std::string_view except,
+                const std::function<void(const std::string& path, const Inode& inode)>& visit) const;
+  /// Null when there is no such name.
+  [[nodiscard]] std::shared_ptr<const Inode> look(std::string_view path) const { return find(path); }
+  /// A loss of power now would not take the name, nor those of the directories above it.
+  [[nodiscard]] bool name_survives(std::string_view path) const;
+  /// And would change nothing about it: content, metadata.
+  [[nodiscard]] bool survives(std::string_view path) const;
+  [[nodiscard]] static std::string path_of(const Inode& inode);
+  /// What somebody who is no part of the test's transfer writes: a new version of an existing file, durable at once.
+  void rewrite(std::string_view path, std::span<const std::byte> bytes, std::int64_t mtime_ns);
+  /// One bit of a file turns, on the medium and in the cache.
+  void rot(std::string_view path, std::uint64_t bit);
 
   /// The earliest completion after `now`, over all disks.
   [[nodiscard]] Time next_due(Time now) const;
@@ -127,10 +159,11 @@ class SimFileSystem {
  private:
   friend class SimDisk;
   InodePtr make_inode(disk::FileType type, std::uint32_t mode, std::uint64_t device);
-  void add_name(Inode& dir, std::string_view name, const InodePtr& inode, std::uint64_t* sequence = nullptr);
+  void add_name(const InodePtr& dir, std::string_view name, const InodePtr& inode, std::uint64_t* sequence = nullptr);
   void remove_name(Inode& dir, std::string_view name, std::uint64_t needs = 0);
   static void sync_names(Inode& dir);
-  void sync_pages(Inode& file, const std::vector<std::uint64_t>& pages, bool metadata_too) const;
+  static void write_back(Inode& file, const std::vector<std::uint64_t>& pages);
+  static void sync_pages(Inode& file, const std::vector<std::uint64_t>& pages, bool metadata_too);
   void crash_names();
   void crash_file(Inode& file);
   void count_links();

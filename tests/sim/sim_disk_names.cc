@@ -113,7 +113,7 @@ Result<disk::FilePtr> SimDisk::open_file(const disk::DirPtr& base, std::string_v
   if (error != 0) return fail_errno(error, words("open", path));
   if (place->inode == nullptr) {
     place->inode = fs_.make_inode(disk::FileType::file, 0600, place->dir->device);
-    fs_.add_name(*place->dir, place->name, place->inode);
+    fs_.add_name(place->dir, place->name, place->inode);
   }
   const std::uint32_t alignment = direct && fs_.direct_alignment != 0 ? fs_.direct_alignment : 1;
   return std::make_shared<SimFile>(place->inode, std::string(path), alignment, how != disk::Open::read);
@@ -124,7 +124,7 @@ Result<> SimDisk::make_dir(const disk::DirPtr& base, std::string_view name, std:
   if (!place) return std::unexpected(std::move(place.error()));
   if (place->inode != nullptr) return fail_errno(EEXIST, words("make_dir", name));
   if (place->dir->links == 0) return fail_errno(ENOENT, words("make_dir", name));
-  fs_.add_name(*place->dir, place->name, fs_.make_inode(disk::FileType::directory, mode, place->dir->device));
+  fs_.add_name(place->dir, place->name, fs_.make_inode(disk::FileType::directory, mode, place->dir->device));
   return {};
 }
 
@@ -134,7 +134,7 @@ Result<> SimDisk::make_symlink(const std::string& target, const disk::DirPtr& ba
   if (place->inode != nullptr) return fail_errno(EEXIST, words("make_symlink", name));
   const auto link = fs_.make_inode(disk::FileType::symlink, 0777, place->dir->device);
   link->link_target = target;
-  fs_.add_name(*place->dir, place->name, link);
+  fs_.add_name(place->dir, place->name, link);
   return {};
 }
 
@@ -190,7 +190,7 @@ Result<> SimDisk::rename(const disk::DirPtr& from_base, std::string_view from, c
   if (error != 0) return fail_errno(error, words("rename", to));
   if (source->inode == target->inode) return {};
   std::uint64_t sequence = 0;
-  fs_.add_name(*target->dir, target->name, source->inode, &sequence);
+  fs_.add_name(target->dir, target->name, source->inode, &sequence);
   fs_.remove_name(*source->dir, source->name, sequence);
   fs_.touch(*source->inode);
   return {};

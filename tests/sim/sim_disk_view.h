@@ -102,10 +102,12 @@ class SimDisk final : public disk::Disk {
   };
 
   int strike(std::string_view operation, std::string_view path, std::uint64_t offset = 0, std::uint64_t bytes = 0);
-  void complete(Flight& flight);
-  std::int64_t apply_read(disk::Operation& operation);
-  std::int64_t apply_write(disk::Operation& operation);
+  bool complete(Flight& flight);
+  std::int64_t attempt(Flight& flight, std::uint32_t bytes);
+  std::int64_t apply_read(const disk::Operation& operation, std::uint32_t bytes);
+  std::int64_t apply_write(const disk::Operation& operation, std::uint32_t bytes);
   std::int64_t apply_sync(const Flight& flight);
+  Time delay(const disk::Operation& operation);
   int grow(Inode& inode, std::uint64_t bytes);
   Result<Place> walk(const disk::DirPtr& base, std::string_view path, std::string_view operation);
   Result<Place> walk_existing(const disk::DirPtr& base, std::string_view path, std::string_view operation);

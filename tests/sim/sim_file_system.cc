@@ -9,17 +9,19 @@
 namespace longhaul::sim {
 namespace {
 
+constexpr std::size_t sector_bytes = 512;
+
 std::string join(std::string_view base, std::string_view name) {
   return base.empty() ? std::string(name) : std::string(base) + "/" + std::string(name);
 }
 
-void collect(const Inode& dir, const std::string& base, std::string_view except, Tree& out) {
+void visit_names(const Inode& dir, const std::string& base, std::string_view except,
+                 const std::function<void(const std::string&, const Inode&)>& visit) {
   for (const auto& [name, entry] : dir.names) {
     if (name == except) continue;
-    const Inode& inode = *entry.inode;
     const std::string path = join(base, name);
-    out[path] = {inode.type, inode.cached.mode, inode.cached.mtime_ns, inode.link_target, inode.bytes};
-    if (inode.type == disk::FileType::directory) collect(inode, path, except, out);
+    visit(path, *entry.inode);
+    if (entry.inode->type == disk::FileType::directory) visit_names(*entry.inode, path, except, visit);
   }
 }
 
@@ -54,7 +56,11 @@ void SimFileSystem::touch(Inode& inode) {
   inode.ctime_ns = std::max(inode.ctime_ns + 1, clock_.wall_ns());
 }
 
-void SimFileSystem::add_name(Inode& dir, std::string_view name, const InodePtr& inode, std::uint64_t* sequence) {
+void SimFileSystem::add_name(const InodePtr& in, std::string_view name, const InodePtr& inode,
+                             std::uint64_t* sequence) {
+  Inode& dir = *in;
+  inode->named_in = in;
+  inode->last_name = name;
   const Name entry{inode, 1 + (random_.draw() >> 2)};
   if (const auto old = dir.names.find(name); old != dir.names.end()) old->second.inode->links = 0;
   inode->links = 1;
@@ -63,6 +69,7 @@ void SimFileSystem::add_name(Inode& dir, std::string_view name, const InodePtr& 
   if (sequence != nullptr) *sequence = dir.unsynced.back().sequence;
   dir.cached.mtime_ns = clock_.wall_ns();
   touch(dir);
+  if (watcher != nullptr) watcher->named(path_of(*inode), *inode);
 }
 
 void SimFileSystem::remove_name(Inode& dir, std::string_view name, std::uint64_t needs) {
@@ -88,15 +95,20 @@ void SimFileSystem::release_locks(const std::string& process) {
   }
 }
 
-void SimFileSystem::sync_pages(Inode& file, const std::vector<std::uint64_t>& pages, bool metadata_too) const {
-  file.durable_bytes.resize(file.bytes.size());
+/// Pages of the cache reach the medium, as far as the file is that long there.
+void SimFileSystem::write_back(Inode& file, const std::vector<std::uint64_t>& pages) {
+  const std::size_t size = std::min(file.bytes.size(), file.durable_bytes.size());
   for (const std::uint64_t page : pages) {
     const std::size_t begin = page * page_bytes;
     file.dirty_pages.erase(page);
-    if (begin >= file.bytes.size()) continue;
-    std::memcpy(file.durable_bytes.data() + begin, file.bytes.data() + begin,
-                std::min(page_bytes, file.bytes.size() - begin));
+    if (begin >= size) continue;
+    std::memcpy(file.durable_bytes.data() + begin, file.bytes.data() + begin, std::min(page_bytes, size - begin));
   }
+}
+
+void SimFileSystem::sync_pages(Inode& file, const std::vector<std::uint64_t>& pages, bool metadata_too) {
+  file.durable_bytes.resize(file.bytes.size());
+  write_back(file, pages);
   if (metadata_too) file.durable = file.cached;
 }
 
@@ -151,8 +163,12 @@ void SimFileSystem::crash_file(Inode& file) {
   for (const std::uint64_t page : file.dirty_pages) {
     const std::size_t begin = page * page_bytes;
     const std::size_t end = std::min({begin + page_bytes, file.bytes.size(), size});
-    if (begin >= end || random_.one_in(2)) continue;
-    std::memcpy(file.durable_bytes.data() + begin, file.bytes.data() + begin, end - begin);
+    if (begin >= end) continue;
+    // Lost, written, or torn: sectors of it in any combination.
+    const std::uint64_t sectors = random_.below(4) == 0 ? random_.draw() : random_.one_in(2) ? ~std::uint64_t{0} : 0;
+    for (std::size_t at = begin; at < end; at += sector_bytes)
+      if ((sectors >> ((at - begin) / sector_bytes) & 1U) != 0)
+        std::memcpy(file.durable_bytes.data() + at, file.bytes.data() + at, std::min(sector_bytes, end - at));
   }
   file.durable_bytes.resize(size);
   file.bytes = file.durable_bytes;
@@ -200,7 +216,7 @@ void SimFileSystem::put_file(std::string_view path, std::span<const std::byte> b
   file->bytes.assign(bytes.begin(), bytes.end());
   file->durable_bytes = file->bytes;
   file->cached = file->durable = {mode, mtime_ns};
-  add_name(*parent, name, file);
+  add_name(parent, name, file);
   sync_names(*parent);
 }
 
@@ -208,7 +224,7 @@ void SimFileSystem::put_dir(std::string_view path) {
   if (find(path) != nullptr) return;
   std::string name;
   const auto parent = parent_for_put(path, name);
-  add_name(*parent, name, make_inode(disk::FileType::directory, 0755, parent->device));
+  add_name(parent, name, make_inode(disk::FileType::directory, 0755, parent->device));
   sync_names(*parent);
 }
 
@@ -217,7 +233,7 @@ void SimFileSystem::put_symlink(std::string_view path, std::string target) {
   const auto parent = parent_for_put(path, name);
   const auto link = make_inode(disk::FileType::symlink, 0777, parent->device);
   link->link_target = std::move(target);
-  add_name(*parent, name, link);
+  add_name(parent, name, link);
   sync_names(*parent);
 }
 
@@ -234,8 +250,73 @@ std::optional<std::vector<std::byte>> SimFileSystem::content(std::string_view pa
 
 Tree SimFileSystem::tree(std::string_view path, std::string_view except) const {
   Tree out;
-  if (const auto dir = find(path); dir != nullptr) collect(*dir, "", except, out);
+  for_each(path, except, [&](const std::string& name, const Inode& inode) {
+    out[name] = {inode.type, inode.cached.mode, inode.cached.mtime_ns, inode.link_target, inode.bytes};
+  });
   return out;
+}
+
+void SimFileSystem::for_each(std::string_view path, std::string_view except,
+                             const std::function<void(const std::string& path, const Inode& inode)>& visit) const {
+  if (const auto dir = find(path); dir != nullptr) visit_names(*dir, "", except, visit);
+}
+
+bool SimFileSystem::name_survives(std::string_view path) const {
+  InodePtr at = root_;
+  while (!path.empty()) {
+    const auto slash = path.find('/');
+    const auto name = path.substr(0, slash);
+    path = slash == std::string_view::npos ? std::string_view{} : path.substr(slash + 1);
+    const auto here = at->names.find(name);
+    const auto there = at->durable_names.find(name);
+    if (here == at->names.end() || there == at->durable_names.end()) return false;
+    if (here->second.inode != there->second.inode) return false;
+    for (const NameChange& change : at->unsynced)
+      if (change.name == name) return false;
+    at = here->second.inode;
+  }
+  return true;
+}
+
+bool SimFileSystem::survives(std::string_view path) const {
+  if (!name_survives(path)) return false;
+  const auto at = find(path);
+  const bool content = at->type != disk::FileType::file ||
+                       (at->bytes.size() == at->durable_bytes.size() &&
+                        std::memcmp(at->bytes.data(), at->durable_bytes.data(), at->bytes.size()) == 0);
+  return content && at->cached == at->durable;
+}
+
+std::string SimFileSystem::path_of(const Inode& inode) {
+  std::string path;
+  const Inode* at = &inode;
+  for (InodePtr in = at->named_in.lock(); in != nullptr; in = at->named_in.lock()) {
+    path = path.empty() ? at->last_name : join(at->last_name, path);
+    at = in.get();
+  }
+  return path;
+}
+
+void SimFileSystem::rewrite(std::string_view path, std::span<const std::byte> bytes, std::int64_t mtime_ns) {
+  const auto file = find(path);
+  LH_CHECK(file != nullptr && file->type == disk::FileType::file, "a rewrite of something that is no file");
+  file->bytes.assign(bytes.begin(), bytes.end());
+  file->durable_bytes = file->bytes;
+  file->dirty_pages.clear();
+  file->cached.mtime_ns = file->durable.mtime_ns = mtime_ns;
+  touch(*file);
+  trace_.note("rewrite", bytes.size());
+}
+
+void SimFileSystem::rot(std::string_view path, std::uint64_t bit) {
+  const auto file = find(path);
+  if (file == nullptr || file->bytes.empty()) return;
+  const auto turn = [bit](std::vector<std::byte>& bytes) {
+    if (const std::uint64_t at = bit / 8; at < bytes.size()) bytes[at] ^= std::byte(1U << (bit % 8));
+  };
+  turn(file->bytes);
+  turn(file->durable_bytes);
+  trace_.note("rot", bit);
 }
 
 std::uint64_t SimFileSystem::used_bytes() const {

@@ -11,16 +11,11 @@ constexpr std::size_t segment_bytes_max = 64 * 1024;
 
 // --- paths ------------------------------------------------------------------------------------------------------
 
-SimNetwork::PathState& SimNetwork::between(const std::string& a, const std::string& b) {
+PathState& SimNetwork::between(const std::string& a, const std::string& b) {
   const auto key = a < b ? std::pair(a, b) : std::pair(b, a);
   const auto [at, added] = paths_.try_emplace(key);
   if (added) at->second.path = default_path;
   return at->second;
-}
-
-const SimNetwork::PathState& SimNetwork::between(const End& end) const {
-  const auto& [a, b] = std::minmax(end.local.host, end.remote.host);
-  return paths_.at({a, b});
 }
 
 std::vector<EndPtr> SimNetwork::ends_between(const std::string& a, const std::string& b) {
@@ -75,18 +70,35 @@ void SimNetwork::heal(const std::string& host_a, const std::string& host_b) {
   trace_.note("heal");
 }
 
+bool SimNetwork::break_one(const std::string& host_a, const std::string& host_b) {
+  std::vector<EndPtr> open;
+  for (const auto& end : ends_between(host_a, host_b))
+    if (!end->closed && !end->peer.expired()) open.push_back(end);
+  if (open.empty()) return false;
+  const EndPtr end = open[random_.below(open.size())];
+  const EndPtr peer = end->peer.lock();
+  const Time now = clock_.now();
+  // What each end has sent may have come in part: the rest is lost with the connection.
+  for (const EndPtr& each : {end, peer}) {
+    std::erase_if(each->in, [&](const Segment& segment) { return effective(*each, segment.arrives) > now; });
+    fail_at(*each, each == end ? now : now + end->path->path.delay, ECONNRESET);
+  }
+  trace_.note("break");
+  return true;
+}
+
 std::uint64_t SimNetwork::bytes_between(const std::string& host_a, const std::string& host_b) {
   return between(host_a, host_b).bytes;
 }
 
 /// When something really comes to pass at `end` that is due at `when`.
 Time SimNetwork::effective(const End& end, Time when) const {
-  return when > between(end).silent_since ? time_never : when;
+  return when > end.path->silent_since ? time_never : when;
 }
 
 /// When an end with something unanswered gives up, if its peer stays silent.
 Time SimNetwork::gives_up_at(const End& end) const {
-  const auto& path = between(end);
+  const PathState& path = *end.path;
   if (end.answered_at > path.silent_since) return end.dialled_at + user_timeout;
   const auto peer = end.peer.lock();
   if (peer == nullptr) return time_never;
@@ -137,6 +149,7 @@ EndPtr SimNetwork::dial(const std::string& process, const std::string& local_hos
   const Time now = clock_.now();
   const Time answer = now + 2 * path.path.delay;
   auto near = std::make_shared<End>();
+  near->path = &path;
   near->process = process;
   near->local = {local_host, next_port_++};
   near->remote = remote;
@@ -151,6 +164,7 @@ EndPtr SimNetwork::dial(const std::string& process, const std::string& local_hos
     return near;
   }
   auto far = std::make_shared<End>();
+  far->path = &path;
   far->process = listener->second.process;
   far->local = remote;
   far->remote = near->local;
@@ -185,7 +199,7 @@ void SimNetwork::close(End& end) {
   const auto peer = end.peer.lock();
   if (peer == nullptr) return;
   const Time now = clock_.now();
-  const Time told = now + between(end).path.delay;
+  const Time told = now + end.path->path.delay;
   const bool unread = !end.in.empty() && effective(end, end.in.front().arrives) <= now;
   if (unread) fail_at(*peer, told, ECONNRESET);
   peer->peer_closed_at =
@@ -197,7 +211,7 @@ void SimNetwork::stop_listening(const std::string& address) {
   if (listener == listening_.end()) return;
   for (const auto& end : listener->second.waiting) {
     end->closed = true;
-    if (const auto peer = end->peer.lock()) fail_at(*peer, clock_.now() + between(*end).path.delay, ECONNRESET);
+    if (const auto peer = end->peer.lock()) fail_at(*peer, clock_.now() + end->path->path.delay, ECONNRESET);
   }
   listening_.erase(listener);
 }
@@ -210,7 +224,7 @@ void SimNetwork::kill(const std::string& process, Death death) {
     const auto peer = end->peer.lock();
     if (peer == nullptr) continue;
     if (death == Death::reset) {
-      fail_at(*peer, clock_.now() + between(*end).path.delay, ECONNRESET);
+      fail_at(*peer, clock_.now() + end->path->path.delay, ECONNRESET);
     } else {
       std::erase_if(peer->in, [&](const Segment& segment) { return segment.departs > clock_.now(); });
     }
@@ -260,7 +274,7 @@ wire::Transfer SimNetwork::write(End& end, std::span<const std::byte> from) {
 }
 
 void SimNetwork::send(End& end, End& peer, std::span<const std::byte> bytes) {
-  auto& path = between(end.local.host, end.remote.host);
+  PathState& path = *end.path;
   path.bytes += bytes.size();
   end.bytes_sent += bytes.size();
   peer.bytes_in += bytes.size();
@@ -275,6 +289,8 @@ void SimNetwork::send(End& end, End& peer, std::span<const std::byte> bytes) {
       free_at += static_cast<Time>(piece.size() * static_cast<std::uint64_t>(second) / path.path.bytes_per_s);
     }
     segment.arrives = free_at + path.path.delay;
+    if (path.path.jitter != 0)
+      segment.arrives += static_cast<Time>(random_.below(static_cast<std::uint64_t>(path.path.jitter)));
     if (!peer.in.empty()) segment.arrives = std::max(segment.arrives, peer.in.back().arrives);
     segment.bytes.assign(piece.begin(), piece.end());
     peer.in.push_back(std::move(segment));
@@ -284,7 +300,7 @@ void SimNetwork::send(End& end, End& peer, std::span<const std::byte> bytes) {
 
 wire::Health SimNetwork::health(const End& end) const {
   wire::Health health;
-  const auto& path = between(end);
+  const PathState& path = *end.path;
   health.rtt_us = static_cast<std::uint64_t>(2 * path.path.delay / 1000);
   health.bytes_acked = end.bytes_sent;
   const auto peer = end.peer.lock();

@@ -20,6 +20,7 @@ namespace longhaul::sim {
 struct Path {
   Time delay = 0;                 ///< one way
   std::uint64_t bytes_per_s = 0;  ///< 0: no limit
+  Time jitter = 0;  ///< up to so much more for each segment: what two connections carry arrives in any order
 };
 
 /// How a process goes away.
@@ -37,14 +38,24 @@ struct Segment {
   std::size_t read = 0;
 };
 
+/// What lies between two hosts.
+struct PathState {
+  Path path;
+  bool is_cut = false;
+  Time silent_since = time_never;
+  std::map<std::string, Time> free_at;  ///< by sending host: when its direction has room for the next byte
+  std::uint64_t bytes = 0;
+};
+
 /// One end of a connection.
 struct End {
   std::string process;
   wire::HostPort local;
   wire::HostPort remote;
   std::weak_ptr<End> peer;
-  bool closed = false;     ///< its owner let go of it, or was killed
-  bool host_gone = false;  ///< killed in silence: hears nothing, says nothing
+  PathState* path = nullptr;  ///< what lies between
+  bool closed = false;        ///< its owner let go of it, or was killed
+  bool host_gone = false;     ///< killed in silence: hears nothing, says nothing
   Time dialled_at = 0;
   Time answered_at = 0;  ///< the dial's outcome is known: connected, or failed
   Time connected_at = time_never;
@@ -71,6 +82,8 @@ class SimNetwork {
   /// Nothing arrives any more, and nobody is told, until heal(): then what is on the way arrives.
   void silence(const std::string& host_a, const std::string& host_b);
   void heal(const std::string& host_a, const std::string& host_b);
+  /// Resets one connection between the two, chosen at random; the path stays. False: there is none.
+  bool break_one(const std::string& host_a, const std::string& host_b);
   /// Ends all connections and listeners of `process`; call it before its objects are destroyed.
   void kill(const std::string& process, Death death);
 
@@ -86,13 +99,6 @@ class SimNetwork {
   friend class SimWire;
   friend class SimConnection;
   friend class SimListener;
-  struct PathState {
-    Path path;
-    bool is_cut = false;
-    Time silent_since = time_never;
-    std::map<std::string, Time> free_at;  // by sending host: when its direction has room for the next byte
-    std::uint64_t bytes = 0;
-  };
   struct Listening {
     std::string process;
     const void* owner = nullptr;
@@ -100,7 +106,6 @@ class SimNetwork {
   };
 
   PathState& between(const std::string& a, const std::string& b);
-  const PathState& between(const End& end) const;
   std::vector<EndPtr> ends_between(const std::string& a, const std::string& b);
   [[nodiscard]] Time effective(const End& end, Time when) const;
   [[nodiscard]] Time gives_up_at(const End& end) const;

@@ -46,6 +46,7 @@ class SimWorld {
   SimWorld& operator=(const SimWorld&) = delete;
 
   [[nodiscard]] SimClock& clock() { return clock_; }
+  [[nodiscard]] const SimClock& clock() const { return clock_; }
   [[nodiscard]] SimRandom& random() { return random_; }  ///< for the code under test
   [[nodiscard]] SimNetwork& network() { return network_; }
   [[nodiscard]] Trace& trace() { return trace_; }

@@ -14,8 +14,8 @@ namespace {
 TEST(Transfer, ATreeCrossesTwoPaths) {
   for_seeds(2, [](std::uint64_t seed) {
     TransferWorld world(seed);
-    world.start_receiver();
-    world.start_sender();
+    EXPECT_TRUE(world.start_receiver()) << world.start_problem;
+    EXPECT_TRUE(world.start_sender()) << world.start_problem;
     ASSERT_TRUE(world.run_to_end(60 * second));
     world.check_complete();
     EXPECT_EQ(world.sent->report.bytes, world.tree_bytes());
@@ -28,11 +28,11 @@ TEST(Transfer, ATreeCrossesTwoPaths) {
 TEST(Transfer, TheSameSeedGivesTheSameTrace) {
   const auto hash_of_run = [](std::uint64_t seed) {
     TransferWorld world(seed, {.small_files = 20, .large_chunks = 2});
-    world.start_receiver();
-    world.start_sender();
+    EXPECT_TRUE(world.start_receiver()) << world.start_problem;
+    EXPECT_TRUE(world.start_sender()) << world.start_problem;
     world.run_to_bytes(world.draw(world.tree_bytes()));
     world.crash_receiver();
-    world.start_receiver();
+    EXPECT_TRUE(world.start_receiver()) << world.start_problem;
     EXPECT_TRUE(world.run_to_end());
     return world.world.hash();
   };
@@ -42,12 +42,12 @@ TEST(Transfer, TheSameSeedGivesTheSameTrace) {
 TEST(Transfer, AReceiverThatLosesPowerGoesOn) {
   for_seeds(3, [](std::uint64_t seed) {
     TransferWorld world(seed);
-    world.start_receiver();
-    world.start_sender();
+    EXPECT_TRUE(world.start_receiver()) << world.start_problem;
+    EXPECT_TRUE(world.start_sender()) << world.start_problem;
     world.run_to_bytes(world.draw(world.tree_bytes() * 21 / 20));
     world.crash_receiver();
     world.run_for(static_cast<Time>(world.draw(40)) * second);
-    world.start_receiver();
+    EXPECT_TRUE(world.start_receiver()) << world.start_problem;
     ASSERT_TRUE(world.run_to_end());
     world.check_complete();
     EXPECT_LE(world.witness.content_bytes(), world.tree_bytes() + world.resent_bytes_max());
@@ -57,12 +57,12 @@ TEST(Transfer, AReceiverThatLosesPowerGoesOn) {
 TEST(Transfer, ASenderThatIsRunAgainContinues) {
   for_seeds(3, [](std::uint64_t seed) {
     TransferWorld world(seed);
-    world.start_receiver();
-    world.start_sender();
+    EXPECT_TRUE(world.start_receiver()) << world.start_problem;
+    EXPECT_TRUE(world.start_sender()) << world.start_problem;
     world.run_to_bytes(world.draw(world.tree_bytes() * 21 / 20));
     world.draw(2) == 0 ? world.crash_sender() : world.kill_sender();
     world.run_for(static_cast<Time>(world.draw(40)) * second);
-    world.start_sender();
+    EXPECT_TRUE(world.start_sender()) << world.start_problem;
     ASSERT_TRUE(world.run_to_end());
     world.check_complete();
     EXPECT_LE(world.witness.content_bytes(), world.tree_bytes() + world.resent_bytes_max());
@@ -72,8 +72,8 @@ TEST(Transfer, ASenderThatIsRunAgainContinues) {
 TEST(Transfer, BothEndsMayDieAgainAndAgain) {
   for_seeds(3, [](std::uint64_t seed) {
     TransferWorld world(seed);
-    world.start_receiver();
-    world.start_sender();
+    EXPECT_TRUE(world.start_receiver()) << world.start_problem;
+    EXPECT_TRUE(world.start_sender()) << world.start_problem;
     const std::uint64_t rounds = 2 + world.draw(4);
     for (std::uint64_t round = 0; round < rounds && !world.done(); ++round) {
       world.run_to_bytes(world.witness.content_bytes() + world.draw(world.tree_bytes() / rounds));
@@ -94,8 +94,8 @@ TEST(Transfer, BothEndsMayDieAgainAndAgain) {
 TEST(Transfer, APathMayBeCutAndComeBack) {
   for_seeds(2, [](std::uint64_t seed) {
     TransferWorld world(seed);
-    world.start_receiver();
-    world.start_sender();
+    EXPECT_TRUE(world.start_receiver()) << world.start_problem;
+    EXPECT_TRUE(world.start_sender()) << world.start_problem;
     auto& network = world.world.network();
     for (int round = 0; round < 3 && !world.done(); ++round) {
       world.run_to_bytes(world.witness.content_bytes() + world.draw(world.tree_bytes() / 3));
@@ -123,8 +123,8 @@ TEST(Transfer, FlippedBitsNeverLand) {
       ++flips;
       bytes[random.below(bytes.size())] ^= std::byte{1};
     };
-    world.start_receiver();
-    world.start_sender();
+    EXPECT_TRUE(world.start_receiver()) << world.start_problem;
+    EXPECT_TRUE(world.start_sender()) << world.start_problem;
     ASSERT_TRUE(world.run_to_end(300 * second));
     world.check_complete();
     EXPECT_TRUE(world.sent->ok);
@@ -150,13 +150,13 @@ TEST(Transfer, ASyncThatFailsOnceIsNeverTrusted) {
       failed = true;
       return EIO;
     };
-    world.start_receiver();
-    world.start_sender();
+    EXPECT_TRUE(world.start_receiver()) << world.start_problem;
+    EXPECT_TRUE(world.start_sender()) << world.start_problem;
     world.run_to_bytes(world.tree_bytes() / 2 + world.draw(world.tree_bytes()));
     const bool again = !world.done() && world.draw(2) == 0;
     if (again) {
       world.crash_receiver();
-      world.start_receiver();
+      EXPECT_TRUE(world.start_receiver()) << world.start_problem;
     }
     ASSERT_TRUE(world.run_to_end());
     world.check_complete();
@@ -169,8 +169,8 @@ TEST(Transfer, AFullTargetIsSaidAtBothEnds) {
     TransferWorld world(seed);
     auto& files = world.world.file_system("receiver");
     files.capacity_bytes = files.used_bytes() + 4096 + world.draw(world.tree_bytes() * 9 / 10);
-    world.start_receiver();
-    world.start_sender();
+    EXPECT_TRUE(world.start_receiver()) << world.start_problem;
+    EXPECT_TRUE(world.start_sender()) << world.start_problem;
     ASSERT_TRUE(world.run_to_end(300 * second));
     EXPECT_FALSE(world.sent->ok);
     EXPECT_EQ(world.sent->error.code, Code::no_space) << world.sent->error.text;
@@ -182,8 +182,8 @@ TEST(Transfer, AFullTargetIsSaidAtBothEnds) {
     files.capacity_bytes = 0;
     world.world.kill("sender");
     world.world.kill("receiver");
-    world.start_receiver();
-    world.start_sender();
+    EXPECT_TRUE(world.start_receiver()) << world.start_problem;
+    EXPECT_TRUE(world.start_sender()) << world.start_problem;
     ASSERT_TRUE(world.run_to_end());
     world.check_complete();
   });

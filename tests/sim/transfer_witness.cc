@@ -17,6 +17,7 @@ void Witness::begin_session(const std::string& session) {
   bundles_.clear();
   failed_.clear();
   answered_.clear();
+  frames_.clear();
 }
 
 void Witness::heard(const protocol::Message& message, std::uint32_t sequence) {
@@ -25,10 +26,32 @@ void Witness::heard(const protocol::Message& message, std::uint32_t sequence) {
   if (listener) listener("sender", message);
   if (message.has_open_transfer()) chunk_bytes_ = message.open_transfer().chunk_bytes();
   if (message.has_file_end() && message.file_end().state() == protocol::FileEnd::FAILED)
-    failed_.insert(message.file_end().file());
+    void_promises(message.file_end().file(), true);
   if (!message.has_announce()) return;
   std::uint64_t id = message.announce().first();
-  for (const auto& entry : message.announce().entries()) files_[id++] = {entry.path(), entry.size(), chunk_bytes_};
+  for (const auto& entry : message.announce().entries()) {
+    files_[id++] = {entry.path(), entry.size(), chunk_bytes_};
+    take_identity(entry);
+  }
+}
+
+/// One end has told the other that what landed of this file counts for nothing.
+void Witness::void_promises(std::uint64_t file, bool for_good) {
+  if (for_good) failed_.insert(file);
+  const std::string& path = files_[file].path;
+  promised_.erase(path);
+  if (promises != nullptr) promises->promise_void(path);
+}
+
+/// Another version of the source: what was promised of the one before counts for nothing.
+void Witness::take_identity(const protocol::Entry& entry) {
+  const std::array<std::uint64_t, 3> identity{entry.size(), static_cast<std::uint64_t>(entry.mtime_ns()),
+                                              static_cast<std::uint64_t>(entry.ctime_ns())};
+  const auto [at, first] = identities_.emplace(entry.path(), identity);
+  if (first || at->second == identity) return;
+  at->second = identity;
+  promised_.erase(entry.path());
+  if (promises != nullptr) promises->promise_void(entry.path());
 }
 
 void Witness::said(const protocol::Message& message, std::uint32_t sequence) {
@@ -42,7 +65,7 @@ void Witness::said(const protocol::Message& message, std::uint32_t sequence) {
     for (const auto& verdict : message.verdicts().verdicts()) take_verdict(id++, verdict);
   }
   if (message.has_file_failed()) {
-    promised_.erase(files_[message.file_failed().file()].path);
+    void_promises(message.file_failed().file(), !message.file_failed().restart());
     std::erase_if(answered_, [&](const auto& key) { return key.first == message.file_failed().file(); });
   }
   if (!message.has_durable()) return;
@@ -84,9 +107,11 @@ void Witness::take_durable(std::uint64_t file, std::uint64_t chunk) {
 
 void Witness::promise(const std::string& path, Extent extent) {
   if (promised_[path].insert(extent).second) durable_bytes_ += extent.bytes;
+  if (promises != nullptr) promises->promised(path, extent.offset, extent.bytes);
 }
 
 void Witness::frame(const protocol::FrameHeader& header, std::span<const std::byte> payload) {
+  if (!frames_.insert({header.file, header.chunk, header.frame_index}).second) ++frames_again_;
   if ((header.flags & protocol::flag_bundle) == 0) {
     content_bytes_ += header.raw_bytes;
     return;

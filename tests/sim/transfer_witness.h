@@ -2,6 +2,7 @@
 // `durable`. It knows the protocol, not the engine.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -17,6 +18,15 @@
 
 namespace longhaul::sim {
 
+/// Hears of each promise as it leaves the receiver.
+class PromiseListener {
+ public:
+  virtual ~PromiseListener() = default;
+  virtual void promised(const std::string& path, std::uint64_t offset, std::uint64_t bytes) = 0;
+  /// The receiver has said that what landed of this file is lost: its promises are void.
+  virtual void promise_void(const std::string& path) = 0;
+};
+
 /// What the receiver has promised, over all its lives.
 class Witness {
  public:
@@ -25,8 +35,6 @@ class Witness {
     std::uint64_t bytes = 0;
     auto operator<=>(const Extent&) const = default;
   };
-  /// Parts of each target path that were answered `durable`; a whole file is one extent {0, size}.
-  [[nodiscard]] const std::map<std::string, std::set<Extent>>& promised() const { return promised_; }
   /// File bytes that have come in frames, copies included.
   [[nodiscard]] std::uint64_t content_bytes() const { return content_bytes_; }
   /// File bytes answered `durable`.
@@ -36,6 +44,10 @@ class Witness {
 
   /// Called with every message, for the story of a failing seed.
   std::function<void(const char* who, const protocol::Message& message)> listener;
+
+  PromiseListener* promises = nullptr;
+  /// Frames that came a second time in one session.
+  [[nodiscard]] std::uint64_t frames_again() const { return frames_again_; }
 
   void heard(const protocol::Message& message, std::uint32_t sequence);
   void said(const protocol::Message& message, std::uint32_t sequence);
@@ -48,6 +60,8 @@ class Witness {
     std::uint64_t chunk_bytes = 0;
   };
   void begin_session(const std::string& session);
+  void void_promises(std::uint64_t file, bool for_good);
+  void take_identity(const protocol::Entry& entry);
   void take_verdict(std::uint64_t id, const protocol::Verdict& verdict);
   void take_durable(std::uint64_t file, std::uint64_t chunk);
   void promise(const std::string& path, Extent extent);
@@ -60,7 +74,10 @@ class Witness {
   std::map<std::uint64_t, std::set<std::uint64_t>> bundles_;
   std::set<std::uint64_t> failed_;
   std::set<std::pair<std::uint64_t, std::uint64_t>> answered_;
-  std::map<std::string, std::set<Extent>> promised_;
+  std::map<std::string, std::set<Extent>> promised_;  ///< by target path; a whole file is one extent {0, size}
+  std::map<std::string, std::array<std::uint64_t, 3>> identities_;  ///< size, mtime, ctime as announced last
+  std::set<std::array<std::uint64_t, 3>> frames_;                   ///< of this session: file, chunk, frame
+  std::uint64_t frames_again_ = 0;
   std::uint64_t content_bytes_ = 0;
   std::uint64_t durable_bytes_ = 0;
   std::vector<std::string> complaints_;

@@ -7,19 +7,35 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "edited_wire.h"
 #include "engine/runtime.h"
 #include "engine/session_core.h"
+#include "laws.h"
 #include "longhaul/transfer.h"
+#include "protocol/bounds.h"
 #include "sim_world.h"
 #include "transfer_witness.h"
 
 namespace longhaul::sim {
 
-/// What a test's world is made of, besides its seed.
+/// The source tree of a test.
 struct TreeShape {
-  unsigned small_files = 40;
+  unsigned small_files = 40;       ///< some of them empty, some in chunks of their own
+  unsigned chunk_files = 0;        ///< each in one chunk of its own
   std::uint64_t large_chunks = 3;  ///< of the one large file; 0: none
+};
+
+/// What a world is made of, besides its seed.
+struct WorldPlan {
+  std::vector<Path> paths;  ///< at least two
+  unsigned workers = 1;
+  unsigned streams = 1;
+  std::uint64_t chunk_bytes = protocol::node_bytes;
+  std::uint32_t source_alignment = 0;  ///< 0: no O_DIRECT
+  std::uint32_t target_alignment = 0;
+  TreeShape tree;
 };
 
 class TransferWorld {
@@ -27,10 +43,16 @@ class TransferWorld {
   static constexpr const char* target = "target";
   static constexpr const char* source = "src";
 
+  /// Two paths, and the rest drawn from the seed.
   explicit TransferWorld(std::uint64_t seed, TreeShape shape = {});
+  TransferWorld(std::uint64_t seed, WorldPlan plan);
 
-  void start_receiver();
-  void start_sender();
+  /// False: it could not start, and says why in `start_problem`.
+  bool start_receiver();
+  bool start_sender();
+  std::string start_problem;
+  /// What starts next are new commands: the sender takes the ticket that the receiver then prints.
+  void new_commands() { ticket_.clear(); }
   /// Runs until so many file bytes have come in frames, over all lives, and then a little further: a random moment.
   void run_to_bytes(std::uint64_t content_bytes);
   void run_for(Time time);
@@ -43,6 +65,9 @@ class TransferWorld {
   void kill_receiver();
   void kill_sender();
 
+  /// A source file gets other content of its own size, and another mtime or (`secretly`) the same.
+  void rewrite_source(const std::string& path, bool secretly);
+
   /// Every file at its final name is whole and right; everything promised is there; nothing was written elsewhere.
   void check_laws();
   /// The target equals the source, both ends say so, nothing is left in the landing zone.
@@ -52,29 +77,40 @@ class TransferWorld {
 
   [[nodiscard]] std::uint64_t draw(std::uint64_t below) { return random_.below(below); }
   [[nodiscard]] std::uint64_t tree_bytes() const { return tree_bytes_; }
+  [[nodiscard]] const std::vector<std::string>& source_files() const { return source_files_; }
   [[nodiscard]] bool done() const;
+  /// A sender that came back after the receiver was done heard that its ticket has been used, or found nobody any more:
+  /// that is an end, too.
+  [[nodiscard]] bool ended_well() const;
+  [[nodiscard]] const WorldPlan& plan() const { return plan_; }
+  [[nodiscard]] static std::string sender_host(std::size_t path) { return "10." + std::to_string(path) + ".0.1"; }
+  [[nodiscard]] static std::string receiver_host(std::size_t path) { return "10." + std::to_string(path) + ".0.2"; }
+  [[nodiscard]] SimFileSystem& source_file_system() { return world.file_system("sender"); }
+  [[nodiscard]] SimFileSystem& target_file_system() { return world.file_system("receiver"); }
+  [[nodiscard]] const std::string& ticket() const { return ticket_; }
 
   SimWorld world;
+  Laws laws;
   Witness witness;
-  WitnessedWire::Damage damage;  ///< of what the receiver reads
+  WitnessedWire::Damage damage;  ///< of what the receiver reads; set before it starts
+  EditedWire::Edit edit;         ///< of what the sender says; set before it starts
   std::optional<Outcome> sent;
   std::optional<Outcome> received;
 
  private:
   struct Life;
   void tell_story();
-  void make_tree(const TreeShape& shape);
+  void make_tree();
+  void add_source_file(const std::string& path, std::uint64_t bytes);
   std::shared_ptr<Life> start(const std::string& name, const std::string& host, engine::SessionSetup setup);
   void count_loss();
-  void check_promises(const Tree& landed);
-  [[nodiscard]] bool ended_well() const;
 
   SimRandom random_;
+  WorldPlan plan_;
+  std::vector<std::string> source_files_;  ///< relative to `source`
   std::uint64_t tree_bytes_ = 0;
   std::uint64_t lost_bytes_ = 0;  // that had come and were not durable at interruptions
-  unsigned workers_ = 1;
-  unsigned streams_ = 1;
-  bool late_ = false;  // the receiver was started again after the sender had heard that all was done
+  Time sent_at_ = 0;              // when the sender ended
   std::string ticket_;
   std::weak_ptr<Life> receiver_;
   std::weak_ptr<Life> sender_;

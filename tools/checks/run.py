@@ -2,9 +2,9 @@
 """Builds Longhaul and checks everything about it: the steps behind tools/test.
 
 Fast tier: build, format, lint, clang-tidy on what has changed (without its analyzer), unit tests, stress on real threads,
-simulation, fuzz targets (short), the end-to-end suite, the same in short as a non-root user, unit tests and simulation under
-ASan + UBSan.
---full: clang-tidy with the analyzer on everything, the end-to-end suite in full, ThreadSanitizer as well.
+simulation, fuzz targets (short), the end-to-end suite, the same in short as a non-root user, power cuts on real file systems (as
+root), unit tests and simulation under ASan + UBSan.
+--full: clang-tidy with the analyzer on everything, end-to-end suite and power cuts in full, ThreadSanitizer as well.
 """
 
 import argparse
@@ -25,6 +25,8 @@ from sources import ROOT, all_sources, changed_sources
 BINARY = ROOT / "build/tools/longhaul"
 E2E = ROOT / "tests/e2e/run.py"
 E2E_TIMEOUT_S = {"--quick": 300, "": 900, "--full": 7200}
+CRASH = ROOT / "tests/crash/run.py"
+CRASH_TIMEOUT_S = {"": 600, "--full": 3600}
 
 
 def call(command, timeout=None, **kwargs):
@@ -127,6 +129,13 @@ def end_to_end_as_nobody():
     return of_script("tests/e2e/run.py as nobody", output, status)
 
 
+def power_cuts(mode):
+    """mode: nothing, or --full. Debian's own python: it has xxhash."""
+    command = ["/usr/bin/python3", CRASH, "--binary", BINARY] + ([mode] if mode else [])
+    status, output = call(command, timeout=CRASH_TIMEOUT_S[mode])
+    return of_script("tests/crash/run.py", output, status)
+
+
 def thread_sanitizer():
     """Address space randomisation off: g++ 12's ThreadSanitizer does not know the layouts of newer kernels."""
     plain = ["setarch", "--addr-no-randomize"]
@@ -151,6 +160,7 @@ def steps(full):
     yield "end to end", lambda: end_to_end("--full" if full else "")
     if os.geteuid() == 0:
         yield "end to end, as nobody", end_to_end_as_nobody
+    yield "power cuts", lambda: power_cuts("--full" if full else "")
     yield "clang-tidy", lambda: check_tidy(full)
     yield "unit + simulation, ASan + UBSan", address_sanitizer
     if full:

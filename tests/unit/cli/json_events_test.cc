@@ -105,6 +105,14 @@ TEST(JsonEvents, NamesOfAnyBytesComeBack) {
   EXPECT_FALSE(json.contains("path_bytes_hex"));
 }
 
+TEST(JsonEvents, ADurableFileIsNamedByteByByte) {
+  const Json json = parsed(
+      event_json({.type = Event::Type::file_durable, .text = {}, .path = "d/a\xff", .error = {}, .report = {}}, 1));
+  EXPECT_EQ(json["event"], "file_durable");
+  EXPECT_EQ(json["path"], "d/a\\xff");
+  EXPECT_EQ(json["path_bytes_hex"], "642f61ff");
+}
+
 TEST(JsonEvents, PathsStartNoteAndTicket) {
   Event event;
   event.type = Event::Type::path_down;

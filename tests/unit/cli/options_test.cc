@@ -134,6 +134,12 @@ TEST(Options, CopyNeedsNoCipher) {
   EXPECT_EQ(good({"copy", "--cipher", "none", "a", "t"}).engine.cipher, Cipher::none);
 }
 
+TEST(Options, EventsOfSingleFilesAreForProgramsThatAskForThem) {
+  EXPECT_TRUE(good({"copy", "--json", "--verbose", "a", "t"}).engine.file_events);
+  EXPECT_FALSE(good({"copy", "--json", "a", "t"}).engine.file_events);
+  EXPECT_FALSE(good({"copy", "--verbose", "a", "t"}).engine.file_events);
+}
+
 TEST(Options, VerifyAndVersion) {
   EXPECT_EQ(good({"verify", "--report", "r", "t"}).target, "t");
   EXPECT_TRUE(good({"version", "--verbose"}).verbose);

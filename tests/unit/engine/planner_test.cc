@@ -106,6 +106,7 @@ class PlannerTest : public ::testing::Test, protected PlannerHost {
 
   void tell(protocol::Message message) override { told_.push_back(std::move(message)); }
   void assign(std::uint32_t stream, ChunkTask task) override { assigned_.push_back({stream, std::move(task)}); }
+  void file_durable(std::uint32_t, const std::string& path) override { durable_files_.push_back(path); }
   void file_error(std::uint32_t, FileError error) override { errors_.push_back(std::move(error)); }
 
   Place place_;
@@ -117,6 +118,7 @@ class PlannerTest : public ::testing::Test, protected PlannerHost {
   std::vector<protocol::Message> told_;
   std::deque<Assigned> assigned_;
   std::vector<FileError> errors_;
+  std::vector<std::string> durable_files_;
 };
 
 TEST_F(PlannerTest, AnnouncesEverythingOnce) {
@@ -144,9 +146,11 @@ TEST_F(PlannerTest, SmallFilesTravelTogetherUntilTheyAreDurable) {
   EXPECT_EQ(bundle.task.bundle->files.size(), 3U);
   arrive(bundle);
   EXPECT_EQ(report().files, 0U);
+  EXPECT_TRUE(durable_files_.empty());
   EXPECT_EQ(planner_->bytes_not_durable(), 300U);
   planner_->durable(one(bundle_file, bundle.task.chunk));
   EXPECT_EQ(report().files, 3U);
+  EXPECT_EQ(durable_files_, (std::vector<std::string>{"a", "b", "c"}));
   EXPECT_EQ(report().bytes, 300U);
   EXPECT_EQ(planner_->bytes_not_durable(), 0U);
 }
@@ -188,8 +192,12 @@ TEST_F(PlannerTest, LargeFilesAreCutAndEndOnceTheyArrived) {
                      message.file_end().size() == 3 * node_bytes + 10;
             }),
             1U);
-  for (const std::uint64_t chunk : chunks) planner_->durable(one(0, chunk));
+  for (const std::uint64_t chunk : chunks) {
+    EXPECT_TRUE(durable_files_.empty());
+    planner_->durable(one(0, chunk));
+  }
   EXPECT_EQ(report().files, 1U);
+  EXPECT_EQ(durable_files_, (std::vector<std::string>{"large"}));
   EXPECT_EQ(report().bytes, 3 * node_bytes + 10);
   EXPECT_EQ(planner_->resent_bytes(), 0U);
 }

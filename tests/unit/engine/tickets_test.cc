@@ -16,7 +16,7 @@ TicketRecord record(unsigned char fill, std::int64_t expires_s, std::uint16_t po
 
 class Tickets : public ::testing::Test {
  protected:
-  TicketBook open(std::int64_t now_s) { return TicketBook::open(*place_.disk, place_.zone->directory(), now_s); }
+  TicketBook open(std::int64_t now_s) { return *TicketBook::open(*place_.disk, place_.zone->directory(), now_s); }
   Place place_;
 };
 

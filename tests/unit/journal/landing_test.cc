@@ -225,7 +225,30 @@ TYPED_TEST(Landing, RootDigestComesFromTheRecordsAndPublishMovesTheFile) {
   EXPECT_EQ(*root, expected.finish(this->entry_.size));
   ASSERT_TRUE(this->zone_->publish(*file, this->parent_, "model.bin"));
   EXPECT_EQ(this->disk_->stat(this->parent_, "model.bin")->size, this->entry_.size);
+  // A crash may still take the rename back: the journal stays until both directories have been synced.
+  EXPECT_TRUE(this->exists(this->landing(), this->name(".journal")));
+  this->zone_->forget_journal(*file);
   EXPECT_EQ(this->names_in(this->landing()).size(), 0U);
+}
+
+TYPED_TEST(Landing, ScratchFilesOfTheDeadAreSwept) {
+  const auto zone = this->zone_->directory();
+  const std::string dead = "scratch.0123";
+  const std::string alive = "scratch.4567";
+  const std::string own = "scratch.89ab";
+  for (const auto& name : {dead, alive, own}) {
+    this->write_all(zone, name, bytes_of("directories"));
+    this->write_all(this->landing(), name + ".link", bytes_of("a symlink that was being made"));
+  }
+  auto log = this->disk_->open_file(zone, "manifest.4567.log", disk::Open::create, false);
+  ASSERT_TRUE(*this->disk_->try_lock(**log));
+  this->zone_->sweep(own);
+  EXPECT_FALSE(this->exists(zone, dead));
+  EXPECT_FALSE(this->exists(this->landing(), dead + ".link"));
+  EXPECT_TRUE(this->exists(zone, alive));
+  EXPECT_TRUE(this->exists(this->landing(), alive + ".link"));
+  EXPECT_TRUE(this->exists(zone, own));  // in use
+  EXPECT_FALSE(this->exists(this->landing(), own + ".link"));
 }
 
 TYPED_TEST(Landing, AJournalWithoutItsPartSaysNothing) {
@@ -316,6 +339,7 @@ TEST_F(SimLanding, MountPointsHaveLandingZonesOfTheirOwn) {
   zone_->sweep();
   EXPECT_TRUE(exists(root_, "mnt/.longhaul/landing"));
   ASSERT_TRUE(zone_->publish(*file, parent, "file"));
+  zone_->forget_journal(*file);
   zone_->sweep();
   EXPECT_FALSE(exists(root_, "mnt/.longhaul"));
   EXPECT_TRUE(exists(root_, ".longhaul/landing"));

@@ -199,5 +199,35 @@ TEST(SimManifest, ACrashAnywhereInAMergeLosesNothing) {
   }
 }
 
+/// Two receivers were killed before the end of their transfers; a file changed in between. What was published last
+/// counts, in whichever order the directory lists their logs.
+TEST(Manifest, OfTwoLeftOverLogsTheOneBegunLaterIsNewer) {
+  for (const bool names_turned : {false, true}) {
+    sim::SimClock clock;
+    sim::Trace trace(clock);
+    sim::SimFileSystem fs(clock, trace, 1);
+    fs.put_dir("target");
+    auto disk = fs.make_disk("test");
+    auto root = *disk->open_root("target");
+    std::vector<std::string> names{"manifest.a.log", "manifest.b.log"};
+    if (names_turned) std::swap(names[0], names[1]);
+    std::int64_t mtime_ns = 1;
+    for (const auto& name : names) {
+      auto log = *ManifestLog::open(*disk, root, name);
+      std::vector<std::byte> bytes;
+      encode_manifest_record({"path", 7, mtime_ns++, {}}, bytes);
+      ASSERT_TRUE(disk::write_now(*disk, log->file(), log->end_offset(), bytes));
+    }
+    ASSERT_TRUE(merge_left_over_logs(*disk, root));
+    std::int64_t found = 0;
+    ASSERT_TRUE(read_manifest(*disk, root, "manifest", false, [&](const ManifestRecord& record) {
+      found = record.mtime_ns;
+      return true;
+    }));
+    EXPECT_EQ(found, 2);
+    EXPECT_TRUE(list_logs(*disk, root)->empty());
+  }
+}
+
 }  // namespace
 }  // namespace longhaul::journal

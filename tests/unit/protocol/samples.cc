@@ -88,12 +88,15 @@ void fill(FileEnd& end) {
   end.set_size(1234567);
   end.set_code(7);
   end.set_text("it changed while it was read");
+  end.set_path("model.bin");
+  end.set_restarts(2);
 }
 
 void fill(Chunks& chunks) {
   chunks.set_transfer(1);
   for (const std::uint64_t file : {std::uint64_t{9}, ~std::uint64_t{0}}) chunks.add_file(file);
   for (const std::uint64_t chunk : {0U, 77777U}) chunks.add_chunk(chunk);
+  for (const std::uint32_t attempt : {0U, 65537U}) chunks.add_attempt(attempt);
 }
 
 void fill(ChunkFailed& failed) {

@@ -1,0 +1,75 @@
+// Holds a receiver's file system to DESIGN.md's laws while it is written to: at each name that appears, at each write,
+// at each `durable` that is said, and after each crash. It knows the files and what was promised, not the engine.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/digest.h"
+#include "sim_disk.h"
+#include "transfer_witness.h"
+
+namespace longhaul::sim {
+
+class Laws final : public FileWatcher, public PromiseListener {
+ public:
+  /// `target`: the directory that is received into.
+  Laws(SimFileSystem& files, std::string target) : files_(files), target_(std::move(target)) {}
+
+  /// A version of a source file that a sender may read. What lands must be one of them, whole.
+  void source_version(const std::string& path, std::span<const std::byte> bytes, std::uint32_t mode,
+                      std::int64_t mtime_ns);
+
+  // FileWatcher, PromiseListener
+  void named(const std::string& path, const Inode& inode) override;
+  void written(const Inode& inode, std::uint64_t offset, std::uint64_t bytes) override;
+  void metadata_set(const Inode& inode) override;
+  void promised(const std::string& path, std::uint64_t offset, std::uint64_t bytes) override;
+  void promise_void(const std::string& path) override;
+
+  /// Everything at a final name is whole, everything promised is there.
+  void look_at_everything();
+  /// Everything at a final name stands in the target's manifest with its digest.
+  void look_at_manifest();
+
+  /// What contradicts the laws, in words; empty when nothing does.
+  [[nodiscard]] const std::vector<std::string>& complaints() const { return complaints_; }
+  [[nodiscard]] std::uint64_t published() const { return published_count_; }
+
+ private:
+  struct Version {
+    std::vector<std::byte> bytes;
+    std::uint32_t mode = 0;
+    std::int64_t mtime_ns = 0;
+    Digest root;
+  };
+  struct Extent {
+    std::uint64_t offset = 0;
+    std::uint64_t bytes = 0;
+    auto operator<=>(const Extent&) const = default;
+  };
+
+  [[nodiscard]] std::string in_target(const std::string& path) const;
+  [[nodiscard]] bool is_internal(const std::string& path) const;
+  [[nodiscard]] const Version* version_of(const std::string& path, const Inode& inode) const;
+  [[nodiscard]] std::string wrong_about(const std::string& path, const Inode& inode) const;
+  [[nodiscard]] std::string landing_part(const std::string& path) const;
+  [[nodiscard]] bool holds(const std::string& path, const std::vector<std::byte>& content, Extent extent) const;
+  [[nodiscard]] bool in_manifests(const std::string& path, const Version& version, bool durable_only) const;
+  void complain(std::string words);
+
+  SimFileSystem& files_;
+  std::string target_;
+  std::map<std::string, std::vector<Version>> versions_;
+  std::map<std::string, std::set<Extent>> promised_;
+  std::map<std::uint64_t, std::set<Extent>> promised_in_;  ///< by inode number of the landing file
+  std::set<std::uint64_t> published_;                      ///< inode numbers
+  std::uint64_t published_count_ = 0;
+  std::vector<std::string> complaints_;
+};
+
+}  // namespace longhaul::sim
