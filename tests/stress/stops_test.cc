@@ -83,7 +83,7 @@ TEST_P(StopStress, InTheMiddleAndThenToTheEnd) {
   make_sources(scratch);
   const std::string target = (scratch / "target").string();
   unsigned interrupted = 0;
-  for (unsigned round = 0; round < rounds(5U, 3U); ++round) {
+  for (unsigned round = 0; round < rounds(5U, 2U); ++round) {
     const Ends ends = run_once(scratch, target, std::chrono::milliseconds(rounds(60, 300) + 70 * round), at_sender);
     interrupted += ends.interrupted;
     for (unsigned i = 0; i < transfers; ++i) {
