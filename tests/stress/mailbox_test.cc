@@ -3,14 +3,17 @@
 #include "base/mailbox.h"
 
 #include <gtest/gtest.h>
+#include <poll.h>
 
 #include <atomic>
 #include <functional>
+#include <future>
 #include <memory>
 #include <thread>
 #include <vector>
 
 #include "ring/ring.h"
+#include "ring/wake.h"
 #include "stress/effort.h"
 
 namespace longhaul::stress {
@@ -122,50 +125,59 @@ TEST_P(MailboxStress, EveryAnswerWakes) {
   other.join();
 }
 
+using Mail = std::function<void()>;
+
+/// Writes until the reader has gone; returns how often.
+unsigned keep_writing(Mailbox<Mail>& mailbox, const std::atomic<bool>& reader_gone, std::atomic<unsigned>& ran,
+                      std::uint64_t seed) {
+  Jitter jitter(seed);
+  unsigned put = 0;
+  do {
+    mailbox.put([&ran, letter = std::make_shared<Letter>(0, put)] { ++ran; });
+    ++put;
+    jitter.pause();
+  } while (!reader_gone.load());
+  return put;
+}
+
+/// Reads until a mail says stop.
+void read_until_stopped(Mailbox<Mail>& mailbox, Poller& poller, const bool& stopping) {
+  while (!stopping) {
+    for (auto& mail : mailbox.take()) mail();
+    if (!stopping) wait_for_mail(poller);
+  }
+}
+
+void close_once(Poller& poller, unsigned round) {
+  constexpr unsigned writers = 3;
+  Mailbox<Mail> mailbox(&poller);
+  std::atomic<unsigned> ran{0};
+  std::atomic<bool> reader_gone{false};
+  std::vector<std::future<unsigned>> writing;
+  for (unsigned writer = 0; writer < writers; ++writer)
+    writing.push_back(std::async(
+        std::launch::async, [&, writer] { return keep_writing(mailbox, reader_gone, ran, round * writers + writer); }));
+  bool stopping = false;  // plain: its mail runs on the reader's thread
+  std::thread stopper([&] {
+    std::this_thread::sleep_for(std::chrono::microseconds(200));
+    mailbox.put([&stopping] { stopping = true; });
+  });
+  read_until_stopped(mailbox, poller, stopping);
+  reader_gone = true;
+  unsigned put = 0;
+  for (auto& each : writing) put += each.get();
+  stopper.join();
+  EXPECT_EQ(ran + mailbox.take().size(), put);
+  mailbox.put([letter = std::make_shared<Letter>(0, 0)] {});  // nobody takes it any more
+}
+
 /// How roles end: a last mail tells the reader to stop while others still write. What it took was run once; what it did
 /// not take is let go of with the mailbox, once, and by then nobody writes any more.
 TEST_P(MailboxStress, ClosingWhileOthersStillWrite) {
   const Watchdog watchdog("closing");
-  constexpr unsigned writers = 3;
   for (unsigned round = 0; round < rounds(300U, 60U); ++round) {
     const auto poller = make_poller(GetParam());
-    std::atomic<unsigned> ran{0};
-    unsigned put = 0;
-    {
-      Mailbox<std::function<void()>> mailbox(poller.get());
-      std::atomic<bool> reader_gone{false};
-      std::atomic<unsigned> all_put{0};
-      std::vector<std::thread> threads;
-      for (unsigned writer = 0; writer < writers; ++writer) {
-        threads.emplace_back([&, writer] {
-          Jitter jitter(round * writers + writer);
-          unsigned own = 0;
-          do {
-            mailbox.put([&ran, letter = std::make_shared<Letter>(writer, own)] { ++ran; });
-            ++own;
-            jitter.pause();
-          } while (!reader_gone.load());
-          all_put += own;
-        });
-      }
-      bool stopping = false;
-      std::thread stopper([&] {
-        std::this_thread::sleep_for(std::chrono::microseconds(200));
-        mailbox.put([&stopping] { stopping = true; });  // plain: it runs on the reader's thread
-      });
-      while (!stopping) {
-        for (auto& mail : mailbox.take()) mail();
-        if (!stopping) wait_for_mail(*poller);
-      }
-      reader_gone = true;
-      for (auto& thread : threads) thread.join();
-      stopper.join();
-      put = all_put;
-      EXPECT_LE(ran, put);
-      const auto left = mailbox.take();
-      EXPECT_EQ(ran + left.size(), put);
-      mailbox.put([letter = std::make_shared<Letter>(0, 0)] {});
-    }
+    close_once(*poller, round);
     EXPECT_EQ(Letter::alive, 0);
   }
 }
@@ -192,6 +204,35 @@ TEST_P(MailboxStress, WakesFromManyThreads) {
   while (sum.load(std::memory_order_relaxed) < wakers * wakes) wait_for_mail(*poller);
   for (auto& thread : threads) thread.join();
   EXPECT_EQ(sum, wakers * wakes);
+}
+
+/// What was written before a wake is visible to whom it wakes, by the wake alone: there is no lock here to help.
+TEST(WakeStress, AWakeCarriesWhatWasWrittenBefore) {
+  const Watchdog watchdog("what a wake carries");
+  constexpr unsigned wakes = rounds(60'000U, 10'000U);
+  ring::WakeFlag flag;
+  unsigned written = 0;  // plain
+  std::atomic<unsigned> seen{0};
+  std::thread waker([&] {
+    Jitter jitter(9);
+    for (unsigned number = 1; number <= wakes; ++number) {
+      written = number;
+      flag.wake();
+      jitter.pause();
+      while (seen.load(std::memory_order_acquire) != number) std::this_thread::yield();
+    }
+  });
+  for (unsigned number = 1; number <= wakes; ++number) {
+    if (flag.fall_asleep()) {
+      pollfd slept{.fd = flag.fd(), .events = POLLIN, .revents = 0};
+      ::poll(&slept, 1, -1);
+      flag.drain();
+      flag.rise();
+    }
+    EXPECT_EQ(written, number);
+    seen.store(number, std::memory_order_release);
+  }
+  waker.join();
 }
 
 INSTANTIATE_TEST_SUITE_P(Pollers, MailboxStress, ::testing::Values(Kind::ring, Kind::poll),

@@ -23,7 +23,7 @@ Options on_two_paths() {
 
 TEST(SessionStress, ManyTransfersAtOnceBothWays) {
   const Watchdog watchdog("many transfers at once");
-  constexpr unsigned transfers = rounds(10U, 5U);  // each way
+  constexpr unsigned transfers = rounds(10U, 4U);  // each way
   const Scratch scratch;
   Meeting meeting;
   meeting.listen(on_two_paths());

@@ -24,7 +24,8 @@ Options slow_paths(const Options& options, const std::string& ticket) {
 
 void make_sources(const Scratch& scratch) {
   for (unsigned i = 0; i < transfers; ++i)
-    make_tree(scratch / "source" / std::to_string(i), {.small = 60, .middle = 4, .large = i == 0 ? 1U : 0U}, 30 + i);
+    make_tree(scratch / "source" / std::to_string(i),
+              {.small = rounds(60U, 30U), .middle = rounds(4U, 2U), .large = i == 0 ? 1U : 0U}, 30 + i);
 }
 
 struct Ends {
@@ -82,7 +83,7 @@ TEST_P(StopStress, InTheMiddleAndThenToTheEnd) {
   make_sources(scratch);
   const std::string target = (scratch / "target").string();
   unsigned interrupted = 0;
-  for (unsigned round = 0; round < rounds(5U, 3U); ++round) {
+  for (unsigned round = 0; round < rounds(5U, 2U); ++round) {
     const Ends ends = run_once(scratch, target, std::chrono::milliseconds(rounds(60, 300) + 70 * round), at_sender);
     interrupted += ends.interrupted;
     for (unsigned i = 0; i < transfers; ++i) {
@@ -104,7 +105,8 @@ INSTANTIATE_TEST_SUITE_P(Sides, StopStress, ::testing::Bool(),
                          [](const auto& each) { return each.param ? "AtTheSender" : "AtTheReceiver"; });
 
 /// The receiver's session is shut down in the middle, with all its threads, and another takes its place: the sender's
-/// calls go on to the end.
+/// call goes on to the end. One transfer: a ticket that has served one is not taken by a receiver that was started
+/// anew.
 TEST(SessionEndStress, AReceiverThatComesBack) {
   const Watchdog watchdog("a receiver that comes back");
   const Scratch scratch;
@@ -117,28 +119,20 @@ TEST(SessionEndStress, AReceiverThatComesBack) {
   const std::string ticket = meeting.here->ticket();
   meeting.dial(ticket, slow_paths(options, ticket));
   std::vector<Call> sending;
-  for (unsigned i = 0; i < transfers; ++i)
-    sending.push_back(begin_send(*meeting.there, tree((scratch / "source" / std::to_string(i)).string())));
+  sending.push_back(begin_send(*meeting.there, tree((scratch / "source").string() + "/")));
   for (unsigned life = 0; life < 3; ++life) {
-    const bool last = life == 2;
-    if (life > 0) {
-      meeting.here.reset();
-      stop = 0;
-      meeting.listen(options, &stop, target);
-    }
-    std::vector<Call> receiving;
-    for (unsigned i = 0; i < transfers; ++i) receiving.push_back(begin_receive(*meeting.here, target));
-    if (!last) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(rounds(150, 500)));
-      stop = 1;
-    }
-    if (last) expect_complete(sending);
-    stop = 1;  // whoever waits for a transfer that an earlier life has finished
-    for (auto& call : receiving) {
-      const Outcome outcome = call.get();
-      EXPECT_TRUE(outcome.ok || outcome.error.code == Code::interrupted) << outcome.error.text;
-    }
+    Call receiving = begin_receive(*meeting.here, target);
+    std::this_thread::sleep_for(std::chrono::milliseconds(rounds(150, 400)));
+    stop = 1;
+    const Outcome outcome = receiving.get();
+    EXPECT_EQ(outcome.error.code, Code::interrupted) << "it was complete before the stop: this has shown nothing";
+    meeting.here.reset();
+    stop = 0;
+    meeting.listen(options, &stop, target);
   }
+  sending.push_back(begin_receive(*meeting.here, target));
+  expect_complete(sending);
+  EXPECT_EQ(left_in_landing_zone(target), "");
   std::filesystem::remove_all(target + "/.longhaul");
   EXPECT_EQ(difference(scratch / "source", target), "");
 }

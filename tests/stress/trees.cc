@@ -67,7 +67,7 @@ void make_tree(const fs::path& at, const Shape& shape, std::uint64_t seed) {
   for (unsigned i = 0; i < shape.middle; ++i)
     write(at / ("middle" + std::to_string(i)), between(131'073, 3'000'000), random());
   for (unsigned i = 0; i < shape.large; ++i)
-    write(at / ("large" + std::to_string(i)), between(17'000'000, 26'000'000), random());
+    write(at / ("large" + std::to_string(i)), between(17'000'000, 21'000'000), random());
 }
 
 std::string difference(const fs::path& source, const fs::path& target) {
