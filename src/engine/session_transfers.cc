@@ -33,6 +33,7 @@ void SessionCore::send(std::shared_ptr<Feed> feed, std::function<void(Outcome)> 
     outgoing.cpu_began = process_cpu_seconds();
     self.outgoing_[self.next_transfer_] = std::move(outgoing);
     self.next_transfer_ += 2;
+    self.stopped_ = false;  // a flag that is still set stops it at once
   });
 }
 

@@ -24,6 +24,9 @@ class Laws final : public FileWatcher, public PromiseListener {
   void source_version(const std::string& path, std::span<const std::byte> bytes, std::uint32_t mode,
                       std::int64_t mtime_ns);
 
+  /// The sender lies about its files: what lands need not be a version of them. Everything else holds.
+  void distrust_sender() { sender_lies_ = true; }
+
   // FileWatcher, PromiseListener
   void named(const std::string& path, const Inode& inode) override;
   void written(const Inode& inode, std::uint64_t offset, std::uint64_t bytes) override;
@@ -36,6 +39,7 @@ class Laws final : public FileWatcher, public PromiseListener {
   /// Everything at a final name stands in the target's manifest with its digest.
   void look_at_manifest();
 
+  [[nodiscard]] bool sender_lies() const { return sender_lies_; }
   /// What contradicts the laws, in words; empty when nothing does.
   [[nodiscard]] const std::vector<std::string>& complaints() const { return complaints_; }
   [[nodiscard]] std::uint64_t published() const { return published_count_; }
@@ -69,6 +73,7 @@ class Laws final : public FileWatcher, public PromiseListener {
   std::map<std::uint64_t, std::set<Extent>> promised_in_;  ///< by inode number of the landing file
   std::set<std::uint64_t> published_;                      ///< inode numbers
   std::uint64_t published_count_ = 0;
+  bool sender_lies_ = false;
   std::vector<std::string> complaints_;
 };
 

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <cstdlib>
 #include <functional>
@@ -24,9 +25,8 @@ inline void for_seeds(std::uint64_t usual, const std::function<void(std::uint64_
     run(seed);
     if (!testing::Test::HasFailure()) continue;
     const auto* test = testing::UnitTest::GetInstance()->current_test_info();
-    std::cout << "seed " << seed << " failed; replay: LONGHAUL_SEED=" << seed
-              << " build/tests/sim/test_transfer --gtest_filter=" << test->test_suite_name() << '.' << test->name()
-              << '\n';
+    std::cout << "seed " << seed << " failed; replay: LONGHAUL_SEED=" << seed << ' ' << program_invocation_name
+              << " --gtest_filter=" << test->test_suite_name() << '.' << test->name() << '\n';
     return;
   }
 }
