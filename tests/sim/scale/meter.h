@@ -1,0 +1,64 @@
+// What a run cost: resident memory, real seconds, and how big it shall be.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <fstream>
+#include <string>
+
+namespace longhaul::sim {
+
+/// The big form (`--full`), or the few seconds of every run.
+inline bool scale_full = false;
+/// Small files in the big form (`--files`).
+inline std::uint64_t scale_files = 100'000'000;
+/// Manifest records in the big form (`--records`): 100 M of them take some 30 GB of disk.
+inline std::uint64_t scale_records = 10'000'000;
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool sanitized = true;  // shadow memory and quarantine: what is resident says nothing of us
+#else
+inline constexpr bool sanitized = false;
+#endif
+
+constexpr std::uint64_t mib = 1024 * 1024;
+
+/// Forgets the highest resident memory so far. Where the kernel forbids it, earlier tests count too.
+inline void reset_peak_memory() {
+  std::ofstream("/proc/self/clear_refs") << "5";
+}
+
+/// VmHWM: the most memory that was ever resident, in bytes.
+inline std::uint64_t peak_memory() {
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;) {
+    if (word != "VmHWM:") continue;
+    std::uint64_t kib = 0;
+    status >> kib;
+    return kib * 1024;
+  }
+  return 0;
+}
+
+inline double real_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+/// Peak memory early in a run and at its end: what grows with the data set shows in between.
+class MemoryMark {
+ public:
+  MemoryMark() { reset_peak_memory(); }
+  /// Call as the work goes on; the first call with a tenth done or more is the early mark.
+  void progress(std::uint64_t done, std::uint64_t of) {
+    if (early_ == 0 && done >= of / 10) early_ = peak_memory();
+  }
+  [[nodiscard]] bool early_is_taken() const { return early_ != 0; }
+  [[nodiscard]] std::uint64_t early() const { return early_; }
+  [[nodiscard]] static std::uint64_t peak() { return peak_memory(); }
+  [[nodiscard]] std::uint64_t growth() const { return early_ == 0 ? 0 : peak() - early_; }
+
+ private:
+  std::uint64_t early_ = 0;
+};
+
+}  // namespace longhaul::sim
