@@ -125,6 +125,7 @@ void Planner::send_file(std::uint64_t id, Entry entry, const protocol::Verdict& 
     setup_.feeder->fill(large.stream);
   }
   large_queue_.push_back(id);
+  if (large.stream) pipes_.insert(id);
   auto [at, added] = large_.emplace(id, std::move(large));
   tell_end_if_read(at->second);
 }
@@ -319,7 +320,7 @@ void Planner::record_error(const std::string& path, Error error) {
 
 void Planner::drop_in_flight(std::uint64_t file) {
   settle_file(file);
-  std::erase_if(in_flight_, [&](const auto& each) { return each.first.first == file; });
+  in_flight_.erase(in_flight_.lower_bound({file, 0}), in_flight_.lower_bound({file + 1, 0}));
 }
 
 void Planner::forget_large(std::uint64_t file) {
@@ -327,6 +328,7 @@ void Planner::forget_large(std::uint64_t file) {
   if (at == large_.end()) return;
   drop_in_flight(file);
   if (is_journalled(at->second.file->entry)) --journalled_open_;
+  pipes_.erase(file);
   large_.erase(at);
   resolve(1);
 }

@@ -5,6 +5,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <tuple>
 #include <unordered_map>
@@ -149,6 +150,7 @@ class Planner {
   // lanes
   std::deque<std::uint64_t> large_queue_;  ///< files with chunks to cut
   std::unordered_map<std::uint64_t, Large> large_;
+  std::set<std::uint64_t> pipes_;  ///< of them: sources whose length shows at their end
   bool bundle_turn_ = false;
   std::deque<ChunkKey> again_;
   std::map<ChunkKey, InFlight> in_flight_;
