@@ -103,17 +103,15 @@ void Planner::send_file(std::uint64_t id, Entry entry, const protocol::Verdict& 
     return;
   }
   large.chunks = (file.entry.size + file.chunk_bytes - 1) / file.chunk_bytes;
-  std::uint64_t durable_bytes = 0;
   for (int i = 0; i + 1 < verdict.durable_size(); i += 2) {
     const std::uint64_t last = std::min(verdict.durable(i) + verdict.durable(i + 1), large.chunks);
     for (std::uint64_t chunk = verdict.durable(i); chunk < last; ++chunk) {
       if (!large.durable.add(chunk)) continue;
-      ++large.durable_count;
-      durable_bytes += chunk_content_bytes(file.entry.size, file.chunk_bytes, chunk);
+      large.bytes_skipped += chunk_content_bytes(file.entry.size, file.chunk_bytes, chunk);
     }
   }
-  totals_.skipped_bytes += durable_bytes;
-  bytes_wanted_ += file.entry.size - durable_bytes;
+  totals_.skipped_bytes += large.bytes_skipped;
+  bytes_wanted_ += file.entry.size - large.bytes_skipped;
   if (!file.entry.size_known) {
     auto content = setup_.feed->open(disk_, file.entry, false);
     if (content) large.stream = std::dynamic_pointer_cast<StreamReader>(content->reader);
@@ -177,7 +175,8 @@ void Planner::chunk_durable(const ChunkKey& key) {
   const auto at = in_flight_.find(key);
   if (at == in_flight_.end()) return;
   InFlight& in_flight = at->second;
-  totals_.bytes += in_flight.task.extent.bytes;
+  const std::uint64_t bytes = in_flight.task.extent.bytes;
+  totals_.bytes += bytes;
   const bool was_received = in_flight.received;
   const auto bundle = in_flight.task.bundle;
   in_flight_.erase(at);
@@ -186,7 +185,8 @@ void Planner::chunk_durable(const ChunkKey& key) {
   if (found == large_.end()) return;
   Large& large = found->second;
   if (!was_received) --large.in_flight;
-  if (large.durable.add(key.second)) ++large.durable_count;
+  large.durable.add(key.second);
+  large.bytes_sent += bytes;
   while (large.durable.contains(large.first_open)) ++large.first_open;
   if (large.stream) large.stream->release_before(large.first_open * large.file->chunk_bytes);
   if (large.file->one_chunk) return file_published(key.first);
@@ -269,8 +269,13 @@ void Planner::file_failed(const protocol::FileFailed& failed) {
   Large& large = at->second;
   drop_in_flight(failed.file());
   if (large.next_chunk == large.chunks) large_queue_.push_back(failed.file());
+  // What was durable of it is so no more: the report must not count it twice, and it remains to be sent.
+  totals_.bytes -= std::min(totals_.bytes, large.bytes_sent);
+  totals_.skipped_bytes -= std::min(totals_.skipped_bytes, large.bytes_skipped);
+  bytes_wanted_ += large.bytes_skipped;
+  large.bytes_sent = large.bytes_skipped = 0;
   large.durable = {};
-  large.durable_count = large.first_open = large.next_chunk = large.in_flight = 0;
+  large.first_open = large.next_chunk = large.in_flight = 0;
   large.end_told = false;
   ++large.restarts;
 }

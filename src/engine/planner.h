@@ -80,8 +80,9 @@ class Planner {
     std::uint64_t chunks = 0;      ///< streams: as far as known
     std::uint64_t next_chunk = 0;  ///< to be cut
     IntervalSet durable;
-    std::uint64_t durable_count = 0;
     std::uint64_t first_open = 0;  ///< first chunk that is not durable
+    std::uint64_t bytes_sent = 0;     ///< durable in this session: in the report's bytes
+    std::uint64_t bytes_skipped = 0;  ///< durable before
     std::uint64_t in_flight = 0;   ///< cut, not received
     bool end_told = false;
     std::uint32_t restarts = 0;  ///< the receiver lost its landing file
