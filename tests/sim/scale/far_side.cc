@@ -235,7 +235,8 @@ void FarSide::page_given(const engine::ChunkTask& task) {
   if (page == nullptr) return complain(fmt::format("chunk {} of {} was dealt with long ago", copy.chunk, copy.file));
   if (page->given >= page->allowed || turn(copy) + 1U != page->allowed || page->durable) {
     complain(fmt::format("chunk {} of {}: copy {} was given, {} were allowed, {} given before, {}", copy.chunk,
-                         copy.file, copy.attempt, page->allowed, page->given, page->durable ? "durable" : "not durable"));
+                         copy.file, copy.attempt, page->allowed, page->given,
+                         page->durable ? "durable" : "not durable"));
   }
   if (turn(copy) > 0) ++books_.again;
   page->given = page->allowed;
@@ -255,7 +256,8 @@ void FarSide::assign(std::uint32_t id, const engine::ChunkTask& task) {
   at(lands + model.rtt / 2, Kind::answer, id);
 }
 
-// --- answers ----------------------------------------------------------------------------------------------------------
+// --- answers
+// ----------------------------------------------------------------------------------------------------------
 
 FarSide::Page* FarSide::page_of(const Copy& copy) {
   if (copy.file == protocol::bundle_file) {

@@ -1,6 +1,6 @@
-// Eight paths and a receiver that are made up: streams that carry chunks at a rate and with a delay, and the answers of a
-// receiver that has them. Nothing is carried but numbers. It keeps the books of law 2: a chunk is given once, and once
-// more for each time that its path died under it or it was answered `failed`.
+// Eight paths and a receiver that are made up: streams that carry chunks at a rate and with a delay, and the answers of
+// a receiver that has them. Nothing is carried but numbers. It keeps the books of law 2: a chunk is given once, and
+// once more for each time that its path died under it or it was answered `failed`.
 #pragma once
 
 #include <cstdint>
@@ -30,22 +30,22 @@ struct PathModel {
 
 /// One in so many; 0: never.
 struct Faults {
-  Time path_dies_every = 0;        ///< mean, each path; it stays dead for 1 to 10 s
-  std::uint64_t chunk_fails = 0;   ///< answered `failed`
+  Time path_dies_every = 0;         ///< mean, each path; it stays dead for 1 to 10 s
+  std::uint64_t chunk_fails = 0;    ///< answered `failed`
   std::uint64_t file_restarts = 0;  ///< large files whose landing file is lost
 };
 
 /// What the sender was told to carry, counted here.
 struct Books {
-  std::uint64_t assigned = 0;           ///< chunks given to a stream
-  std::uint64_t again = 0;              ///< of them: not for the first time
-  std::uint64_t may_resend_bytes = 0;   ///< in flight where a path died, answered `failed`, of files begun anew
+  std::uint64_t assigned = 0;          ///< chunks given to a stream
+  std::uint64_t again = 0;             ///< of them: not for the first time
+  std::uint64_t may_resend_bytes = 0;  ///< in flight where a path died, answered `failed`, of files begun anew
   std::uint64_t chunks_failed = 0;
   std::uint64_t paths_died = 0;
   std::uint64_t files_restarted = 0;
   std::uint64_t published = 0;
-  std::uint64_t open_most = 0;          ///< files and bundles that the receiver knew at once
-  double capacity_bytes = 0;            ///< what the paths that were up could have carried
+  std::uint64_t open_most = 0;  ///< files and bundles that the receiver knew at once
+  double capacity_bytes = 0;    ///< what the paths that were up could have carried
 };
 
 class FarSide {

@@ -37,7 +37,9 @@ Result<engine::Content> MadeUpFeed::open(disk::Disk&, const Entry&, bool) {
 }
 
 MadeUpTransfer::MadeUpTransfer(Job job)
-    : job_(std::move(job)), far_(clock_, job_.paths, job_.faults, job_.chunk_bytes, 7), disk_(fs_.make_disk("sender")) {}
+    : job_(std::move(job)),
+      far_(clock_, job_.paths, job_.faults, job_.chunk_bytes, 7),
+      disk_(fs_.make_disk("sender")) {}
 
 void MadeUpTransfer::file_error(std::uint32_t, FileError error) {
   ADD_FAILURE() << error.path << ": " << error.error.text;
@@ -56,7 +58,8 @@ void MadeUpTransfer::begin_session() {
   setup.feeder = feeder_.get();
   setup.chunk_bytes = job_.chunk_bytes;
   setup.stall_after = 60 * second;
-  planner_ = std::make_unique<engine::Planner>(*disk_, static_cast<PlannerHost&>(*this), std::move(setup), clock_.now());
+  planner_ =
+      std::make_unique<engine::Planner>(*disk_, static_cast<PlannerHost&>(*this), std::move(setup), clock_.now());
   far_.meet(*planner_);
   settle();
 }
@@ -88,7 +91,7 @@ bool MadeUpTransfer::run_session(std::uint64_t until_published) {
 }
 
 Outcome MadeUpTransfer::run() {
-  const double begun = real_seconds();
+  const double begun = cpu_seconds();
   const Time started = clock_.now();
   bool goes_on = true;
   for (unsigned session = 1; goes_on && session <= job_.sessions_lost; ++session) {
@@ -98,7 +101,7 @@ Outcome MadeUpTransfer::run() {
   }
   if (goes_on) goes_on = run_session(~std::uint64_t{0});
   outcome_.resent_bytes += planner_->resent_bytes();
-  outcome_.real_s = real_seconds() - begun;
+  outcome_.cpu_s = cpu_seconds() - begun;
   outcome_.virtual_s = static_cast<double>(clock_.now() - started) / static_cast<double>(second);
   outcome_.peak_bytes = MemoryMark::peak();
   outcome_.growth_bytes = memory_.growth();
@@ -127,14 +130,15 @@ void MadeUpTransfer::print(const Job& job, const Outcome& outcome) {
   std::cout << fmt::format(
       "{}: {} files, {:.1f} TB, {} chunks ({} again, {:.3f} TB; {} failed, {} files begun anew, {} paths died)\n"
       "  {:.1f} s of virtual time, {:.1f} % of what the paths could carry, {:.0f} files a second\n"
-      "  {:.1f} s real: {:.0f} ns a chunk, {:.0f} chunks and {:.0f} files a second; peak {:.1f} MiB, {:.1f} MiB of it "
+      "  {:.1f} s of CPU: {:.0f} ns a chunk, {:.0f} chunks and {:.0f} files a second; peak {:.1f} MiB, {:.1f} MiB of "
+      "it "
       "after the first tenth\n",
       job.name, job.files, static_cast<double>(job.files) * static_cast<double>(job.file_bytes) / 1e12, books.assigned,
       books.again, static_cast<double>(outcome.resent_bytes) / 1e12, books.chunks_failed, books.files_restarted,
-      books.paths_died, outcome.virtual_s, 100 * outcome.efficiency,
-      static_cast<double>(job.files) / outcome.virtual_s, outcome.real_s, outcome.real_s * 1e9 / chunks,
-      chunks / outcome.real_s, static_cast<double>(job.files) / outcome.real_s,
-      static_cast<double>(outcome.peak_bytes) / mib, static_cast<double>(outcome.growth_bytes) / mib);
+      books.paths_died, outcome.virtual_s, 100 * outcome.efficiency, static_cast<double>(job.files) / outcome.virtual_s,
+      outcome.cpu_s, outcome.cpu_s * 1e9 / chunks, chunks / outcome.cpu_s,
+      static_cast<double>(job.files) / outcome.cpu_s, static_cast<double>(outcome.peak_bytes) / mib,
+      static_cast<double>(outcome.growth_bytes) / mib);
 }
 
 }  // namespace longhaul::sim

@@ -46,7 +46,7 @@ class MadeUpFeed final : public engine::Feed {
 
 struct Outcome {
   Books books;
-  double real_s = 0;
+  double cpu_s = 0;
   double virtual_s = 0;
   double efficiency = 0;  ///< against the rates of the paths while they were up
   std::uint64_t resent_bytes = 0;

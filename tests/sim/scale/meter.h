@@ -1,8 +1,9 @@
-// What a run cost: resident memory, real seconds, and how big it shall be.
+// What a run cost: resident memory, seconds of CPU, and how big it shall be.
 #pragma once
 
-#include <chrono>
+#include <algorithm>
 #include <cstdint>
+#include <ctime>
 #include <fstream>
 #include <string>
 
@@ -40,8 +41,9 @@ inline std::uint64_t peak_memory() {
   return 0;
 }
 
-inline double real_seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+/// Of this process: what else the machine does is no concern of ours.
+inline double cpu_seconds() {
+  return static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
 }
 
 /// Peak memory early in a run and at its end: what grows with the data set shows in between.
@@ -52,10 +54,9 @@ class MemoryMark {
   void progress(std::uint64_t done, std::uint64_t of) {
     if (early_ == 0 && done >= of / 10) early_ = peak_memory();
   }
-  [[nodiscard]] bool early_is_taken() const { return early_ != 0; }
-  [[nodiscard]] std::uint64_t early() const { return early_; }
   [[nodiscard]] static std::uint64_t peak() { return peak_memory(); }
-  [[nodiscard]] std::uint64_t growth() const { return early_ == 0 ? 0 : peak() - early_; }
+  /// The kernel's counter is not exact, and may seem to fall.
+  [[nodiscard]] std::uint64_t growth() const { return early_ == 0 ? 0 : std::max(peak(), early_) - early_; }
 
  private:
   std::uint64_t early_ = 0;
