@@ -216,6 +216,10 @@ void FarSide::decide_file(std::uint64_t id, const protocol::Entry& entry, protoc
 }
 
 void FarSide::file_end(const protocol::FileEnd& end) {
+  if (end.state() == protocol::FileEnd::FAILED && unreadable(end.file())) {
+    ++books_.unreadable;
+    return;
+  }
   const auto found = files_.find(end.file());
   if (found == files_.end()) return complain(fmt::format("the end of file {}, which is not open", end.file()));
   if (end.state() != protocol::FileEnd::WHOLE) return complain("a file was given up: " + end.text());
@@ -279,6 +283,7 @@ void FarSide::answer(std::uint32_t id) {
   if (found == streams_.end() || !paths_[found->second.path].up) return;
   const Copy copy = found->second.copies.front();
   found->second.copies.pop_front();
+  tell_unreadable(copy);
   // A chunk that came damaged: control says so before the stream has brought its `received`.
   if (strikes(copy))
     chunk_fails(copy);
@@ -287,6 +292,14 @@ void FarSide::answer(std::uint32_t id) {
   auto list = list_of(copy.file, copy.chunk);
   list.add_attempt(copy.attempt);
   planner_->received(id, list);
+}
+
+/// What the worker found when it came to read the bundle: each copy of it finds the same.
+void FarSide::tell_unreadable(const Copy& copy) {
+  const auto bundle = bundles_.find(copy.chunk);
+  if (faults_.unreadable == 0 || copy.file != protocol::bundle_file || bundle == bundles_.end()) return;
+  for (const auto& file : bundle->second.plan->files)
+    if (unreadable(file.id)) planner_->source_failed(file.id, {file.entry.path, {Code::no_permission, "no", 0}});
 }
 
 void FarSide::land(const Copy& copy) {
@@ -330,7 +343,7 @@ void FarSide::chunk_durable(const Copy& copy) {
     const auto bundle = bundles_.find(copy.chunk);
     for (const auto& file : bundle->second.plan->files) {
       if (!published_.add(file.id)) complain(fmt::format("file {} was published twice", file.id));
-      ++books_.published;
+      if (!unreadable(file.id)) ++books_.published;
       ++dealt_with_;
     }
     bundles_.erase(bundle);

@@ -33,6 +33,7 @@ struct Faults {
   Time path_dies_every = 0;         ///< mean, each path; it stays dead for 1 to 10 s
   std::uint64_t chunk_fails = 0;    ///< answered `failed`
   std::uint64_t file_restarts = 0;  ///< large files whose landing file is lost
+  std::uint64_t unreadable = 0;     ///< small files that the sender cannot read
 };
 
 /// What the sender was told to carry, counted here.
@@ -44,8 +45,9 @@ struct Books {
   std::uint64_t paths_died = 0;
   std::uint64_t files_restarted = 0;
   std::uint64_t published = 0;
-  std::uint64_t open_most = 0;  ///< files and bundles that the receiver knew at once
-  double capacity_bytes = 0;    ///< what the paths that were up could have carried
+  std::uint64_t unreadable = 0;  ///< small files that came to nothing
+  std::uint64_t open_most = 0;   ///< files and bundles that the receiver knew at once
+  double capacity_bytes = 0;     ///< what the paths that were up could have carried
 };
 
 class FarSide {
@@ -128,6 +130,10 @@ class FarSide {
   void chunk_durable(const Copy& copy);
   void chunk_fails(const Copy& copy);
   bool strikes(const Copy& copy);
+  void tell_unreadable(const Copy& copy);
+  [[nodiscard]] bool unreadable(std::uint64_t file) const {
+    return faults_.unreadable != 0 && file % faults_.unreadable == 0;
+  }
   void page_given(const engine::ChunkTask& task);
   void restart(std::uint64_t id);
   void publish_if_whole(std::uint64_t id);

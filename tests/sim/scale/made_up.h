@@ -51,6 +51,7 @@ struct Outcome {
   double efficiency = 0;  ///< against the rates of the paths while they were up
   std::uint64_t resent_bytes = 0;
   std::uint64_t durable_calls = 0;  ///< files that the sender was told of
+  std::uint64_t file_errors = 0;
   std::uint64_t peak_bytes = 0;
   std::uint64_t growth_bytes = 0;
 };

@@ -52,7 +52,7 @@ class MemoryMark {
   MemoryMark() { reset_peak_memory(); }
   /// Call as the work goes on; the first call with a tenth done or more is the early mark.
   void progress(std::uint64_t done, std::uint64_t of) {
-    if (early_ == 0 && done >= of / 10) early_ = peak_memory();
+    if (early_ == 0 && done > 0 && done * 10 >= of) early_ = peak_memory();
   }
   [[nodiscard]] static std::uint64_t peak() { return peak_memory(); }
   /// The kernel's counter is not exact, and may seem to fall.

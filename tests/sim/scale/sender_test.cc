@@ -81,5 +81,17 @@ TEST(SenderAtScale, SmallFilesInBundles) {
        .faults = bad_day});
 }
 
+/// What failed must not be remembered one by one for ever.
+TEST(SenderAtScale, EverySecondFileCannotBeRead) {
+  Faults faults = bad_day;
+  faults.unreadable = 2;
+  const Outcome outcome = run({.name = "every second small file cannot be read",
+                               .files = of_size(1'000'000, 10'000'000),
+                               .file_bytes = 4000,
+                               .paths = eight_paths(8, 40 * millisecond),
+                               .faults = faults});
+  EXPECT_EQ(outcome.books.unreadable, of_size(500'000, 5'000'000));
+}
+
 }  // namespace
 }  // namespace longhaul::sim
