@@ -299,7 +299,7 @@ void FarSide::tell_unreadable(const Copy& copy) {
   const auto bundle = bundles_.find(copy.chunk);
   if (faults_.unreadable == 0 || copy.file != protocol::bundle_file || bundle == bundles_.end()) return;
   for (const auto& file : bundle->second.plan->files)
-    if (unreadable(file.id)) planner_->source_failed(file.id, {file.entry.path, {Code::no_permission, "no", 0}});
+    if (unreadable(file.id)) planner_->source_failed(file.id, {file.entry.path, {Code::permission, "no", 0}});
 }
 
 void FarSide::land(const Copy& copy) {
