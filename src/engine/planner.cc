@@ -62,7 +62,7 @@ void Planner::verdicts(const protocol::Verdicts& verdicts) {
       continue;
     }
     if (is_journalled(entry)) --journalled_open_;
-    resolve(1);
+    resolve(id);
     switch (verdict.action()) {
       case protocol::Verdict::SKIP:
         ++totals_.skipped_files;
@@ -202,12 +202,12 @@ void Planner::file_published(std::uint64_t file) {
 
 void Planner::bundle_durable(const BundlePlan& bundle) {
   for (const auto& file : bundle.files) {
-    if (!failed_.contains(file.id))
+    if (!settled_.contains(file.id))
       file_durable(file.entry);
     else
       totals_.bytes -= std::min(totals_.bytes, file.entry.size);
+    resolve(file.id);
   }
-  resolve(bundle.files.size());
 }
 
 void Planner::chunk_failed(const protocol::ChunkFailed& failed) {
@@ -242,19 +242,19 @@ void Planner::give_up_chunk(const ChunkKey& key, const Error& error) {
   }
   in_flight_.erase(key);
   for (const auto& file : bundle->files) {
-    if (failed_.add(file.id)) {
+    if (!settled_.contains(file.id)) {
       const FileError failed{setup_.feed->words(file.entry), error};
       tell_file_end(file.id, 0, &failed);
       record_error(failed.path, error);
     }
+    resolve(file.id);
   }
-  resolve(bundle->files.size());
 }
 
 void Planner::file_failed(const protocol::FileFailed& failed) {
   const auto at = large_.find(failed.file());
   if (!failed.restart()) {
-    if (!failed_.add(failed.file())) return;
+    if (failed.file() >= verdicts_seen_ || !settled_.add(failed.file())) return;
     Error error{static_cast<Code>(failed.code()), failed.text(), 0};
     // A bundled file is named as the receiver names it; its bundle goes on.
     record_error(at == large_.end() ? failed.path() : setup_.feed->words(at->second.file->entry), std::move(error));
@@ -295,7 +295,7 @@ void Planner::stream_down(std::uint32_t stream) {
 }
 
 void Planner::source_failed(std::uint64_t file, FileError error) {
-  if (!failed_.add(file)) return;  // several of its chunks may fail
+  if (!settled_.add(file)) return;  // several of its chunks may fail; a copy of a bundle that is durable too
   tell_file_end(file, 0, &error);
   record_error(error.path, std::move(error.error));
   forget_large(file);
@@ -335,7 +335,7 @@ void Planner::forget_large(std::uint64_t file) {
   if (is_journalled(at->second.file->entry)) --journalled_open_;
   pipes_.erase(file);
   large_.erase(at);
-  resolve(1);
+  resolve(file);
 }
 
 /// Everything of the file has been read and has arrived: law 4's look after the last read.
