@@ -62,7 +62,7 @@ void Planner::verdicts(const protocol::Verdicts& verdicts) {
       continue;
     }
     if (is_journalled(entry)) --journalled_open_;
-    resolve(1);
+    resolve(id);
     switch (verdict.action()) {
       case protocol::Verdict::SKIP:
         ++totals_.skipped_files;
@@ -103,17 +103,15 @@ void Planner::send_file(std::uint64_t id, Entry entry, const protocol::Verdict& 
     return;
   }
   large.chunks = (file.entry.size + file.chunk_bytes - 1) / file.chunk_bytes;
-  std::uint64_t durable_bytes = 0;
   for (int i = 0; i + 1 < verdict.durable_size(); i += 2) {
     const std::uint64_t last = std::min(verdict.durable(i) + verdict.durable(i + 1), large.chunks);
     for (std::uint64_t chunk = verdict.durable(i); chunk < last; ++chunk) {
       if (!large.durable.add(chunk)) continue;
-      ++large.durable_count;
-      durable_bytes += chunk_content_bytes(file.entry.size, file.chunk_bytes, chunk);
+      large.bytes_skipped += chunk_content_bytes(file.entry.size, file.chunk_bytes, chunk);
     }
   }
-  totals_.skipped_bytes += durable_bytes;
-  bytes_wanted_ += file.entry.size - durable_bytes;
+  totals_.skipped_bytes += large.bytes_skipped;
+  bytes_wanted_ += file.entry.size - large.bytes_skipped;
   if (!file.entry.size_known) {
     auto content = setup_.feed->open(disk_, file.entry, false);
     if (content) large.stream = std::dynamic_pointer_cast<StreamReader>(content->reader);
@@ -125,6 +123,7 @@ void Planner::send_file(std::uint64_t id, Entry entry, const protocol::Verdict& 
     setup_.feeder->fill(large.stream);
   }
   large_queue_.push_back(id);
+  if (large.stream) pipes_.insert(id);
   auto [at, added] = large_.emplace(id, std::move(large));
   tell_end_if_read(at->second);
 }
@@ -176,7 +175,8 @@ void Planner::chunk_durable(const ChunkKey& key) {
   const auto at = in_flight_.find(key);
   if (at == in_flight_.end()) return;
   InFlight& in_flight = at->second;
-  totals_.bytes += in_flight.task.extent.bytes;
+  const std::uint64_t bytes = in_flight.task.extent.bytes;
+  totals_.bytes += bytes;
   const bool was_received = in_flight.received;
   const auto bundle = in_flight.task.bundle;
   in_flight_.erase(at);
@@ -185,7 +185,8 @@ void Planner::chunk_durable(const ChunkKey& key) {
   if (found == large_.end()) return;
   Large& large = found->second;
   if (!was_received) --large.in_flight;
-  if (large.durable.add(key.second)) ++large.durable_count;
+  large.durable.add(key.second);
+  large.bytes_sent += bytes;
   while (large.durable.contains(large.first_open)) ++large.first_open;
   if (large.stream) large.stream->release_before(large.first_open * large.file->chunk_bytes);
   if (large.file->one_chunk) return file_published(key.first);
@@ -201,12 +202,12 @@ void Planner::file_published(std::uint64_t file) {
 
 void Planner::bundle_durable(const BundlePlan& bundle) {
   for (const auto& file : bundle.files) {
-    if (!failed_.contains(file.id))
+    if (!settled_.contains(file.id))
       file_durable(file.entry);
     else
       totals_.bytes -= std::min(totals_.bytes, file.entry.size);
+    resolve(file.id);
   }
-  resolve(bundle.files.size());
 }
 
 void Planner::chunk_failed(const protocol::ChunkFailed& failed) {
@@ -241,19 +242,19 @@ void Planner::give_up_chunk(const ChunkKey& key, const Error& error) {
   }
   in_flight_.erase(key);
   for (const auto& file : bundle->files) {
-    if (failed_.add(file.id)) {
+    if (!settled_.contains(file.id)) {
       const FileError failed{setup_.feed->words(file.entry), error};
       tell_file_end(file.id, 0, &failed);
       record_error(failed.path, error);
     }
+    resolve(file.id);
   }
-  resolve(bundle->files.size());
 }
 
 void Planner::file_failed(const protocol::FileFailed& failed) {
   const auto at = large_.find(failed.file());
   if (!failed.restart()) {
-    if (!failed_.add(failed.file())) return;
+    if (failed.file() >= verdicts_seen_ || !settled_.add(failed.file())) return;
     Error error{static_cast<Code>(failed.code()), failed.text(), 0};
     // A bundled file is named as the receiver names it; its bundle goes on.
     record_error(at == large_.end() ? failed.path() : setup_.feed->words(at->second.file->entry), std::move(error));
@@ -268,8 +269,13 @@ void Planner::file_failed(const protocol::FileFailed& failed) {
   Large& large = at->second;
   drop_in_flight(failed.file());
   if (large.next_chunk == large.chunks) large_queue_.push_back(failed.file());
+  // What was durable of it is so no more: the report must not count it twice, and it remains to be sent.
+  totals_.bytes -= std::min(totals_.bytes, large.bytes_sent);
+  totals_.skipped_bytes -= std::min(totals_.skipped_bytes, large.bytes_skipped);
+  bytes_wanted_ += large.bytes_skipped;
+  large.bytes_sent = large.bytes_skipped = 0;
   large.durable = {};
-  large.durable_count = large.first_open = large.next_chunk = large.in_flight = 0;
+  large.first_open = large.next_chunk = large.in_flight = 0;
   large.end_told = false;
   ++large.restarts;
 }
@@ -289,7 +295,7 @@ void Planner::stream_down(std::uint32_t stream) {
 }
 
 void Planner::source_failed(std::uint64_t file, FileError error) {
-  if (!failed_.add(file)) return;  // several of its chunks may fail
+  if (!settled_.add(file)) return;  // several of its chunks may fail; a copy of a bundle that is durable too
   tell_file_end(file, 0, &error);
   record_error(error.path, std::move(error.error));
   forget_large(file);
@@ -319,7 +325,7 @@ void Planner::record_error(const std::string& path, Error error) {
 
 void Planner::drop_in_flight(std::uint64_t file) {
   settle_file(file);
-  std::erase_if(in_flight_, [&](const auto& each) { return each.first.first == file; });
+  in_flight_.erase(in_flight_.lower_bound({file, 0}), in_flight_.lower_bound({file + 1, 0}));
 }
 
 void Planner::forget_large(std::uint64_t file) {
@@ -327,8 +333,9 @@ void Planner::forget_large(std::uint64_t file) {
   if (at == large_.end()) return;
   drop_in_flight(file);
   if (is_journalled(at->second.file->entry)) --journalled_open_;
+  pipes_.erase(file);
   large_.erase(at);
-  resolve(1);
+  resolve(file);
 }
 
 /// Everything of the file has been read and has arrived: law 4's look after the last read.

@@ -5,6 +5,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <tuple>
 #include <unordered_map>
@@ -79,9 +80,10 @@ class Planner {
     std::uint64_t chunks = 0;      ///< streams: as far as known
     std::uint64_t next_chunk = 0;  ///< to be cut
     IntervalSet durable;
-    std::uint64_t durable_count = 0;
-    std::uint64_t first_open = 0;  ///< first chunk that is not durable
-    std::uint64_t in_flight = 0;   ///< cut, not received
+    std::uint64_t first_open = 0;     ///< first chunk that is not durable
+    std::uint64_t bytes_sent = 0;     ///< durable in this session: in the report's bytes
+    std::uint64_t bytes_skipped = 0;  ///< durable before
+    std::uint64_t in_flight = 0;      ///< cut, not received
     bool end_told = false;
     std::uint32_t restarts = 0;  ///< the receiver lost its landing file
   };
@@ -110,7 +112,10 @@ class Planner {
   void tell_end_if_read(Large& large);
   void tell_file_end(std::uint64_t file, std::uint64_t size, const FileError* failed);
   void forget_large(std::uint64_t file);
-  void resolve(std::uint64_t entries) { resolved_ += entries; }
+  void resolve(std::uint64_t entry) {
+    ++resolved_;
+    settled_.add(entry);
+  }
   void chunk_durable(const ChunkKey& key);
   void file_published(std::uint64_t file);
   void bundle_durable(const BundlePlan& bundle);
@@ -149,10 +154,13 @@ class Planner {
   // lanes
   std::deque<std::uint64_t> large_queue_;  ///< files with chunks to cut
   std::unordered_map<std::uint64_t, Large> large_;
+  std::set<std::uint64_t> pipes_;  ///< of them: sources whose length shows at their end
   bool bundle_turn_ = false;
   std::deque<ChunkKey> again_;
   std::map<ChunkKey, InFlight> in_flight_;
-  IntervalSet failed_;  ///< files that could not be sent whole
+  /// Entries that are dealt with, and files that failed before the bundle is that they travel in. Of all entries, not
+  /// of the failed ones alone: so it has no more runs than there are open entries, however many fail.
+  IntervalSet settled_;
   paths::Scheduler scheduler_;
   using Copy = std::tuple<std::uint64_t, std::uint64_t, std::uint32_t>;  ///< file, chunk, attempt
   std::map<std::uint32_t, std::map<Copy, std::uint64_t>> carrying_;  ///< bytes of the copies on each stream, unanswered

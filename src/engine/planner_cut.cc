@@ -191,14 +191,16 @@ void Planner::check_stall(Time now) {
 
 Time Planner::step(Time now) {
   now_ = now;
-  const bool waits_for_source = std::any_of(large_.begin(), large_.end(), [](const auto& each) {
-    return each.second.stream && !each.second.stream->ended();
-  });
-  if (waits_for_source && in_flight_.empty()) progress_at_ = now;  // a pipe may be quiet as long as it likes
-  for (auto at = large_.begin(); at != large_.end();) {
-    Large& large = (at++)->second;  // may be forgotten below
-    if (large.stream && large.stream->ended()) tell_end_if_read(large);
+  // Only these: there may be ten thousand files of one chunk beside them, and this is done for every message.
+  bool waits_for_source = false;
+  for (auto at = pipes_.begin(); at != pipes_.end();) {
+    Large& large = large_.at(*at++);  // may be forgotten below
+    if (large.stream->ended())
+      tell_end_if_read(large);
+    else
+      waits_for_source = true;
   }
+  if (waits_for_source && in_flight_.empty()) progress_at_ = now;  // a pipe may be quiet as long as it likes
   announce();
   pump(now);
   check_stall(now);

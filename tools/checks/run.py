@@ -4,7 +4,7 @@
 Fast tier: build, format, lint, clang-tidy on what has changed (without its analyzer), unit tests, stress on real threads,
 simulation, fuzz targets (short), the end-to-end suite, the same in short as a non-root user, power cuts on real file systems (as
 root), unit tests and simulation under ASan + UBSan.
---full: clang-tidy with the analyzer on everything, end-to-end suite and power cuts in full, ThreadSanitizer as well.
+--full: clang-tidy with the analyzer on everything, end-to-end suite and power cuts in full, scale in full, ThreadSanitizer as well.
 """
 
 import argparse
@@ -160,6 +160,8 @@ def steps(full):
     yield "unit tests", lambda: meson_suites("release", ["unit"])
     yield "stress on real threads", lambda: meson_suites("release", ["stress"])
     yield "simulation", lambda: meson_suites("release", ["sim"])
+    if full:
+        yield "scale", lambda: meson_suites("release", ["scale"])
     yield "end to end", lambda: end_to_end("--full" if full else "")
     if os.geteuid() == 0:
         yield "end to end, as nobody", end_to_end_as_nobody

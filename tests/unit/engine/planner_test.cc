@@ -301,6 +301,7 @@ TEST_F(PlannerTest, AFileThatStartsAnewIsCutAnew) {
   arrive(take());
   planner_->durable(one(0, 0));
   assigned_.clear();
+  EXPECT_EQ(report().bytes, node_bytes);
   protocol::FileFailed failed;
   failed.set_file(0);
   failed.set_restart(true);
@@ -309,6 +310,21 @@ TEST_F(PlannerTest, AFileThatStartsAnewIsCutAnew) {
   EXPECT_EQ(take().task.chunk, 0U);
   EXPECT_EQ(take().task.chunk, 1U);
   EXPECT_EQ(report().failed_files, 0U);
+  EXPECT_EQ(report().bytes, 0U);  // what was durable is so no more
+}
+
+TEST_F(PlannerTest, AResumedFileThatStartsAnewWasNotSkipped) {
+  planner_->stream_up(1);
+  feed({file("large", 2 * node_bytes)});
+  protocol::Verdicts verdicts = all(Verdict::SEND, 1);
+  for (const std::uint64_t number : {0, 1}) verdicts.mutable_verdicts(0)->add_durable(number);
+  decide(verdicts);
+  EXPECT_EQ(report().skipped_bytes, node_bytes);
+  protocol::FileFailed failed;
+  failed.set_file(0);
+  failed.set_restart(true);
+  planner_->file_failed(failed);
+  EXPECT_EQ(report().skipped_bytes, 0U);
 }
 
 TEST_F(PlannerTest, AFileMayStartAnewAfterItsLastChunkWasDurable) {
