@@ -444,8 +444,8 @@ void Storage::fail(Error error) {
 
 Time Storage::step(Time now) {
   now_ = now;
+  open_once();  // before any mail: a peer may announce before it was told that it may
   for (auto& mail : mailbox_.take()) mail(*this);
-  if (!closing_) open_once();
   answer_failed_bundles();
   // With everything announced and nothing on its way, waiting for more to gather would only delay the end.
   const Time again = commit_ ? step_commit(now, flush_ || closing_ || all_resolved()) : time_never;

@@ -13,15 +13,10 @@ namespace {
 
 constexpr std::size_t complaints_max = 20;
 
-/// As std::vector's own comparison, a hundred times as fast.
-bool equal(const std::vector<std::byte>& one, const std::vector<std::byte>& other) {
-  return one.size() == other.size() && std::memcmp(one.data(), other.data(), one.size()) == 0;
-}
-
 bool same(const std::vector<std::byte>& content, const std::vector<std::byte>& right, std::uint64_t offset,
           std::uint64_t bytes) {
   if (content.size() < offset + bytes || right.size() < offset + bytes) return false;
-  return std::memcmp(content.data() + offset, right.data() + offset, bytes) == 0;
+  return bytes == 0 || std::memcmp(content.data() + offset, right.data() + offset, bytes) == 0;
 }
 
 }  // namespace
@@ -52,7 +47,8 @@ const Laws::Version* Laws::version_of(const std::string& path, const Inode& inod
   const auto at = versions_.find(path);
   if (at == versions_.end()) return nullptr;
   for (const Version& version : at->second) {
-    if (equal(inode.bytes, version.bytes) && inode.cached == Metadata{version.mode, version.mtime_ns}) return &version;
+    if (same_bytes(inode.bytes, version.bytes) && inode.cached == Metadata{version.mode, version.mtime_ns})
+      return &version;
   }
   return nullptr;
 }
@@ -63,7 +59,7 @@ std::string Laws::wrong_about(const std::string& path, const Inode& inode) const
   if (at == versions_.end()) return "was never in the source";
   if (version_of(path, inode) != nullptr) return {};
   for (const Version& version : at->second)
-    if (equal(inode.bytes, version.bytes)) return "has its content, but not the mode and mtime of that version";
+    if (same_bytes(inode.bytes, version.bytes)) return "has its content, but not the mode and mtime of that version";
   return fmt::format("is none of the {} versions of its source, with its {} bytes", at->second.size(),
                      inode.bytes.size());
 }
@@ -76,7 +72,7 @@ void Laws::named(const std::string& path, const Inode& inode) {
   if (is_internal(name) || inode.type != disk::FileType::file) return;
   published_.insert(inode.number);
   ++published_count_;
-  if (!equal(inode.bytes, inode.durable_bytes) || inode.cached != inode.durable)
+  if (!same_bytes(inode.bytes, inode.durable_bytes) || inode.cached != inode.durable)
     return complain(name + " appears at its final name before it is durable");
   if (sender_lies_) return;
   if (const std::string wrong = wrong_about(name, inode); !wrong.empty())
@@ -157,7 +153,7 @@ bool Laws::in_manifests(const std::string& path, const Version& version, bool du
   files_.for_each(target_ + "/.longhaul", "landing", [&](const std::string& name, const Inode& inode) {
     if (found || !name.starts_with("manifest")) return;
     const auto& content = durable_only ? inode.durable_bytes : inode.bytes;
-    found = memmem(content.data(), content.size(), record.data(), record.size()) != nullptr;
+    found = !content.empty() && memmem(content.data(), content.size(), record.data(), record.size()) != nullptr;
   });
   return found;
 }

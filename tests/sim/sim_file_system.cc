@@ -281,9 +281,7 @@ bool SimFileSystem::name_survives(std::string_view path) const {
 bool SimFileSystem::survives(std::string_view path) const {
   if (!name_survives(path)) return false;
   const auto at = find(path);
-  const bool content = at->type != disk::FileType::file ||
-                       (at->bytes.size() == at->durable_bytes.size() &&
-                        std::memcmp(at->bytes.data(), at->durable_bytes.data(), at->bytes.size()) == 0);
+  const bool content = at->type != disk::FileType::file || same_bytes(at->bytes, at->durable_bytes);
   return content && at->cached == at->durable;
 }
 

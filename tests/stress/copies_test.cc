@@ -146,6 +146,7 @@ class Crowd final : private StreamEvents {
     setup.sink = std::move(sink);
     setup.chunk_bytes = protocol::node_bytes;
     setup.frame_bytes = frame_bytes;
+    setup.ready = [this] { ready_.set_value(); };
     setup.tell = [this](const protocol::Message& message) { told(message); };
     setup.failed = [this](Error error) {
       note(std::move(error));
@@ -155,7 +156,7 @@ class Crowd final : private StreamEvents {
     setup.closed = [] {};
     storage_ = static_cast<Storage*>(
         &runner_->start([&](Kit kit) { return std::make_unique<Storage>(std::move(kit), world_, std::move(setup)); }));
-    EXPECT_FALSE(storage_->broken()) << storage_->broken()->text;
+    EXPECT_EQ(ready_.get_future().wait_for(std::chrono::seconds(60)), std::future_status::ready) << problem();
   }
 
   Worker& start_worker(unsigned number) {
@@ -274,6 +275,7 @@ class Crowd final : private StreamEvents {
   std::atomic<bool> closing_{false};
   std::size_t verdicts_seen_ = 0;
   std::promise<void> verdicts_;
+  std::promise<void> ready_;
   std::promise<void> complete_;
   std::unique_ptr<wire::Wire> wire_ = wire::make_tcp_wire();
   Storage* storage_ = nullptr;
