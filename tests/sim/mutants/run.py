@@ -148,7 +148,7 @@ class Patched:
 
 def first_complaint(status, output):
     """What the first failure says, in one line."""
-    found = re.search(r": Failure\n(.*(?:\n  .*)*)", output)
+    found = re.search(r": Failure\n(?:Failed\n)?(.*(?:\n  .*)*)", output)
     if found:
         return " ".join(found.group(1).split())
     if status in (-24, -9):
