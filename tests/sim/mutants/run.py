@@ -303,7 +303,7 @@ def chosen_mutants(names):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="only mutants whose names begin so")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="only mutants whose names begin so ("17", "2")")
     parser.add_argument("--jobs", type=int, default=1, help="copies of the tree that are built and run side by side")
     parser.add_argument("--ranges", type=int, default=3, help="ranges of seeds; their median counts")
     parser.add_argument("--seeds", type=int, default=SEEDS, help="seeds of one range")
