@@ -1,6 +1,7 @@
 #include "engine/landing_ops.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <limits>
 
 #include "base/bytes.h"
@@ -19,7 +20,8 @@ Result<disk::DirPtr> open_target(disk::Disk& disk, std::string path) {
     return fail(parent.error().code, "cannot make the target " + printable(path) + ": " + parent.error().text,
                 parent.error().system_errno);
   const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
-  if (auto made = disk.make_dir(*parent, name, 0777); !made) return std::unexpected(made.error());
+  auto made = disk.make_dir(*parent, name, 0777);
+  if (!made && made.error().system_errno != EEXIST) return std::unexpected(made.error());  // another transfer was first
   if (auto synced = disk.sync_dir(*parent); !synced) return std::unexpected(synced.error());
   return disk.open_root(path);
 }

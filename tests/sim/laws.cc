@@ -6,7 +6,10 @@
 #include <cstring>
 
 #include "chunk/digest_tree.h"
+#include "journal/journal_file.h"
+#include "journal/landing.h"
 #include "journal/manifest.h"
+#include "protocol/bounds.h"
 
 namespace longhaul::sim {
 namespace {
@@ -17,6 +20,28 @@ bool same(const std::vector<std::byte>& content, const std::vector<std::byte>& r
           std::uint64_t bytes) {
   if (content.size() < offset + bytes || right.size() < offset + bytes) return false;
   return bytes == 0 || std::memcmp(content.data() + offset, right.data() + offset, bytes) == 0;
+}
+
+constexpr std::string_view journal_suffix = ".journal";
+
+Digest digest_of_node(std::span<const std::byte> content) {
+  std::vector<Digest> leaves;
+  for (std::size_t at = 0; at < content.size(); at += protocol::leaf_bytes)
+    leaves.push_back(digest_of(content.subspan(at, std::min<std::size_t>(protocol::leaf_bytes, content.size() - at))));
+  return chunk::node_digest(leaves);
+}
+
+/// Empty: the content ends before it.
+std::span<const std::byte> node_of(const std::vector<std::byte>& content, std::uint64_t node) {
+  const std::uint64_t begin = std::min<std::uint64_t>(node * protocol::node_bytes, content.size());
+  return std::span(content).subspan(begin, std::min<std::uint64_t>(protocol::node_bytes, content.size() - begin));
+}
+
+/// The digest that stands in a node's record; empty: the journal ends before it.
+std::span<const std::byte> record_of(const std::vector<std::byte>& journal, std::uint64_t node) {
+  const std::uint64_t at = journal::journal_header_bytes + node * journal::record_bytes;
+  if (journal.size() < at + journal::record_bytes) return {};
+  return std::span(journal).subspan(at, sizeof(Digest));
 }
 
 }  // namespace
@@ -86,6 +111,7 @@ void Laws::written(const Inode& inode, std::uint64_t offset, std::uint64_t bytes
   if (published_.contains(inode.number))
     return complain(fmt::format("{} was written to at {} after it was published", path, offset));
   if (!is_internal(in_target(path))) return complain(path + " was written to, outside the landing zone");
+  if (path.ends_with(journal_suffix)) return journal_written(path, inode, offset, bytes);
   const auto promised = promised_in_.find(inode.number);
   if (promised == promised_in_.end()) return;
   for (const Extent& extent : promised->second) {
@@ -97,6 +123,53 @@ void Laws::written(const Inode& inode, std::uint64_t offset, std::uint64_t bytes
 void Laws::metadata_set(const Inode& inode) {
   if (inode.type == disk::FileType::file && published_.contains(inode.number))
     complain(SimFileSystem::path_of(inode) + " got another mode or mtime after it was published");
+}
+
+/// A node's record says that the node is durable: it must be so when the record is written.
+void Laws::journal_written(const std::string& name, const Inode& journal, std::uint64_t offset, std::uint64_t bytes) {
+  const std::string part = name.substr(0, name.size() - journal_suffix.size()) + ".part";
+  constexpr std::uint64_t header = journal::journal_header_bytes;
+  if (offset + bytes <= header) return;
+  // A record of which only a part was written by this call is left to the next one.
+  const std::uint64_t skip = std::max(offset, header) - header;
+  const std::uint64_t first = (skip + journal::record_bytes - 1) / journal::record_bytes;
+  const std::uint64_t end = (offset + bytes - header) / journal::record_bytes;
+  for (std::uint64_t node = first; node < end; ++node) {
+    const auto digest = record_of(journal.bytes, node);
+    if (std::ranges::all_of(digest, [](std::byte each) { return each == std::byte{}; })) continue;  // grown
+    if (!is_node_of(part, node, digest))
+      complain(fmt::format("{} got a record for node {}, which is not durable like that", name, node));
+  }
+}
+
+/// The digest is that of this node of some version, and `part` has it durably.
+bool Laws::is_node_of(const std::string& part, std::uint64_t node, std::span<const std::byte> digest) const {
+  const auto inode = files_.look(part);
+  if (inode == nullptr) return false;
+  const auto of_version = [&](const Version& version) {
+    const auto content = node_of(version.bytes, node);
+    if (content.empty() || !same(inode->durable_bytes, version.bytes, node * protocol::node_bytes, content.size()))
+      return false;
+    const Digest right = digest_of_node(content);
+    return std::memcmp(right.bytes.data(), digest.data(), sizeof right) == 0;
+  };
+  return std::ranges::any_of(versions_, [&](const auto& each) {
+    return landing_part(each.first) == part && std::ranges::any_of(each.second, of_version);
+  });
+}
+
+/// A crash right now would leave a record for each node of it.
+bool Laws::journalled(const std::string& path, Extent extent) const {
+  const std::string part = landing_part(path);
+  const std::string name = part.substr(0, part.size() - std::string_view(".part").size()) + std::string(journal_suffix);
+  const auto journal = files_.look(name);
+  if (journal == nullptr || !files_.name_survives(name)) return false;
+  for (std::uint64_t at = extent.offset; at < extent.offset + extent.bytes; at += protocol::node_bytes) {
+    const std::uint64_t node = at / protocol::node_bytes;
+    const auto digest = record_of(journal->durable_bytes, node);
+    if (digest.empty() || !is_node_of(part, node, digest)) return false;
+  }
+  return true;
 }
 
 /// It must be so that a crash right now would not take it.
@@ -112,7 +185,9 @@ void Laws::promised(const std::string& path, std::uint64_t offset, std::uint64_t
     complain(fmt::format("{} at {} was answered durable, but its landing file has no durable name", path, offset));
   promised_in_[part->number].insert(extent);
   if (!holds(path, part->durable_bytes, extent))
-    complain(fmt::format("{} at {} was answered durable before it was", path, offset));
+    return complain(fmt::format("{} at {} was answered durable before it was", path, offset));
+  if (!journalled(path, extent))
+    complain(fmt::format("{} at {} was answered durable before its record in the journal was", path, offset));
 }
 
 void Laws::promise_void(const std::string& path) {

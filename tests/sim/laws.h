@@ -64,6 +64,9 @@ class Laws final : public FileWatcher, public PromiseListener {
   [[nodiscard]] std::string landing_part(const std::string& path) const;
   [[nodiscard]] bool holds(const std::string& path, const std::vector<std::byte>& content, Extent extent) const;
   [[nodiscard]] bool in_manifests(const std::string& path, const Version& version, bool durable_only) const;
+  void journal_written(const std::string& name, const Inode& journal, std::uint64_t offset, std::uint64_t bytes);
+  [[nodiscard]] bool is_node_of(const std::string& part, std::uint64_t node, std::span<const std::byte> digest) const;
+  [[nodiscard]] bool journalled(const std::string& path, Extent extent) const;
   void complain(std::string words);
 
   SimFileSystem& files_;

@@ -7,6 +7,13 @@
 
 namespace longhaul::sim {
 
+namespace {
+
+/// As the planner counts: what failed more often than this was not given up.
+constexpr std::size_t failures_max = 3;
+
+}  // namespace
+
 // --- what is promised -------------------------------------------------------------------------------------------
 
 void Witness::begin_session(const std::string& session) {
@@ -18,6 +25,9 @@ void Witness::begin_session(const std::string& session) {
   failed_.clear();
   answered_.clear();
   frames_.clear();
+  copies_.clear();
+  restarted_.clear();
+  failures_.clear();
 }
 
 void Witness::heard(const protocol::Message& message, std::uint32_t sequence) {
@@ -66,8 +76,13 @@ void Witness::said(const protocol::Message& message, std::uint32_t sequence) {
   }
   if (message.has_file_failed()) {
     void_promises(message.file_failed().file(), !message.file_failed().restart());
-    std::erase_if(answered_, [&](const auto& key) { return key.first == message.file_failed().file(); });
+    const std::uint64_t file = message.file_failed().file();
+    std::erase_if(answered_, [file](const auto& key) { return key.first == file; });
+    std::erase_if(failures_, [file](const auto& each) { return each.first.first == file; });
+    // Its chunks are cut anew, and their attempts begin with nought.
+    restarted_.insert(file);
   }
+  if (message.has_chunk_failed()) take_failure(message.chunk_failed());
   if (!message.has_durable()) return;
   for (int i = 0; i < message.durable().file_size(); ++i)
     take_durable(message.durable().file(i), message.durable().chunk(i));
@@ -109,6 +124,18 @@ void Witness::take_durable(std::uint64_t file, std::uint64_t chunk) {
   promise(of.path, {begin, std::min(of.chunk_bytes, of.size - begin)});
 }
 
+/// The sender gives up what has failed three times: it must not hear of a fourth.
+void Witness::take_failure(const protocol::ChunkFailed& failed) {
+  auto& attempts = failures_[{failed.file(), failed.chunk()}];
+  // Several frames of one copy may fail.
+  if (failed.attempt() != protocol::any_attempt && attempts.contains(failed.attempt())) return;
+  attempts.insert(failed.attempt());
+  if (attempts.size() > failures_max)
+    complaints_.push_back("a chunk failed for the " + std::to_string(attempts.size()) + "th time: file " +
+                          std::to_string(static_cast<std::int64_t>(failed.file())) + ", chunk " +
+                          std::to_string(failed.chunk()));
+}
+
 void Witness::promise(const std::string& path, Extent extent) {
   if (promised_[path].insert(extent).second) durable_bytes_ += extent.bytes;
   if (promises != nullptr) promises->promised(path, extent.offset, extent.bytes);
@@ -116,6 +143,11 @@ void Witness::promise(const std::string& path, Extent extent) {
 
 void Witness::frame(const protocol::FrameHeader& header, std::span<const std::byte> payload) {
   if (!frames_.insert({header.file, header.chunk, header.frame_index}).second) ++frames_again_;
+  if (!copies_.insert({header.file, header.chunk, header.frame_index, header.attempt}).second && !frames_may_repeat &&
+      !restarted_.contains(header.file))
+    complaints_.push_back("a frame was sent again under its old attempt: file " +
+                          std::to_string(static_cast<std::int64_t>(header.file)) + ", chunk " +
+                          std::to_string(header.chunk));
   if ((header.flags & protocol::flag_bundle) == 0) {
     content_bytes_ += header.raw_bytes;
     return;

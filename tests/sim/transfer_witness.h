@@ -49,6 +49,9 @@ class Witness {
   /// Frames that came a second time in one session.
   [[nodiscard]] std::uint64_t frames_again() const { return frames_again_; }
 
+  /// Something between the ends sends frames twice: a copy says nothing of the sender.
+  bool frames_may_repeat = false;
+
   void heard(const protocol::Message& message, std::uint32_t sequence);
   void said(const protocol::Message& message, std::uint32_t sequence);
   void frame(const protocol::FrameHeader& header, std::span<const std::byte> payload);
@@ -64,6 +67,7 @@ class Witness {
   void take_identity(const protocol::Entry& entry);
   void take_verdict(std::uint64_t id, const protocol::Verdict& verdict);
   void take_durable(std::uint64_t file, std::uint64_t chunk);
+  void take_failure(const protocol::ChunkFailed& failed);
   void promise(const std::string& path, Extent extent);
 
   std::string session_;
@@ -73,10 +77,13 @@ class Witness {
   std::map<std::uint64_t, File> files_;
   std::map<std::uint64_t, std::set<std::uint64_t>> bundles_;
   std::set<std::uint64_t> failed_;
+  std::set<std::uint64_t> restarted_;
   std::set<std::pair<std::uint64_t, std::uint64_t>> answered_;
   std::map<std::string, std::set<Extent>> promised_;  ///< by target path; a whole file is one extent {0, size}
   std::map<std::string, std::array<std::uint64_t, 3>> identities_;  ///< size, mtime, ctime as announced last
   std::set<std::array<std::uint64_t, 3>> frames_;                   ///< of this session: file, chunk, frame
+  std::set<std::array<std::uint64_t, 4>> copies_;                   ///< and the attempt
+  std::map<std::pair<std::uint64_t, std::uint64_t>, std::multiset<std::uint32_t>> failures_;  ///< attempts, by chunk
   std::uint64_t frames_again_ = 0;
   std::uint64_t content_bytes_ = 0;
   std::uint64_t durable_bytes_ = 0;

@@ -4,7 +4,8 @@
 Fast tier: build, format, lint, clang-tidy on what has changed (without its analyzer), unit tests, stress on real threads,
 simulation, fuzz targets (short), the end-to-end suite, the same in short as a non-root user, power cuts on real file systems (as
 root), unit tests and simulation under ASan + UBSan.
---full: clang-tidy with the analyzer on everything, end-to-end suite and power cuts in full, scale in full, ThreadSanitizer as well.
+--full: clang-tidy with the analyzer on everything, end-to-end suite and power cuts in full, scale in full, ThreadSanitizer as well,
+and every mutant of tests/sim/mutants.
 """
 
 import argparse
@@ -25,6 +26,8 @@ from sources import ROOT, all_sources, changed_sources
 BINARY = ROOT / "build/tools/longhaul"
 E2E = ROOT / "tests/e2e/run.py"
 E2E_TIMEOUT_S = {"--quick": 300, "": 900, "--full": 7200}
+MUTANTS = ROOT / "tests/sim/mutants/run.py"
+MUTANTS_TIMEOUT_S = 3 * 3600
 CRASH = ROOT / "tests/crash/run.py"
 CRASH_TIMEOUT_S = {"": 600, "--full": 3600}
 
@@ -136,6 +139,12 @@ def power_cuts(mode):
     return of_script("tests/crash/run.py", output, status)
 
 
+def mutants():
+    """Bugs on purpose, each in a copy of the tree: what the tests do not notice, they do not test."""
+    status, output = call([sys.executable, MUTANTS], timeout=MUTANTS_TIMEOUT_S)
+    return of_script("tests/sim/mutants/run.py", output, status)
+
+
 def thread_sanitizer():
     """Not the simulation: it has one thread, in which there is nothing to race, and would take most of the time.
 
@@ -170,6 +179,7 @@ def steps(full):
     yield "unit + simulation, ASan + UBSan", address_sanitizer
     if full:
         yield "unit + stress, TSan", thread_sanitizer
+        yield "mutants", mutants
     if (ROOT / "tests/fuzz/meson.build").exists():
         yield "fuzz targets", lambda: meson_suites("fuzz", ["fuzz"])
 
