@@ -303,7 +303,7 @@ void SessionCore::restart_outgoing(Time now) {
 
 void SessionCore::close_streams() {
   for (const auto& [id, stream] : streams_)
-    workers_[stream.worker]->post([id = id](Worker& worker) { worker.close_stream(id); });
+    workers_[stream.worker]->post([number = id](Worker& worker) { worker.close_stream(number); });
   for (auto at = greetings_.begin(); at != greetings_.end();) {
     const bool stream = at->dialled && !at->control;
     if (!stream) {

@@ -356,7 +356,7 @@ void Storage::restart_file(const std::shared_ptr<InFile>& file) {
 }
 
 /// The sender hears of it.
-void Storage::give_up_file(const std::shared_ptr<InFile>& file, Error error) {
+void Storage::give_up_file(const std::shared_ptr<InFile>& file, const Error& error) {
   if (files_->find(file->id) != file) return;
   protocol::Message message;
   auto& failed = *message.mutable_file_failed();

@@ -74,7 +74,7 @@ class Storage final : public Role, public LandingEvents, private CommitEvents {
   void write_to_sink(InFile& file);
   void finish_if_whole(const std::shared_ptr<InFile>& file);
   void finish_sink(const std::shared_ptr<InFile>& file);
-  void give_up_file(const std::shared_ptr<InFile>& file, Error error);
+  void give_up_file(const std::shared_ptr<InFile>& file, const Error& error);
   void drop_file(const std::shared_ptr<InFile>& file);
   void forget(const std::shared_ptr<InFile>& file);
   void resolve_in_bundle(const std::shared_ptr<InBundle>& bundle);

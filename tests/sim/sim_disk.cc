@@ -186,10 +186,10 @@ std::int64_t SimDisk::apply_sync(const Flight& flight) {
         written.push_back(page);
       inode.dirty_pages.erase(page);
     }
-    fs_.write_back(inode, written);
+    SimFileSystem::write_back(inode, written);
     return -flight.fault;
   }
-  fs_.sync_pages(inode, flight.pages, flight.operation->kind == disk::Operation::Kind::sync_file);
+  SimFileSystem::sync_pages(inode, flight.pages, flight.operation->kind == disk::Operation::Kind::sync_file);
   return 0;
 }
 

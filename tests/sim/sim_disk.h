@@ -165,7 +165,7 @@ class SimFileSystem {
  private:
   friend class SimDisk;
   InodePtr make_inode(disk::FileType type, std::uint32_t mode, std::uint64_t device);
-  void add_name(const InodePtr& dir, std::string_view name, const InodePtr& inode, std::uint64_t* sequence = nullptr);
+  void add_name(const InodePtr& in, std::string_view name, const InodePtr& inode, std::uint64_t* sequence = nullptr);
   void remove_name(Inode& dir, std::string_view name, std::uint64_t needs = 0);
   static void sync_names(Inode& dir);
   static void write_back(Inode& file, const std::vector<std::uint64_t>& pages);

@@ -29,7 +29,7 @@ std::vector<std::byte> greeting(SimRandom& random) {
 
 }  // namespace
 
-Stranger::Stranger(wire::Wire& wire, const std::string& address, SimRandom random) : random_(random) {
+Stranger::Stranger(wire::Wire& wire, const std::string& address, const SimRandom& random) : random_(random) {
   for (std::size_t count = 1 + random_.below(visits_max); count > 0; --count) {
     auto connection = wire.dial({.remote = address});
     if (connection) visits_.push_back({std::move(*connection), words(), 0, random_.one_in(2)});

@@ -15,7 +15,7 @@ namespace longhaul::sim {
 class Stranger final : public Role {
  public:
   /// Dials `address` a few times.
-  Stranger(wire::Wire& wire, const std::string& address, SimRandom random);
+  Stranger(wire::Wire& wire, const std::string& address, const SimRandom& random);
   Time step(Time now) override;
   [[nodiscard]] bool finished() const override { return false; }
   [[nodiscard]] std::string name() const override { return "stranger"; }

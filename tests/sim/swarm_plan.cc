@@ -95,7 +95,8 @@ SwarmPlan draw_swarm_plan(std::uint64_t seed) {
     for (std::uint64_t times = among(fault, standing) ? 1 : 1 + random.below(3); times > 0; --times) add(fault);
   }
   if (!random.one_in(5)) add(deaths_and_paths.at(random.below(deaths_and_paths.size())));
-  std::ranges::stable_sort(plan.events, {}, &SwarmPlan::Event::at_bytes);
+  std::ranges::sort(plan.events, {},
+                    [](const SwarmPlan::Event& event) { return std::pair(event.at_bytes, event.fault); });
   return plan;
 }
 

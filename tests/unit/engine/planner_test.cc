@@ -115,7 +115,7 @@ class PlannerTest : public ::testing::Test, protected PlannerHost {
 
   Place place_;
   std::shared_ptr<NoFeed> feed_ = std::make_shared<NoFeed>();
-  Feeder feeder_{Kit{}, feed_, [](FeedBatch) {}, [] {}};
+  Feeder feeder_{Kit{}, feed_, [](const FeedBatch&) {}, [] {}};
   Time now_ = second;
   std::uint64_t decided_ = 0;
   std::unique_ptr<Planner> planner_;
@@ -212,7 +212,7 @@ TEST_F(PlannerTest, WhatIsDurableIsNotSentAgain) {
   planner_->stream_up(1);
   feed({file("large", 4 * node_bytes)});
   protocol::Verdicts verdicts = all(Verdict::SEND, 1);
-  for (const std::uint64_t number : {0, 2, 3, 1}) verdicts.mutable_verdicts(0)->add_durable(number);
+  for (const std::uint64_t number : {0U, 2U, 3U, 1U}) verdicts.mutable_verdicts(0)->add_durable(number);
   decide(verdicts);
   EXPECT_EQ(take().task.chunk, 2U);
   EXPECT_TRUE(assigned_.empty());
@@ -317,7 +317,7 @@ TEST_F(PlannerTest, AResumedFileThatStartsAnewWasNotSkipped) {
   planner_->stream_up(1);
   feed({file("large", 2 * node_bytes)});
   protocol::Verdicts verdicts = all(Verdict::SEND, 1);
-  for (const std::uint64_t number : {0, 1}) verdicts.mutable_verdicts(0)->add_durable(number);
+  for (const std::uint64_t number : {0U, 1U}) verdicts.mutable_verdicts(0)->add_durable(number);
   decide(verdicts);
   EXPECT_EQ(report().skipped_bytes, node_bytes);
   protocol::FileFailed failed;
