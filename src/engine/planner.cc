@@ -215,12 +215,16 @@ void Planner::chunk_failed(const protocol::ChunkFailed& failed) {
   const auto at = in_flight_.find(key);
   if (at == in_flight_.end()) return;
   InFlight& in_flight = at->second;
-  if (in_flight.stream == 0) return;  // waits to be sent again already
-  if (failed.attempt() != protocol::any_attempt && failed.attempt() != in_flight.task.attempt)
-    return;  // of an older copy
+  const bool any = failed.attempt() == protocol::any_attempt;
+  if (any && in_flight.stream == 0) return;  // waits to be sent again already
+  const std::uint32_t attempt = any ? in_flight.task.attempt : failed.attempt();
+  if (attempt > in_flight.task.attempt || (in_flight.failed && attempt <= *in_flight.failed))
+    return;  // counted already
+  in_flight.failed = attempt;
   if (++in_flight.failures >= chunk_failures_max)
     return give_up_chunk(key, {static_cast<Code>(failed.code()), failed.text() + " (three times)", 0});
-  resend(in_flight);
+  // Its stream may have gone down with it, and the next copy be on its way: then it counts, and that is all.
+  if (attempt == in_flight.task.attempt) resend(in_flight);
 }
 
 void Planner::resend(InFlight& in_flight) {

@@ -93,6 +93,7 @@ class Planner {
     std::uint32_t stream = 0;  ///< 0: waits in `again_`
     bool received = false;
     unsigned failures = 0;
+    std::optional<std::uint32_t> failed;  ///< the latest attempt that was counted
   };
 
   void announce();

@@ -130,7 +130,7 @@ void Witness::take_failure(const protocol::ChunkFailed& failed) {
   // Several frames of one copy may fail.
   if (failed.attempt() != protocol::any_attempt && attempts.contains(failed.attempt())) return;
   attempts.insert(failed.attempt());
-  if (attempts.size() > failures_max)
+  if (attempts.size() > failures_max + 1)  // one more may have been on its way when it heard of the third
     complaints_.push_back("a chunk failed for the " + std::to_string(attempts.size()) + "th time: file " +
                           std::to_string(static_cast<std::int64_t>(failed.file())) + ", chunk " +
                           std::to_string(failed.chunk()));

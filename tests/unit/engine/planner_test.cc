@@ -255,6 +255,23 @@ TEST_F(PlannerTest, AFailureOfAnOlderCopyCountsForNothing) {
   EXPECT_TRUE(errors_.empty());
 }
 
+TEST_F(PlannerTest, AFailureCountsAlsoWhenItsStreamWentDownFirst) {
+  for (std::uint32_t stream = 1; stream < 9; ++stream) planner_->stream_up(stream);
+  feed({file("large", node_bytes + 1)});
+  decide(all(Verdict::SEND, 1));
+  Assigned bad = take();
+  take();
+  for (int time = 0; time < 3; ++time) {
+    EXPECT_TRUE(errors_.empty());
+    planner_->stream_down(bad.stream);
+    planner_->step(now_);
+    const Assigned next = take();
+    fail_chunk(bad);
+    bad = next;
+  }
+  EXPECT_EQ(errors_.size(), 1U);
+}
+
 TEST_F(PlannerTest, AChunkThatFailsThreeTimesFailsItsFile) {
   planner_->stream_up(1);
   feed({file("large", node_bytes + 1)});
