@@ -65,8 +65,6 @@ void Witness::take_identity(const protocol::Entry& entry) {
 }
 
 void Witness::said(const protocol::Message& message, std::uint32_t sequence) {
-  if (message.has_hello() && message.hello().kind() == protocol::Hello::KIND_CONTROL)
-    begin_session(message.hello().session());
   if (sequence != 0 && sequence <= said_to_) return;
   if (sequence != 0) said_to_ = sequence;
   if (listener) listener("receiver", message);
@@ -230,7 +228,7 @@ class WitnessedConnection final : public wire::Connection {
     if (put.state == wire::Transfer::State::moved && witness_ != nullptr) {
       out_.feed(
           from.first(put.bytes),
-          [this](const protocol::Message& message, std::uint32_t sequence) { witness_->said(message, sequence); },
+          [this](const protocol::Message& message, std::uint32_t sequence) { said(message, sequence); },
           [](const protocol::FrameHeader&, std::span<const std::byte>) {});
     }
     return put;
@@ -244,6 +242,13 @@ class WitnessedConnection final : public wire::Connection {
   [[nodiscard]] std::string remote_address() const override { return under_->remote_address(); }
 
  private:
+  /// A session counts from the receiver's proof on: a greeting that goes no further changes nothing.
+  void said(const protocol::Message& message, std::uint32_t sequence) {
+    if (message.has_hello() && message.hello().kind() == protocol::Hello::KIND_CONTROL)
+      greeted_ = message.hello().session();
+    if (message.has_proof() && !greeted_.empty()) witness_->begin_session(greeted_);
+    witness_->said(message, sequence);
+  }
   void taken(std::span<std::byte> bytes) {
     if (damage_) damage_(bytes);
     if (witness_ == nullptr) return;
@@ -257,6 +262,7 @@ class WitnessedConnection final : public wire::Connection {
   std::unique_ptr<wire::Connection> under_;
   Witness* witness_;
   const WitnessedWire::Damage& damage_;
+  std::string greeted_;  ///< the session of a control connection that is not proven yet
   Tap in_;
   Tap out_;
 };

@@ -52,6 +52,7 @@ class Witness {
   /// Something between the ends sends frames twice: a copy says nothing of the sender.
   bool frames_may_repeat = false;
 
+  void begin_session(const std::string& session);
   void heard(const protocol::Message& message, std::uint32_t sequence);
   void said(const protocol::Message& message, std::uint32_t sequence);
   void frame(const protocol::FrameHeader& header, std::span<const std::byte> payload);
@@ -62,7 +63,6 @@ class Witness {
     std::uint64_t size = 0;
     std::uint64_t chunk_bytes = 0;
   };
-  void begin_session(const std::string& session);
   void void_promises(std::uint64_t file, bool for_good);
   void take_identity(const protocol::Entry& entry);
   void take_verdict(std::uint64_t id, const protocol::Verdict& verdict);
