@@ -281,7 +281,7 @@ void Storage::published(const std::shared_ptr<InFile>& file, const std::shared_p
 void Storage::publish_failed(const std::shared_ptr<InFile>& file, const std::shared_ptr<InBundle>& bundle,
                              Error error) {
   if (file->landing == Landing::whole) files_->backlog.fetch_sub(1, std::memory_order_relaxed);
-  give_up_file(file, std::move(error));
+  give_up_file(file, error);
   resolve_in_bundle(bundle);
 }
 
@@ -334,7 +334,7 @@ void Storage::restart_file(const std::shared_ptr<InFile>& file) {
   file->landing_file.data.reset();
   file->landing_file.journal.reset();
   auto landing = zone_->begin_large(entry, parent, file->chunk_bytes, file->direct, world_.random);
-  if (!landing) return give_up_file(file, std::move(landing.error()));
+  if (!landing) return give_up_file(file, landing.error());
   auto again = std::make_shared<InFile>();
   again->id = file->id;
   again->entry = std::move(entry);

@@ -24,12 +24,10 @@ def git(*arguments):
 
 def changed_sources():
     """(files, words): what differs from the merge base with origin/main; where that is HEAD itself (a fresh clone) or is not
-    there, from ten commits ago, else from the last commit, else everything."""
+    there, from the commit before the last, else everything."""
     base, words = git("merge-base", "HEAD", "origin/main"), "the merge base with origin/main"
-    for older in ("HEAD~10", "HEAD~1"):
-        if base is not None and base != git("rev-parse", "HEAD"):
-            break
-        base, words = git("rev-parse", "--verify", "-q", older), older
+    if base is None or base == git("rev-parse", "HEAD"):
+        base, words = git("rev-parse", "--verify", "-q", "HEAD~1"), "the commit before the last"
     changed = git("diff", "--name-only", "-z", base.strip()) if base else None
     if changed is None:
         return all_sources(), "everything, for want of an older commit"

@@ -60,7 +60,7 @@ class FarSide {
   void part();
   // What a PlannerHost hears.
   void tell(const protocol::Message& message);
-  void assign(std::uint32_t stream, const engine::ChunkTask& task);
+  void assign(std::uint32_t id, const engine::ChunkTask& task);
 
   /// Lets everything happen that is due, in order. False: nothing will ever happen again.
   [[nodiscard]] bool next_event();
@@ -123,7 +123,7 @@ class FarSide {
   void decide();
   void decide_file(std::uint64_t id, const protocol::Entry& entry, protocol::Verdict& verdict);
   void file_end(const protocol::FileEnd& end);
-  void answer(std::uint32_t stream);
+  void answer(std::uint32_t id);
   void land(const Copy& copy);
   void commit();
   void deliver_durable();
@@ -138,9 +138,9 @@ class FarSide {
   void restart(std::uint64_t id);
   void publish_if_whole(std::uint64_t id);
   void published(std::uint64_t id);
-  void bring_up(std::size_t path);
-  void path_dies(std::size_t path);
-  void path_noticed(std::size_t path);
+  void bring_up(std::size_t number);
+  void path_dies(std::size_t number);
+  void path_noticed(std::size_t number);
   void schedule_death(std::size_t path);
   /// Null: of a version that has been dealt with, or begun anew.
   [[nodiscard]] Page* page_of(const Copy& copy);
