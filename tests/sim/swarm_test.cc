@@ -21,7 +21,7 @@ namespace longhaul::sim {
 namespace {
 
 struct Wanted {
-  std::uint64_t seeds = 1000;
+  std::uint64_t seeds = 500;
   std::uint64_t first = 1;
   double minutes = 0;
   bool replay = false;
