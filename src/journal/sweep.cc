@@ -23,6 +23,9 @@ void LandingZone::sweep(const std::string& own_scratch) {
       sweep_scratch(landing, name, own_scratch);
       return true;
     });
+    // Also for the journals that publishing took away: a crash after the last word of a transfer, which nothing follows
+    // that would sweep again, must not bring them back.
+    (void)disk_.sync_dir(landing);
     if (device == root_device_)
       (void)each_name(disk_, zone.zone, [&](const std::string& name) {
         sweep_scratch(directory(), name, own_scratch);
