@@ -11,10 +11,18 @@ namespace longhaul {
 struct PathOptions {
   std::string name;    ///< shown in progress and report; must be unique; empty: "path1", "path2", ...
   std::string local;   ///< local address to bind, without port; empty: the kernel chooses
+  std::string device;  ///< network interface to bind to ("eth1"); empty: the routing table chooses
   std::string remote;  ///< ADDR or ADDR:PORT; empty: the ticket's address; without port: the ticket's port
-  std::uint64_t cap_bits_per_s = 0;  ///< upper limit of this path on average; 0: none
+  std::uint64_t cap_bits_per_s = 0;  ///< upper limit of this path, in bits on the wire; 0: none
   unsigned streams = 0;              ///< TCP connections on this path; 0: `Options::streams`
-  std::string congestion;            ///< TCP congestion control ("cubic", "bbr"); empty: the system's
+  /// Preference among paths that would deliver at about the same time: this path counts as so many times as fast as it
+  /// is. 0: a spare, used only while no other path is up.
+  double weight = 1;
+  double cost_per_gb = 0;         ///< in any currency, per 10^9 bytes carried
+  std::vector<std::string> tags;  ///< what `Options::require` and `forbid` look at
+  int dscp = -1;                  ///< 0..63: differentiated services code point of its packets; -1: the system's
+  std::string congestion;         ///< TCP congestion control ("cubic", "bbr"); empty: the system's
+  std::string transport;          ///< "tcp"; empty: the same
 };
 
 /// How data is sealed on the wire. Until the security work lands there is only `none`, and it must be named.
@@ -24,7 +32,10 @@ struct Options {
   std::vector<PathOptions> paths;         ///< dialling side only; empty: one path per address in the ticket
   std::vector<std::string> listen;        ///< listening side only; ADDR[:PORT]; empty: 127.0.0.1 and a free port
   std::string advertise_host;             ///< unused for now; the ticket lists `listen`
-  unsigned streams = 0;                   ///< streams per path; 0: automatic (a fixed number until the paths issue)
+  std::vector<std::string> require;       ///< a path carries bytes only if it has every one of these tags
+  std::vector<std::string> forbid;        ///< ... and none of these. Holds for control connections as well
+  std::uint64_t cap_bits_per_s = 0;       ///< upper limit of all paths together, in bits on the wire; 0: none
+  unsigned streams = 0;                   ///< streams per path; 0: found by measuring, path by path
   unsigned workers = 0;                   ///< worker threads; 0: one per core, at most 8
   std::uint64_t chunk_bytes = 0;          ///< bytes per chunk: a multiple of 8 MiB up to 512 MiB; 0: 8 MiB
   bool direct = true;                     ///< use O_DIRECT where the file system offers it
