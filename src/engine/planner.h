@@ -7,7 +7,6 @@
 #include <memory>
 #include <set>
 #include <string>
-#include <tuple>
 #include <unordered_map>
 #include <vector>
 
@@ -28,6 +27,11 @@ class PlannerHost {
   virtual ~PlannerHost() = default;
   virtual void tell(protocol::Message message) = 0;
   virtual void assign(std::uint32_t stream, ChunkTask task) = 0;
+  /// This copy is not needed on that stream any more: what has not gone out of it had better stay here. `task_dropped`
+  /// tells the planner if so.
+  virtual void cancel(std::uint32_t stream, std::uint32_t transfer, const paths::Load& copy) = 0;
+  /// Nothing moves on this stream any more: it had better be dialled anew.
+  virtual void give_up_stream(std::uint32_t stream) = 0;
   /// The receiver has answered for all of it. `path`: below the target.
   virtual void file_durable(std::uint32_t transfer, const std::string& path) = 0;
   virtual void file_error(std::uint32_t transfer, FileError error) = 0;
@@ -56,8 +60,11 @@ class Planner {
   void chunk_failed(const protocol::ChunkFailed& failed);
   void file_failed(const protocol::FileFailed& failed);
   // From this side.
-  void stream_up(std::uint32_t stream);
+  void stream_up(std::uint32_t stream, std::uint32_t path);
   void stream_down(std::uint32_t stream);
+  void sampled(std::uint32_t stream, const paths::Sample& sample) { scheduler_.sampled(stream, sample); }
+  /// A copy that was cancelled has not gone out whole.
+  void task_dropped(std::uint32_t stream, const paths::Load& copy);
   void source_failed(std::uint64_t file, FileError error);
   void fed(FeedBatch batch);
 
@@ -88,9 +95,15 @@ class Planner {
     std::uint32_t restarts = 0;  ///< the receiver lost its landing file
   };
   using ChunkKey = std::pair<std::uint64_t, std::uint64_t>;
+  struct Copy {
+    std::uint32_t stream = 0;
+    std::uint32_t attempt = 0;
+    friend bool operator==(const Copy&, const Copy&) = default;
+  };
   struct InFlight {
-    ChunkTask task;
-    std::uint32_t stream = 0;  ///< 0: waits in `again_`
+    ChunkTask task;  ///< its attempt is the latest number that was used
+    Copy now;        ///< the latest copy; stream 0: it waits in `again_`
+    Copy before;     ///< an earlier one that is still on its way, on a stream that stalls or crawls; stream 0: none
     bool received = false;
     unsigned failures = 0;
     std::optional<std::uint32_t> failed;  ///< the latest attempt that was counted
@@ -105,10 +118,12 @@ class Planner {
   std::optional<ChunkTask> next_large();
   bool chunk_ready(Large& large) const;
   ChunkTask cut(Large& large);
-  void settle(std::uint32_t stream, const ChunkKey& key, std::uint32_t attempt);
-  void settle_file(std::uint64_t file);
   void drop_in_flight(std::uint64_t file);
   void resend(InFlight& in_flight);
+  void resend_elsewhere(const paths::Load& copy);
+  void cancel(InFlight& in_flight, Copy& copy);
+  void relieve_streams(Time now);
+  [[nodiscard]] std::uint32_t avoided_stream();
   void give_up_chunk(const ChunkKey& key, const Error& error);
   void tell_end_if_read(Large& large);
   void tell_file_end(std::uint64_t file, std::uint64_t size, const FileError* failed);
@@ -163,8 +178,7 @@ class Planner {
   /// of the failed ones alone: so it has no more runs than there are open entries, however many fail.
   IntervalSet settled_;
   paths::Scheduler scheduler_;
-  using Copy = std::tuple<std::uint64_t, std::uint64_t, std::uint32_t>;  ///< file, chunk, attempt
-  std::map<std::uint32_t, std::map<Copy, std::uint64_t>> carrying_;  ///< bytes of the copies on each stream, unanswered
+  Time relieved_at_ = 0;
 
   // figures
   Report totals_;

@@ -52,6 +52,45 @@ void SendStream::drop_transfer(std::uint32_t transfer) {
     if (frame->active->task.transfer() == transfer) frame->active->failed = true;
 }
 
+bool SendStream::cancel(std::uint32_t transfer, const paths::Load& copy) {
+  const auto is_it = [&](const ActiveTask& active) {
+    const ChunkTask& task = active.task;
+    return task.transfer() == transfer && task.file_id() == copy.file && task.chunk == copy.chunk &&
+           task.attempt == copy.attempt && !active.failed;
+  };
+  for (auto& active : tasks_) {
+    if (!is_it(*active)) continue;
+    active->failed = true;
+    return true;
+  }
+  for (auto& frame : frames_) {  // wholly read, and not wholly sent
+    if (!is_it(*frame->active)) continue;
+    frame->active->failed = true;
+    return true;
+  }
+  return false;
+}
+
+Time SendStream::look_at_health(Time now) {
+  constexpr Time look_every = 25 * millisecond;
+  const bool work = !tasks_.empty() || !frames_.empty() || sending_;
+  if (quiet_ && !work) return time_never;
+  if (looked_at_ != 0 && now - looked_at_ < look_every) return looked_at_ + look_every;
+  looked_at_ = now;
+  const wire::Health health = channel_->connection().health();
+  StreamHealth told;
+  told.sample = {.at = now,
+                 .rtt = static_cast<Time>(health.rtt_us) * 1000,
+                 .acked_bytes = health.bytes_acked,
+                 .acks = health.acks,
+                 .waiting = health.bytes_in_flight > 0,
+                 .held = static_cast<Time>(health.held_us) * 1000};
+  told.retransmits = health.retransmits;
+  counters_->set_health(told);
+  quiet_ = !work && health.bytes_in_flight + health.bytes_unsent == 0;
+  return quiet_ ? time_never : now + look_every;
+}
+
 bool SendStream::step() {
   if (failed_) return false;
   bool moved = receive_messages();

@@ -50,6 +50,10 @@ class SendStream {
   bool step();
   void read_done(OutRead& read);
   void drop_transfer(std::uint32_t transfer);
+  /// False when all of this copy has gone out, or it is not here.
+  bool cancel(std::uint32_t transfer, const paths::Load& copy);
+  /// Publishes what the kernel tells of the connection when it is time. Returns when it is time again.
+  Time look_at_health(Time now);
   void watch();
   void stop_watching() { channel_->unwatch(*context_.kit.poller); }
 
@@ -84,6 +88,8 @@ class SendStream {
   std::unique_ptr<OutFrame> sending_;             // its slot belongs to the channel until it is out
   std::vector<std::unique_ptr<OutFrame>> spare_;
   unsigned reads_in_flight_ = 0;
+  Time looked_at_ = 0;
+  bool quiet_ = false;  ///< nothing was left to send when it was looked at
   bool failed_ = false;
   Error error_;
 };

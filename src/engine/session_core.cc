@@ -16,6 +16,7 @@ namespace {
 constexpr Time greeting_time = 10 * second;
 constexpr std::size_t greetings_max = 256;
 constexpr Time tick = 50 * millisecond;
+constexpr Time look_every = 20 * millisecond;
 constexpr Time linger = 3 * second;  // for the last words to arrive
 constexpr unsigned workers_max = 8;
 constexpr std::size_t identity_bytes = 32;
@@ -362,7 +363,7 @@ void SessionCore::stream_proven(Greeting& greeting, Time now) {
   workers_[stream.worker]->post([setup](Worker& worker) { worker.join(std::move(*setup)); });
   if (!stream.sends) return;
   for (auto& [transfer, outgoing] : outgoing_)
-    if (outgoing.planner) outgoing.planner->stream_up(id);
+    if (outgoing.planner) outgoing.planner->stream_up(id, static_cast<paths::PathId>(stream.path));
   (void)now;
 }
 
@@ -415,6 +416,12 @@ void SessionCore::stream_message(std::uint32_t stream, protocol::Message message
 void SessionCore::source_failed(std::uint32_t transfer, std::uint64_t file, FileError error) {
   post([transfer, file, error = std::move(error)](SessionCore& self) {
     if (Planner* planner = self.planner_of(transfer)) planner->source_failed(file, error);
+  });
+}
+
+void SessionCore::task_dropped(std::uint32_t stream, std::uint32_t transfer, paths::Load copy) {
+  post([stream, transfer, copy](SessionCore& self) {
+    if (Planner* planner = self.planner_of(transfer)) planner->task_dropped(stream, copy);
   });
 }
 
@@ -478,9 +485,14 @@ Time SessionCore::step(Time now) {
   if (!shutting_down_) open_outgoing(now);
   dial(now);
   Time again = now + tick;
+  const bool look = now - looked_at_ >= look_every;
+  if (look) looked_at_ = now;
   for (auto at = outgoing_.begin(); at != outgoing_.end();) {
     auto& [transfer, outgoing] = *at++;
     if (!outgoing.planner) continue;
+    if (look)
+      for (const auto& [id, stream] : streams_)
+        if (stream.sends) outgoing.planner->sampled(id, stream.counters->health().sample);
     if (lost_since_ != 0) outgoing.planner->alive(now);  // the session's own deadline runs
     again = std::min(again, outgoing.planner->step(now));
     if (outgoing.planner->failure()) {

@@ -189,12 +189,15 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   void stream_down(std::uint32_t stream, Error error) override;
   void stream_message(std::uint32_t stream, protocol::Message message) override;
   void source_failed(std::uint32_t transfer, std::uint64_t file, FileError error) override;
+  void task_dropped(std::uint32_t stream, std::uint32_t transfer, paths::Load copy) override;
   void take_stream_down(std::uint32_t id, const Error& error);
   void take_stream_message(std::uint32_t stream, const protocol::Message& message);
 
   // PlannerHost
   void tell(protocol::Message message) override { control_.send(message); }
   void assign(std::uint32_t stream, ChunkTask task) override;
+  void cancel(std::uint32_t stream, std::uint32_t transfer, const paths::Load& copy) override;
+  void give_up_stream(std::uint32_t stream) override;
   void file_durable(std::uint32_t transfer, const std::string& path) override;
   void file_error(std::uint32_t transfer, FileError error) override;
 
@@ -250,6 +253,7 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   std::uint32_t next_transfer_ = 0;
 
   Time sampled_at_ = 0;
+  Time looked_at_ = 0;  ///< at the health of streams
   bool stopped_ = false;  ///< the stop flag has been seen
   bool shutting_down_ = false;
   Time shut_down_by_ = 0;

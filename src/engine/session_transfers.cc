@@ -55,6 +55,23 @@ void SessionCore::assign(std::uint32_t stream, ChunkTask task) {
   workers_[at->second.worker]->post([stream, task = std::move(task)](Worker& worker) { worker.assign(stream, task); });
 }
 
+void SessionCore::cancel(std::uint32_t stream, std::uint32_t transfer, const paths::Load& copy) {
+  const auto at = streams_.find(stream);
+  if (at == streams_.end()) return;
+  workers_[at->second.worker]->post(
+      [stream, transfer, copy](Worker& worker) { worker.cancel(stream, transfer, copy); });
+}
+
+/// The kernel would go on trying for 30 s, ever more rarely: a new connection finds a path that has healed at once.
+void SessionCore::give_up_stream(std::uint32_t stream) {
+  const auto at = streams_.find(stream);
+  if (at == streams_.end()) return;
+  workers_[at->second.worker]->post([stream](Worker& worker) {
+    worker.close_stream(stream,
+                        {Code::connection, "the peer acknowledged nothing for too long: the path is silent", 0});
+  });
+}
+
 void SessionCore::file_durable(std::uint32_t, const std::string& path) {
   if (setup_.options.file_events) note(Event::Type::file_durable, {}, path);
 }
@@ -181,7 +198,7 @@ void SessionCore::start_planner(std::uint32_t transfer, Outgoing& outgoing, Time
   outgoing.planner =
       std::make_unique<Planner>(*kit_.plain_disk, static_cast<PlannerHost&>(*this), std::move(setup), now);
   for (const auto& [id, stream] : streams_)
-    if (stream.sends) outgoing.planner->stream_up(id);
+    if (stream.sends) outgoing.planner->stream_up(id, static_cast<paths::PathId>(stream.path));
 }
 
 void SessionCore::open_outgoing(Time now) {

@@ -124,8 +124,16 @@ class TcpConnection final : public Connection {
     tcp_info info{};
     socklen_t bytes = sizeof info;
     if (getsockopt(fd_.get(), IPPROTO_TCP, TCP_INFO, &info, &bytes) != 0) return {};
-    return {info.tcpi_rtt, info.tcpi_bytes_acked, info.tcpi_notsent_bytes, info.tcpi_total_retrans,
-            info.tcpi_delivery_rate};
+    Health health;
+    health.rtt_us = info.tcpi_rtt;
+    health.bytes_acked = info.tcpi_bytes_acked;
+    health.acks = info.tcpi_delivered;
+    health.bytes_in_flight = std::uint64_t{info.tcpi_unacked} * info.tcpi_snd_mss;
+    health.bytes_unsent = info.tcpi_notsent_bytes;
+    health.held_us = info.tcpi_rwnd_limited;
+    health.retransmits = info.tcpi_total_retrans;
+    health.delivery_bytes_per_s = info.tcpi_delivery_rate;
+    return health;
   }
 
   std::string local_address() const override { return local_; }

@@ -31,7 +31,10 @@ struct Transfer {
 struct Health {
   std::uint64_t rtt_us = 0;
   std::uint64_t bytes_acked = 0;
-  std::uint64_t bytes_unsent = 0;  ///< in the socket's buffer, not yet on the wire
+  std::uint64_t acks = 0;             ///< grows with everything that is acknowledged, also out of order
+  std::uint64_t bytes_in_flight = 0;  ///< on the wire and not acknowledged
+  std::uint64_t bytes_unsent = 0;     ///< in the socket's buffer, not yet on the wire
+  std::uint64_t held_us = 0;          ///< so long in all did the peer's full window keep bytes back
   std::uint64_t retransmits = 0;
   std::uint64_t delivery_bytes_per_s = 0;
 };
