@@ -1,11 +1,25 @@
 // What a caller may set. Every default is the one the command line uses.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "longhaul/status.h"
+
 namespace longhaul {
+
+// What the words and numbers of a path are held to, here and by the peer that is told them.
+constexpr std::size_t path_name_bytes_max = 32;
+constexpr std::size_t path_tags_max = 16;
+constexpr std::size_t tag_bytes_max = 32;
+constexpr std::size_t congestion_bytes_max = 15;  ///< the kernel's TCP_CA_NAME_MAX without its NUL
+constexpr std::size_t device_bytes_max = 15;      ///< the kernel's IFNAMSIZ without its NUL
+constexpr double path_weight_max = 1000;
+constexpr double cost_per_gb_max = 1e9;
+constexpr int dscp_max = 63;
 
 /// One way between the two endpoints, as the dialling side names it.
 struct PathOptions {
@@ -24,6 +38,12 @@ struct PathOptions {
   std::string congestion;         ///< TCP congestion control ("cubic", "bbr"); empty: the system's
   std::string transport;          ///< "tcp"; empty: the same
 };
+
+/// Whether the terms of `path` make sense: lengths, characters and ranges; addresses and rates are not looked at.
+/// Errors (Code::usage) begin with the key that `--path` has for the field.
+[[nodiscard]] Result<> check_path(const PathOptions& path);
+/// A tag: 1 to `tag_bytes_max` letters, digits and signs of "._:-". Errors: Code::usage.
+[[nodiscard]] Result<> check_tag(std::string_view tag);
 
 /// How data is sealed on the wire. Until the security work lands there is only `none`, and it must be named.
 enum class Cipher : std::uint8_t { unset, none };

@@ -23,6 +23,14 @@ struct PathReport {
   bool up = false;
   std::uint64_t bytes = 0;  ///< file bytes carried in this run, re-sent ones included
   double bytes_per_s = 0;   ///< over the last second; in the final report over the whole run
+  // What the dialling side said of it.
+  std::vector<std::string> tags;
+  std::uint64_t cap_bits_per_s = 0;  ///< 0: none
+  int dscp = -1;                     ///< -1: the system's
+  double weight = 1;
+  double cost_per_gb = 0;
+  double cost = 0;       ///< of `bytes`, at `cost_per_gb` for 10^9
+  std::string excluded;  ///< why policy, of either side, kept every byte off it; empty: it was permitted
 };
 
 struct FileError {
@@ -59,6 +67,7 @@ struct Report {
   std::string durability;      ///< "fsync", "none (stream)", ...
   std::string streams_chosen;  ///< how the number of streams was chosen, in words
   std::vector<PathReport> paths;
+  double cost = 0;  ///< of all paths together
 };
 
 /// What happens while a transfer runs. Called from one thread of the session; must not block for long.

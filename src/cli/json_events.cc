@@ -52,9 +52,19 @@ Json errors_of(const std::vector<FileError>& errors) {
 }
 
 Json path_of(const PathReport& path) {
-  return {{"name", words(path.name)},    {"bytes", path.bytes}, {"rate", path.bytes_per_s},
-          {"streams", path.streams},     {"up", path.up},       {"local", words(path.local)},
-          {"remote", words(path.remote)}};
+  Json object = {{"name", words(path.name)},    {"bytes", path.bytes}, {"rate", path.bytes_per_s},
+                 {"streams", path.streams},     {"up", path.up},       {"local", words(path.local)},
+                 {"remote", words(path.remote)}};
+  Json tags = Json::array();
+  for (const std::string& tag : path.tags) tags.push_back(words(tag));
+  object["tags"] = std::move(tags);
+  object["cap_bits_per_s"] = path.cap_bits_per_s == 0 ? Json(nullptr) : Json(path.cap_bits_per_s);
+  object["dscp"] = path.dscp < 0 ? Json(nullptr) : Json(path.dscp);
+  object["weight"] = path.weight;
+  object["cost_per_gb"] = path.cost_per_gb;
+  object["cost"] = path.cost;
+  object["excluded"] = path.excluded.empty() ? Json(nullptr) : Json(words(path.excluded));
+  return object;
 }
 
 Json paths_of(const Report& report) {
@@ -82,6 +92,7 @@ void put_progress(Json& object, const Report& report) {
   object["resent_bytes"] = report.resent_bytes;
   object["failed_files"] = report.failed_files;
   object["verdict"] = words(report.verdict);
+  object["cost"] = report.cost;
   object["paths"] = paths_of(report);
 }
 
@@ -111,6 +122,7 @@ void put_totals(Json& object, const Report& report) {
   object["durability"] = words(report.durability);
   object["streams_chosen"] = words(report.streams_chosen);
   object["verdict"] = words(report.verdict);
+  object["cost"] = report.cost;
   object["paths"] = paths_of(report);
   object["errors"] = errors_of(report.errors);
 }

@@ -34,7 +34,8 @@ struct Exit {
   std::string err;
 };
 
-/// `arguments` without the program's name. Reads a ticket from where the arguments say; looks at nothing else.
+/// `arguments` without the program's name. Reads the ticket and the file of paths that the
+/// arguments name; looks at nothing else.
 [[nodiscard]] std::variant<Command, Exit> parse_command_line(const std::vector<std::string>& arguments,
                                                              const Surroundings& surroundings);
 

@@ -43,6 +43,7 @@ std::string total_of(const Report& report) {
 
 std::string path_line(const PathReport& path, std::size_t name_width) {
   std::string line = fmt::format("  {:<{}}  ", printable(path.name), name_width);
+  if (!path.excluded.empty()) return line + fmt::format("{:>11}  {}", "not used", printable(path.excluded));
   line += path.up ? fmt::format("{:>11}  {:>10}  {}", format_rate(path.bytes_per_s), format_bytes(path.bytes),
                                 counted(path.streams, "stream", "streams"))
                   : fmt::format("{:>11}  {:>10}", "down", format_bytes(path.bytes));
@@ -71,6 +72,7 @@ std::string progress_line(const Report& report) {
   std::string line = total_of(report);
   line.erase(0, line.find_first_not_of(' '));
   for (const PathReport& path : report.paths) {
+    if (!path.excluded.empty()) continue;
     line += fmt::format("  {} {}", printable(path.name), path.up ? format_rate(path.bytes_per_s) : "down");
   }
   if (!report.verdict.empty()) line += "  limited by: " + printable(report.verdict);

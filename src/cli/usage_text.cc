@@ -54,7 +54,13 @@ constexpr OptionText options[] = {
     {"--listen", "ADDR[:PORT]", true, peers,
      "listen here and print a ticket; repeatable (receive: 127.0.0.1 unless told)"},
     {"--path", "KEY=VALUE,...", true, peers,
-     "one way to the peer that is dialled, repeatable; keys: name, local, remote, cap, streams, cc"},
+     "one way to the peer that is dialled, repeatable; keys: name, local, device, remote, cap, streams, weight, cost, "
+     "tags, "
+     "dscp, cc, transport"},
+    {"--paths", "FILE", false, peers, "paths and policy from a TOML file; see longhaul(1), PATHS FILE"},
+    {"--require", "TAG[,TAG...]", true, peers, "carry bytes only on paths that have all of these tags; repeatable"},
+    {"--forbid", "TAG[,TAG...]", true, peers, "never carry a byte on a path that has one of these tags; repeatable"},
+    {"--cap", "RATE", false, movers, "the most that all paths together may carry"},
     {"--cipher", "none", false, movers, "needed by send and receive: 'none' lets data travel in clear"},
     {"--name", "NAME", false, send, "SOURCE is - : send stdin as one file called NAME"},
     {"--stdout", nullptr, false, receive,

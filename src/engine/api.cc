@@ -113,6 +113,8 @@ Outcome copy(std::unique_ptr<Source> source, std::unique_ptr<Sink> sink, const O
   both.cipher = Cipher::none;
   both.listen = {"127.0.0.1"};
   both.paths.clear();
+  both.require.clear();  // policy is about ways between machines
+  both.forbid.clear();
   both.workers = both.workers != 0 ? both.workers : 1;
   auto listening = setup_of(both, nullptr, stop);
   listening.reports_cpu = false;  // one process: the sender's figure holds both ends

@@ -9,6 +9,7 @@
 #include "base/usage.h"
 #include "engine/landing_ops.h"
 #include "protocol/bounds.h"
+#include "protocol/path_terms.h"
 
 namespace longhaul::engine {
 namespace {
@@ -76,16 +77,27 @@ Result<> SessionCore::prepare_paths() {
     Path path;
     path.options = given[i];
     if (path.options.name.empty()) path.options.name = "path" + std::to_string(i + 1);
+    const auto same = [&](const Path& other) { return other.options.name == path.options.name; };
+    if (std::any_of(paths_.begin(), paths_.end(), same))
+      return fail(Code::usage, "two paths are called '" + printable(path.options.name) + "'; give each its own name");
+    if (auto fine = check_path(path.options); !fine)
+      return fail(Code::usage, "path " + printable(path.options.name) + ": " + fine.error().text);
+    path.excluded = excluded_here(path.options);
     auto remote = wire::parse_host_port(path.options.remote.empty()
                                             ? setup_.ticket->addresses[i % setup_.ticket->addresses.size()]
                                             : path.options.remote);
     if (!remote) return std::unexpected(remote.error());
-    auto numeric = wire::resolve(remote->host);
-    if (!numeric) return std::unexpected(numeric.error());
     if (remote->port == 0) remote->port = first->port;
-    path.options.remote = wire::join_host_port({*numeric, remote->port});
+    if (path.excluded.empty()) {
+      auto numeric = wire::resolve(remote->host);
+      if (!numeric) return std::unexpected(numeric.error());
+      remote->host = *numeric;
+    }
+    path.options.remote = wire::join_host_port(*remote);
     paths_.push_back(std::move(path));
   }
+  const auto permitted = [](const Path& path) { return path.excluded.empty(); };
+  if (std::none_of(paths_.begin(), paths_.end(), permitted)) return fail(Code::usage, no_path_left().text);
   return {};
 }
 
@@ -142,6 +154,7 @@ Result<Admission::Answer> SessionCore::answer(const protocol::Hello& dialler) {
   if (!session_ticket_.empty() && session_ticket_ != dialler.ticket())
     return fail(Code::refused, "this receiver is busy with the holder of another ticket");
   if (dialler.identity().size() != identity_bytes) return fail(Code::protocol, "the peer's greeting names nobody");
+  if (const auto path = protocol::path_of(dialler); !path) return std::unexpected(path.error());
   Answer answer;
   answer.key = record->key;
   answer.hello.set_ticket(dialler.ticket());
@@ -208,6 +221,7 @@ void SessionCore::step_greetings(Time now) {
 
 void SessionCore::greeted(Greeting& greeting, Time now) {
   const auto& hello = greeting.dialled ? greeting.handshake->own() : greeting.handshake->peer();
+  if (!greeting.dialled) treat_as_asked(greeting.handshake->channel().connection(), hello);
   if (hello.kind() == protocol::Hello::KIND_STREAM)
     stream_proven(greeting, now);
   else
@@ -223,6 +237,7 @@ void SessionCore::greeting_failed(Greeting& greeting, Time now) {
                                   greeting.handshake->channel().connection().remote_address() + ": " + error.text);
     return;
   }
+  if (greeting.handshake->path_excluded()) return path_excluded(greeting, now);
   if (!greeting.control) return stream_refused(greeting.path, greeting.slot, error, now);
   if (error.code == Code::refused || error.code == Code::protocol) return fail_all(error, false, now);
   if (last_control_error_ != error.text)
@@ -259,6 +274,11 @@ void SessionCore::control_lost(const Error& error, Time now) {
 }
 
 void SessionCore::reset_session(Time now) {
+  for (Path& path : paths_) {
+    if (!ever_up_ || !path.excluded_by_peer) continue;
+    path.excluded = excluded_here(path.options);
+    path.excluded_by_peer = false;
+  }
   close_streams();
   session_streams_ = {};
   waiting_opens_.clear();
@@ -317,13 +337,18 @@ void SessionCore::close_streams() {
   }
 }
 
+/// Listener: the path that the dialler names, with the terms that it tells (answer() has looked at them).
 std::size_t SessionCore::path_of(const protocol::Hello& hello) {
-  for (std::size_t i = 0; i < paths_.size(); ++i)
-    if (paths_[i].options.name == hello.path()) return i;
+  const PathOptions told = protocol::path_of(hello).value_or(PathOptions{.name = hello.path()});
+  for (std::size_t i = 0; i < paths_.size(); ++i) {
+    if (paths_[i].options.name != told.name) continue;
+    paths_[i].options = told;
+    return i;
+  }
   constexpr std::size_t paths_max = 64;
   if (paths_.size() >= paths_max) return 0;
   Path path;
-  path.options.name = hello.path();
+  path.options = told;
   paths_.push_back(std::move(path));
   return paths_.size() - 1;
 }

@@ -74,6 +74,8 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
     std::uint64_t bytes_sampled = 0;
     double bytes_per_s = 0;
     std::string last_error;
+    std::string excluded;  ///< why policy lets no byte onto it, of this side or the peer's; empty: it may carry
+    bool excluded_by_peer = false;  ///< then until a new session, whose policy may be another
   };
   struct Stream {
     std::size_t path = 0;
@@ -147,6 +149,7 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   void dial_control(Time now);
   void dial_streams(Time now);
   bool start_dial(std::size_t path, std::size_t slot, bool control, Time now);
+  protocol::Hello hello_of(const Path& path, const StreamSlot* slot);
   void reset_session(Time now);
   void restart_outgoing(Time now);
   void close_streams();
@@ -158,7 +161,15 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   void end_what_is_left(Time now);
   void note(Event::Type type, std::string text, std::string path = {}, Error error = {});
 
+  // session_paths.cc
+  [[nodiscard]] std::string excluded_here(const PathOptions& path) const;
+  [[nodiscard]] Error no_path_left() const;
+  void path_excluded(Greeting& greeting, Time now);
+  void tell_excluded();
+  void treat_as_asked(wire::Connection& connection, const protocol::Hello& dialler);
+
   // Admission
+  std::string why_excluded(const protocol::Hello& dialler) override;
   Result<Answer> answer(const protocol::Hello& dialler) override;
   Result<> admit(const protocol::Hello& dialler) override;
 
@@ -239,6 +250,8 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   bool ever_up_ = false;
   std::string last_control_error_;
   std::vector<Path> paths_;
+  bool excluded_told_ = false;     ///< which paths this side's policy excludes
+  std::string treatment_problem_;  ///< last one that was told
   std::map<std::uint32_t, Stream> streams_;
   std::uint32_t next_stream_ = 1;
   IntervalSet session_streams_;  ///< numbers seen in this session: never reused

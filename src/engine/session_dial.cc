@@ -2,7 +2,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/check.h"
 #include "engine/session_core.h"
+#include "protocol/path_terms.h"
 
 namespace longhaul::engine {
 namespace {
@@ -25,6 +27,7 @@ unsigned SessionCore::streams_of(const Path& path) const {
 
 void SessionCore::dial(Time now) {
   if (!dialler_ || stopped_ || shutting_down_) return;
+  tell_excluded();
   if (!control_.up())
     dial_control(now);
   else
@@ -35,7 +38,11 @@ void SessionCore::dial_control(Time now) {
   if (now < control_next_try_) return;
   for (const Greeting& greeting : greetings_)
     if (greeting.control) return;
-  const std::size_t path = control_path_++ % paths_.size();
+  std::size_t path = control_path_++ % paths_.size();
+  for (std::size_t passed = 0; !paths_[path].excluded.empty(); ++passed) {
+    if (passed == paths_.size()) return fail_all(no_path_left(), false, now);
+    path = control_path_++ % paths_.size();
+  }
   if (!start_dial(path, 0, true, now)) {
     control_backoff_ = next_backoff(control_backoff_);
     control_next_try_ = now + control_backoff_;
@@ -48,6 +55,7 @@ void SessionCore::dial_streams(Time now) {
                                    [](const auto& each) { return each.second.phase == Phase::running; });
   for (std::size_t p = 0; p < paths_.size(); ++p) {
     Path& path = paths_[p];
+    if (!path.excluded.empty()) continue;
     for (const bool sends : {true, false}) {
       if (!(sends ? send : receive)) continue;
       const auto has =
@@ -63,13 +71,35 @@ void SessionCore::dial_streams(Time now) {
   }
 }
 
+/// What a connection on `path` says first; `slot`: for a stream, which gets its number here; null: for control.
+protocol::Hello SessionCore::hello_of(const Path& path, const StreamSlot* slot) {
+  protocol::Hello hello;
+  hello.set_ticket(ticket_id_.data(), ticket_id_.size());
+  const auto identity = security::local_identity(ticket_id_);
+  hello.set_identity(identity.data(), identity.size());
+  hello.set_allow_clear(setup_.options.cipher == Cipher::none);
+  hello.set_session(session_);
+  hello.set_kind(slot == nullptr ? protocol::Hello::KIND_CONTROL : protocol::Hello::KIND_STREAM);
+  protocol::put_path(path.options, hello);
+  if (slot == nullptr) {
+    hello.set_last_sequence(control_.last_seen());
+  } else {
+    hello.set_stream(next_stream_++);
+    hello.set_dialler_sends(slot->sends);
+  }
+  return hello;
+}
+
 bool SessionCore::start_dial(std::size_t p, std::size_t s, bool control, Time now) {
   const Path& path = paths_[p];
+  LH_CHECK(path.excluded.empty(), "policy holds for every connection");
   const auto& given = p < setup_.options.paths.size() ? setup_.options.paths[p] : PathOptions{};
   wire::DialOptions options;
   options.local = given.local;
+  options.device = path.options.device;
   options.remote = path.options.remote;
-  options.congestion = given.congestion;
+  options.congestion = path.options.congestion;
+  options.dscp = path.options.dscp;
   if (!control && given.cap_bits_per_s != 0)
     options.pace_bytes_per_s = std::max<std::uint64_t>(given.cap_bits_per_s / 8 / streams_of(path), 1);
   auto connection = world_.wire.dial(options);
@@ -83,27 +113,14 @@ bool SessionCore::start_dial(std::size_t p, std::size_t s, bool control, Time no
     }
     return false;
   }
-  protocol::Hello hello;
-  hello.set_ticket(ticket_id_.data(), ticket_id_.size());
-  const auto identity = security::local_identity(ticket_id_);
-  hello.set_identity(identity.data(), identity.size());
-  hello.set_allow_clear(setup_.options.cipher == Cipher::none);
-  hello.set_session(session_);
-  hello.set_kind(control ? protocol::Hello::KIND_CONTROL : protocol::Hello::KIND_STREAM);
-  hello.set_path(path.options.name);
-  if (control) {
-    hello.set_last_sequence(control_.last_seen());
-  } else {
-    hello.set_stream(next_stream_++);
-    hello.set_dialler_sends(path.slots[s].sends);
-  }
   Greeting greeting;
   greeting.dialled = true;
   greeting.control = control;
   greeting.path = p;
   greeting.slot = s;
   greeting.handshake = std::make_unique<Handshake>(std::make_unique<wire::Channel>(std::move(*connection)),
-                                                   std::move(hello), ticket_key_, world_.random, now + greeting_time);
+                                                   hello_of(path, control ? nullptr : &path.slots[s]), ticket_key_,
+                                                   world_.random, now + greeting_time);
   greetings_.push_back(std::move(greeting));
   return true;
 }

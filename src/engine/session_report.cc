@@ -90,6 +90,14 @@ void SessionCore::add_paths(Report& report, double over_s) const {
     out.up = final ? path.streams_most > 0 && !path.broken : path.streams_up > 0;
     out.bytes = path_bytes(i);
     out.bytes_per_s = over_s > 0 ? static_cast<double>(out.bytes) / over_s : path.bytes_per_s;
+    out.tags = path.options.tags;
+    out.cap_bits_per_s = path.options.cap_bits_per_s;
+    out.dscp = path.options.dscp;
+    out.weight = path.options.weight;
+    out.cost_per_gb = path.options.cost_per_gb;
+    out.cost = path.options.cost_per_gb * static_cast<double>(out.bytes) / 1e9;
+    out.excluded = path.excluded;
+    report.cost += out.cost;
     report.paths.push_back(std::move(out));
   }
   const bool chosen = setup_.options.streams != 0;
@@ -100,6 +108,7 @@ void SessionCore::add_paths(Report& report, double over_s) const {
 /// Final figures: rates over the whole run.
 void SessionCore::close_report(Report& report) const {
   report.paths.clear();
+  report.cost = 0;
   add_paths(report, std::max(report.seconds, 1e-3));
   report.bytes_per_s = static_cast<double>(report.bytes) / std::max(report.seconds, 1e-3);
   report.eta_s = 0;

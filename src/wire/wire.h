@@ -58,6 +58,11 @@ class Connection {
   /// Takes back all wishes: call before handing the connection to another thread.
   virtual void unwatch(Poller& poller) = 0;
   virtual Health health() = 0;
+  /// For connections that were accepted: what the dialler asks of its path holds for the packets of this side too.
+  /// `dscp`: 0..63. A network without such things does nothing. Errors: the system does not let us; the connection goes
+  /// on.
+  virtual Result<> set_dscp(int /*dscp*/) { return {}; }
+  virtual Result<> set_congestion(const std::string& /*name*/) { return {}; }
   virtual std::string local_address() const = 0;  ///< "127.0.0.1:4711", "[::1]:4711"
   virtual std::string remote_address() const = 0;
 };
@@ -74,9 +79,11 @@ class Listener {
 
 struct DialOptions {
   std::string local;                   ///< ADDR or empty
+  std::string device;                  ///< network interface to bind to; empty: the routing table chooses
   std::string remote;                  ///< ADDR:PORT; names are not resolved here
   std::uint64_t pace_bytes_per_s = 0;  ///< 0: none
   std::string congestion;              ///< empty: the system's
+  int dscp = -1;                       ///< 0..63, of every packet from the first; -1: the system's
 };
 
 class Wire {

@@ -28,6 +28,14 @@ void fill(Hello& hello) {
   hello.set_path_index(3);
   hello.set_path_local("10.0.1.2");
   hello.set_path_remote("10.0.2.2:4711");
+  PathTerms& terms = *hello.mutable_terms();
+  terms.set_cap_bits_per_s(40'000'000'000);
+  terms.set_weight(0.5);
+  terms.set_cost_per_gb(0.02);
+  terms.add_tags("us");
+  terms.add_tags("fiber");
+  terms.set_dscp(10);
+  terms.set_congestion("bbr");
 }
 
 void fill(OpenTransfer& open) {
@@ -143,6 +151,7 @@ void fill(Stop& stop) {
 void fill(Refusal& refusal) {
   refusal.set_code(11);
   refusal.set_text("the ticket has expired");
+  refusal.set_path(true);
 }
 
 void fill(EndOfEntries& end) {
