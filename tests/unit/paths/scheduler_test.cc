@@ -183,7 +183,9 @@ class Sampled : public ::testing::Test {
                             .held = line.held_for});
   }
   void fill() {
-    while (const auto id = scheduler_.choose(chunk, remaining_)) {
+    while (remaining_ > 0) {
+      const auto id = scheduler_.choose(chunk, remaining_);
+      if (!id) return;
       Line& line = lines_[*id];
       scheduler_.assigned(*id, {*id, line.next++, 0, chunk}, now_);
       remaining_ -= std::min(remaining_, chunk);
