@@ -36,6 +36,13 @@ struct WorldPlan {
   std::uint32_t source_alignment = 0;  ///< 0: no O_DIRECT
   std::uint32_t target_alignment = 0;
   TreeShape tree;
+  struct Policy {
+    std::vector<std::string> require;
+    std::vector<std::string> forbid;
+  };
+  std::vector<std::vector<std::string>> tags;  ///< of each path; none where there is no entry
+  Policy sender;
+  Policy receiver;
 };
 
 class TransferWorld {
