@@ -242,7 +242,7 @@ void Health::describe(bool recovered) {
     within_s = std::max(within_s, signal.begun_s);
   }
   if (!recovered) {
-    std::stable_sort(parts.begin(), parts.end(), [](const Part& a, const Part& b) { return a.weight > b.weight; });
+    std::sort(parts.begin(), parts.end(), [](const Part& a, const Part& b) { return a.weight > b.weight; });
   }
   words_.clear();
   for (const Part& part : parts) words_ += (words_.empty() ? "" : ", ") + part.text;

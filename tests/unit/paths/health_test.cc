@@ -112,12 +112,13 @@ struct Rig {
   }
   /// Seconds until it says `change`; `most_s` when it does not.
   double until(Health::Change change, double most_s, const std::function<void(Seen&)>& harm = {}) {
-    for (double s = tick_s; s < most_s; s += tick_s)
-      if (step(harm) == change) return s;
+    const auto ticks = std::lround(most_s / tick_s);
+    for (long i = 1; i < ticks; ++i)
+      if (step(harm) == change) return static_cast<double>(i) * tick_s;
     return most_s;
   }
   void run(double s, const std::function<void(Seen&)>& harm = {}) {
-    for (double at = 0; at < s; at += tick_s) step(harm);
+    for (long i = std::lround(s / tick_s); i > 0; --i) step(harm);
   }
 
   Kind kind;
@@ -134,7 +135,7 @@ TEST(Health, DaysOfNoiseAreNoAlarm) {
     int alarms = 0;
     double least = 1;
     std::string words;
-    for (double at = 0; at < days * 86400; at += tick_s) {
+    for (long i = std::lround(days * 86400 / tick_s); i > 0; --i) {
       if (rig.step() == Health::Change::degraded) {
         ++alarms;
         words = rig.health.words();
