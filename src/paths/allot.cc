@@ -18,6 +18,8 @@ constexpr double floor_share = 0.05;      // of a fair share stays with an idle 
 constexpr double growth[] = {1.25, 2.0};  // of a demand for the first and second hit in a row; then it is unbounded
 constexpr double trim_least = 0.9;
 constexpr double trim_most = 1.12;
+constexpr double of_late = 0.2;  // weight of the newest call
+constexpr unsigned unwanted_most = 10;
 constexpr double trim_gain = 0.2;
 constexpr double aim = 0.995;  // of the cap: noise goes both ways, and above it is worse
 
@@ -55,12 +57,19 @@ std::vector<double> fill(double total, std::span<const double> wants, std::span<
 }
 
 void Allotter::Cap::learn(double cap_now, double used, bool wanted) {
+  calls_unwanted = wanted ? 0 : calls_unwanted + 1;
   if (cap_now <= 0 || cap_now != cap) {
     trim = 1;  // what was used, was used under another cap
-  } else if ((wanted && binding) || used > cap_now) {
-    trim = std::clamp(trim + trim_gain * (aim - used / cap_now), trim_least, trim_most);
+    used_of_late = cap_now;
+    calls_unwanted = 0;
   } else {
-    trim += trim_gain * (1 - trim);  // nobody asks for more: nothing is to be learnt
+    used_of_late += of_late * (used - used_of_late);
+    if ((binding && calls_unwanted < unwanted_most) || used_of_late > cap_now) {
+      // From what was used now, not of late: lags would make it swing.
+      trim = std::clamp(trim + trim_gain * (aim - used / cap_now), trim_least, trim_most);
+    } else {
+      trim += trim_gain * (1 - trim);  // nobody asks for more: nothing is to be learnt
+    }
   }
   cap = cap_now;
 }
@@ -73,13 +82,22 @@ void Allotter::Known::learn(double used, double fair) {
   if (pace <= 0) {
     demand = unbounded;  // new, or it had no pace: it may want anything
     hits = std::size(growth);
-  } else if (used >= pace * all_of_it) {
-    demand = hits < std::size(growth) ? std::max(demand, used) * growth[hits] : unbounded;
-    if (hits < std::size(growth)) ++hits;
+    use_of_late = pace_of_late = 0;
   } else {
-    const double before = demand == unbounded ? 0 : demand * fade;
-    demand = std::max(used * headroom, before);
-    hits = 0;
+    if (pace_of_late <= 0) {
+      use_of_late = used;
+      pace_of_late = pace;
+    }
+    use_of_late += of_late * (used - use_of_late);
+    pace_of_late += of_late * (pace - pace_of_late);
+    if (used >= pace * all_of_it || use_of_late >= pace_of_late * all_of_it) {
+      demand = hits < std::size(growth) ? std::max(demand, used) * growth[hits] : unbounded;
+      if (hits < std::size(growth)) ++hits;
+    } else {
+      const double before = demand == unbounded ? 0 : demand * fade;
+      demand = std::max(std::max(used, use_of_late) * headroom, before);
+      hits = 0;
+    }
   }
   demand = std::max(demand, fair * floor_share);
 }

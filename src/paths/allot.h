@@ -50,6 +50,9 @@ class Allotter {
     double pace = 0;    ///< handed out by the last call, on the wire; 0: none or new
     double demand = 0;  ///< what it is expected to use, with headroom
     unsigned hits = 0;  ///< calls in a row in which it used all it had
+    // Over the last few calls: slow streams send in lumps, and a call between two of them says nothing.
+    double use_of_late = 0;
+    double pace_of_late = 0;
     bool seen = false;
     /// `used` since the last call; `fair` is the share that it could have if all wanted it.
     void learn(double used, double fair);
@@ -58,6 +61,8 @@ class Allotter {
     double cap = 0;
     double trim = 1;
     bool binding = false;  ///< in the last call more was wanted than it allows
+    double used_of_late = 0;
+    unsigned calls_unwanted = 0;  ///< in a row, in which nobody used all he had
     bool seen = false;
     void learn(double cap_now, double used, bool wanted);
     [[nodiscard]] double total() const;  ///< to hand out; infinite without a cap

@@ -26,7 +26,6 @@ constexpr double waits_again_below = 0.4;
 constexpr double smooth_part = 0.05;  // of the time left: over this rates are averaged
 constexpr double smooth_least_s = 5;
 constexpr double smooth_most_s = 300;
-constexpr double sliver = 0.005;         // of the bytes left: not worth a dearer path, there is time in hand for it
 constexpr double money_in_hand = 0.005;  // of what is left, for repeats and what is on its way
 constexpr double tiny = 1e-9;
 constexpr double rounding = 1e-6;
@@ -118,7 +117,7 @@ std::string clock_words(const std::optional<LocalTime>& now, double in_s) {
   const auto total = static_cast<long long>(now->second_of_day) + std::llround(in_s);
   const auto day = total / 86400;
   const auto minute = total % 86400 / 60;
-  const std::string clock = fmt::format("{:02}:{:02}", minute / 60, minute % 60);
+  std::string clock = fmt::format("{:02}:{:02}", minute / 60, minute % 60);
   if (in_s < 86400 * 0.75) return clock;
   const std::string name = days[(now->weekday + static_cast<unsigned>(day % 7)) % 7];
   return day < 7 ? fmt::format("{} {}", name, clock) : fmt::format("{} {} in {} days", name, clock, day);

@@ -275,8 +275,8 @@ Compared compare(double swing, bool steps, int worlds) {
 
 TEST(Budget, MeetsTheDeadlineAtTheLeastCostOfAllStaticChoices) {
   for (const double swing : {0.0, 0.1, 0.25}) {
-    const Compared compared = compare(swing, false, 100);
-    EXPECT_GT(compared.worlds, 80);
+    const Compared compared = compare(swing, false, 50);
+    EXPECT_GT(compared.worlds, 40);
     EXPECT_LE(compared.missed, compared.worlds / 25);  // of tasks that leave next to nothing to spare
     EXPECT_LE(compared.dearer, compared.worlds / 20);
     EXPECT_LT(compared.dearer_worst, 0.05);
@@ -286,7 +286,7 @@ TEST(Budget, MeetsTheDeadlineAtTheLeastCostOfAllStaticChoices) {
 }
 
 TEST(Budget, AndWhenLinesChangeForGood) {
-  const Compared compared = compare(0.1, true, 100);
+  const Compared compared = compare(0.1, true, 50);
   EXPECT_LE(compared.missed, compared.worlds / 12);
   EXPECT_LT(compared.cost, compared.cost_static);
 }
