@@ -20,6 +20,7 @@
 namespace longhaul::lab {
 namespace {
 
+constexpr std::array<std::size_t, 2> directions = {0, 1};
 // Newer than Debian 12's headers.
 constexpr unsigned offload_udp4 = 0x20, offload_udp6 = 0x40;
 constexpr int batch_max = 64;            // packets before the other direction has its turn
@@ -112,7 +113,7 @@ void Path::call(const std::function<void()>& function) {
 
 void Path::set(const PathSettings& settings) {
   call([&] {
-    for (std::size_t direction : {0, 1}) links_[direction].set(settings.links[direction], now());
+    for (const std::size_t direction : directions) links_[direction].set(settings.links[direction], now());
     if (settings.carrier == carrier_) return;
     carrier_ = settings.carrier;
     for (const int device : devices_) set_carrier(device, carrier_);
@@ -122,7 +123,7 @@ void Path::set(const PathSettings& settings) {
 PathSettings Path::settings() {
   PathSettings found;
   call([&] {
-    for (std::size_t direction : {0, 1}) found.links[direction] = links_[direction].settings();
+    for (const std::size_t direction : directions) found.links[direction] = links_[direction].settings();
     found.carrier = carrier_;
   });
   return found;
@@ -131,7 +132,7 @@ PathSettings Path::settings() {
 PathStats Path::stats(bool restart) {
   PathStats found;
   call([&] {
-    for (std::size_t direction : {0, 1}) {
+    for (const std::size_t direction : directions) {
       found.links[direction] = links_[direction].stats();
       if (restart) links_[direction].stats() = {};
     }

@@ -64,7 +64,7 @@ std::vector<std::string> words_of(std::string_view line) {
 Nanoseconds parse_time(std::string_view text) {
   const double value = with_unit(text, "time", {{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}});
   if (value > 3.6e12) throw LabError("time '" + std::string(text) + "' is over an hour");
-  return static_cast<Nanoseconds>(value + 0.5);
+  return std::llround(value);
 }
 
 double parse_rate(std::string_view text) {

@@ -26,12 +26,12 @@ int run() {
   std::istringstream head(read_head());
   Lab lab(read_settings(head));
   const auto [source, target] = lab.networks();
-  std::cout << "ready " << source << " " << target << std::endl;
+  std::cout << "ready " << source << " " << target << '\n' << std::flush;
   for (std::string line; std::getline(std::cin, line);) {
     try {
-      std::cout << lab.command(line) << std::endl;
+      std::cout << lab.command(line) << '\n' << std::flush;
     } catch (const LabError& error) {
-      std::cout << "error " << error.what() << std::endl;
+      std::cout << "error " << error.what() << '\n' << std::flush;
     }
   }
   return 0;
@@ -44,7 +44,7 @@ int main() {
   try {
     return longhaul::lab::run();
   } catch (const std::exception& error) {
-    std::cout << "error " << error.what() << std::endl;
+    std::cout << "error " << error.what() << '\n' << std::flush;
     return 1;
   }
 }
