@@ -49,7 +49,7 @@ def cut_half_way(t, settings, name, lines=None, resent_most=RESENT_SHARE_MOST):
     transfer.told(report)
     down = [event["time"] - cut_time for event in transfer.sender.events("path_down") if event["name"] == name]
     note(f"path_down {f'told {down[0]:.1f} s after the cut' if down else 'not told'}; {report['resent_bytes'] / 2**20:.0f} MiB re-sent")
-    survivors_windows(t, transfer, cut_at, survivors, cut_at + ideal_s - 0.5)
+    survivors_windows(t, transfer, cut_at, survivors, cut_at + 0.9 * ideal_s - 0.3)  # the end-game is judged by its end
     bound(t, "seconds from the cut to the end, over the least possible", transfer.ended - cut_at - ideal_s, LATE_END_S_MOST)
     bound(t, "bytes sent again, of all", report["resent_bytes"] / transfer.bytes, resent_most)
 

@@ -95,7 +95,7 @@ class Wan:
 
     def at(self, end, *command):
         """The words that run a command at one end."""
-        return ["nsenter", f"--net={self.networks[end]}", "--", *map(os.fspath, command)]
+        return ["nsenter", f"--net={self.networks[end]}", "--", *map(str, command)]
 
     def close(self):
         """Ends it; who still runs in it is left without a network."""
