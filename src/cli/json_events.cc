@@ -52,9 +52,10 @@ Json errors_of(const std::vector<FileError>& errors) {
 }
 
 Json path_of(const PathReport& path) {
-  return {{"name", words(path.name)},    {"bytes", path.bytes}, {"rate", path.bytes_per_s},
-          {"streams", path.streams},     {"up", path.up},       {"local", words(path.local)},
-          {"remote", words(path.remote)}};
+  return {{"name", words(path.name)},     {"bytes", path.bytes}, {"rate", path.bytes_per_s},
+          {"streams", path.streams},      {"up", path.up},       {"local", words(path.local)},
+          {"remote", words(path.remote)}, {"state", path.state}, {"cap_bits_per_s", path.cap_bits_per_s},
+          {"rtt_us", path.rtt_us}};
 }
 
 Json paths_of(const Report& report) {
@@ -81,6 +82,8 @@ void put_progress(Json& object, const Report& report) {
   object["skipped_bytes"] = report.skipped_bytes;
   object["resent_bytes"] = report.resent_bytes;
   object["failed_files"] = report.failed_files;
+  object["paused"] = report.paused;
+  object["cap_bits_per_s"] = report.cap_bits_per_s;
   object["verdict"] = words(report.verdict);
   object["paths"] = paths_of(report);
 }
@@ -194,6 +197,12 @@ std::string ticket_json(const std::string& ticket, double time_s) {
   Json object = head("ticket", time_s);
   object["ticket"] = ticket;
   return line_of(object);
+}
+
+std::string report_json(const Report& report) {
+  Json object = Json::object();
+  put_progress(object, report);
+  return object.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 std::string done_json(const Outcome& outcome, ExitCode exit_code, double time_s) {

@@ -58,6 +58,15 @@ class Planner {
   // From this side.
   void stream_up(std::uint32_t stream);
   void stream_down(std::uint32_t stream);
+  /// It gets no new chunks, and carries on with what it has; stream_up() takes that back.
+  void retire_stream(std::uint32_t stream) { scheduler_.remove(stream); }
+  /// Something that was given to it is not answered yet.
+  [[nodiscard]] bool carries(std::uint32_t stream) const {
+    const auto at = carrying_.find(stream);
+    return at != carrying_.end() && !at->second.empty();
+  }
+  /// Nothing more is assigned, and no deadline runs, until pause(false).
+  void pause(bool paused) { paused_ = paused; }
   void source_failed(std::uint64_t file, FileError error);
   void fed(FeedBatch batch);
 
@@ -139,6 +148,7 @@ class Planner {
   std::optional<Error> failure_;
   Time now_ = 0;
   Time progress_at_ = 0;
+  bool paused_ = false;
 
   // walk and announcement
   unsigned batches_wanted_ = 0;

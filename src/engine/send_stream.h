@@ -49,6 +49,11 @@ class SendStream {
   /// Moves what can be moved. True when something moved; `error()` is set when the stream is gone.
   bool step();
   void read_done(OutRead& read);
+  /// See Worker::set_pace.
+  void set_pace(std::uint64_t bytes_per_s, bool held) {
+    channel_->connection().set_pace(bytes_per_s);
+    held_ = held;
+  }
   void drop_transfer(std::uint32_t transfer);
   void watch();
   void stop_watching() { channel_->unwatch(*context_.kit.poller); }
@@ -84,6 +89,7 @@ class SendStream {
   std::unique_ptr<OutFrame> sending_;             // its slot belongs to the channel until it is out
   std::vector<std::unique_ptr<OutFrame>> spare_;
   unsigned reads_in_flight_ = 0;
+  bool held_ = false;  ///< the transfer is paused
   bool failed_ = false;
   Error error_;
 };

@@ -35,7 +35,10 @@ void SessionCore::dial_control(Time now) {
   if (now < control_next_try_) return;
   for (const Greeting& greeting : greetings_)
     if (greeting.control) return;
+  for (std::size_t tried = 0; tried < paths_.size() && !may_dial_control(control_path_ % paths_.size()); ++tried)
+    ++control_path_;
   const std::size_t path = control_path_++ % paths_.size();
+  if (!may_dial_control(path)) return;
   if (!start_dial(path, 0, true, now)) {
     control_backoff_ = next_backoff(control_backoff_);
     control_next_try_ = now + control_backoff_;
@@ -48,6 +51,7 @@ void SessionCore::dial_streams(Time now) {
                                    [](const auto& each) { return each.second.phase == Phase::running; });
   for (std::size_t p = 0; p < paths_.size(); ++p) {
     Path& path = paths_[p];
+    if (path.use != Use::in_use) continue;
     for (const bool sends : {true, false}) {
       if (!(sends ? send : receive)) continue;
       const auto has =
@@ -65,13 +69,10 @@ void SessionCore::dial_streams(Time now) {
 
 bool SessionCore::start_dial(std::size_t p, std::size_t s, bool control, Time now) {
   const Path& path = paths_[p];
-  const auto& given = p < setup_.options.paths.size() ? setup_.options.paths[p] : PathOptions{};
   wire::DialOptions options;
-  options.local = given.local;
+  options.local = path.given.local;
   options.remote = path.options.remote;
-  options.congestion = given.congestion;
-  if (!control && given.cap_bits_per_s != 0)
-    options.pace_bytes_per_s = std::max<std::uint64_t>(given.cap_bits_per_s / 8 / streams_of(path), 1);
+  options.congestion = path.given.congestion;
   auto connection = world_.wire.dial(options);
   if (!connection) {
     if (!control)

@@ -93,6 +93,8 @@ class Worker final : public Role {
   void join(StreamSetup setup);
   void assign(std::uint32_t stream, ChunkTask task);
   void close_stream(std::uint32_t stream);
+  /// `bytes_per_s` as in wire::Connection::set_pace; `held`: no further frame begins.
+  void set_pace(std::uint32_t stream, std::uint64_t bytes_per_s, bool held);
   void send_message(std::uint32_t stream, const protocol::Message& message);
   void open_incoming(const IncomingTransfer& transfer) { context_.incoming[transfer.files->transfer()] = transfer; }
   /// Calls `done` when nothing of the transfer is in flight here any more.

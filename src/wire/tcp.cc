@@ -120,6 +120,11 @@ class TcpConnection final : public Connection {
     poller_ = nullptr;
   }
 
+  void set_pace(std::uint64_t bytes_per_s) override {
+    const std::uint64_t pace = bytes_per_s == 0 ? ~std::uint64_t{0} : bytes_per_s;
+    (void)setsockopt(fd_.get(), SOL_SOCKET, SO_MAX_PACING_RATE, &pace, sizeof pace);
+  }
+
   Health health() override {
     tcp_info info{};
     socklen_t bytes = sizeof info;
@@ -232,10 +237,6 @@ Result<> set_path_options(int fd, const DialOptions& options) {
                     "lists what this kernel has",
                     options.congestion, words_of(errno)),
         errno);
-  }
-  const std::uint64_t pace = options.pace_bytes_per_s;
-  if (pace != 0 && setsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &pace, sizeof pace) != 0) {
-    return fail_socket(errno, fmt::format("cannot pace the connection to {}", options.remote));
   }
   return {};
 }

@@ -55,6 +55,9 @@ class Connection {
   /// Takes back all wishes: call before handing the connection to another thread.
   virtual void unwatch(Poller& poller) = 0;
   virtual Health health() = 0;
+  /// From now on at most so many bytes per second leave, evenly spread; 0: as fast as they can. Never fails: where the
+  /// system cannot pace, nothing changes.
+  virtual void set_pace(std::uint64_t bytes_per_s) = 0;
   virtual std::string local_address() const = 0;  ///< "127.0.0.1:4711", "[::1]:4711"
   virtual std::string remote_address() const = 0;
 };
@@ -70,10 +73,9 @@ class Listener {
 };
 
 struct DialOptions {
-  std::string local;                   ///< ADDR or empty
-  std::string remote;                  ///< ADDR:PORT; names are not resolved here
-  std::uint64_t pace_bytes_per_s = 0;  ///< 0: none
-  std::string congestion;              ///< empty: the system's
+  std::string local;       ///< ADDR or empty
+  std::string remote;      ///< ADDR:PORT; names are not resolved here
+  std::string congestion;  ///< empty: the system's
 };
 
 class Wire {
