@@ -72,7 +72,7 @@ Result<Adjustment> from_wire(const protocol::Adjust& adjust) {
 }
 
 std::string rate_words(std::uint64_t bits_per_s) {
-  return bits_per_s == 0 ? "no limit" : "at most " + format_rate(static_cast<double>(bits_per_s) / 8);
+  return bits_per_s == 0 ? "without a limit" : "at most " + format_rate(static_cast<double>(bits_per_s) / 8);
 }
 
 /// "'a'", of a name that may have come from a peer.
@@ -250,14 +250,17 @@ Result<std::string> SessionCore::adjust_path(const Adjustment& adjustment) {
                                [&](const Path& path) { return path.options.name == name && path.use != Use::removed; });
   if (at == paths_.end()) return fail(Code::not_found, "no path is called " + quoted(name) + "; " + path_names());
   const auto path = static_cast<std::size_t>(at - paths_.begin());
-  const std::string words = "path " + printable(name);
+  std::string words = "path " + printable(name);  // first what is done, then what that means
   switch (adjustment.kind) {
     case Adjustment::Kind::drain_path:
-      return words + drain_path(path) + waits_if_none();
+      words += drain_path(path);
+      return words + waits_if_none();
     case Adjustment::Kind::disable_path:
-      return words + close_path(path, Use::disabled) + waits_if_none();
+      words += close_path(path, Use::disabled);
+      return words + waits_if_none();
     case Adjustment::Kind::remove_path:
-      return words + close_path(path, Use::removed) + waits_if_none();
+      words += close_path(path, Use::removed);
+      return words + waits_if_none();
     case Adjustment::Kind::enable_path:
       return words + enable_path(path);
     case Adjustment::Kind::cap_path:
@@ -344,6 +347,8 @@ void SessionCore::move_control(Time now) {
 
 /// Once in every step.
 void SessionCore::step_live(Time now) {
+  if (outgoing_.empty() && incoming_.empty() && waiting_receives_.empty())
+    fail_asked({Code::interrupted, "the transfer has ended", 0});  // nobody waits for what changes nothing
   for (std::size_t path = 0; path < paths_.size(); ++path) {
     if (paths_[path].use != Use::draining) continue;
     bool closed = true;
