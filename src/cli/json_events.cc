@@ -63,6 +63,8 @@ Json path_of(const PathReport& path) {
   object["weight"] = path.weight;
   object["cost_per_gb"] = path.cost_per_gb;
   object["cost"] = path.cost;
+  object["state"] = path.state;
+  object["rtt_us"] = path.rtt_us;
   object["excluded"] = path.excluded.empty() ? Json(nullptr) : Json(words(path.excluded));
   return object;
 }
@@ -91,6 +93,8 @@ void put_progress(Json& object, const Report& report) {
   object["skipped_bytes"] = report.skipped_bytes;
   object["resent_bytes"] = report.resent_bytes;
   object["failed_files"] = report.failed_files;
+  object["paused"] = report.paused;
+  object["cap_bits_per_s"] = report.cap_bits_per_s;
   object["verdict"] = words(report.verdict);
   object["cost"] = report.cost;
   object["paths"] = paths_of(report);
@@ -206,6 +210,12 @@ std::string ticket_json(const std::string& ticket, double time_s) {
   Json object = head("ticket", time_s);
   object["ticket"] = ticket;
   return line_of(object);
+}
+
+std::string report_json(const Report& report) {
+  Json object = Json::object();
+  put_progress(object, report);
+  return object.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 std::string done_json(const Outcome& outcome, ExitCode exit_code, double time_s) {

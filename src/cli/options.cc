@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "cli/exit_codes.h"
+#include "cli/live_options.h"
 #include "cli/option_values.h"
 #include "cli/path_values.h"
 #include "cli/paths_file.h"
@@ -161,6 +162,7 @@ Result<> read_common(const Line& line, Command& command) {
   command.to_stdout = line.flag("--stdout");
   command.engine.keep = line.flag("--keep");
   command.engine.direct = !line.flag("--no-direct");
+  command.control = !line.flag("--no-control");
   if (const std::string* file = line.value("--report")) command.report_file = *file;
   if (const std::string* file = line.value("--ticket-file")) command.ticket_file = *file;
   if (command.quiet && command.verbose) return bad("--quiet and --verbose contradict each other");
@@ -368,6 +370,13 @@ Result<Command> read_command(const Line& line, Verb verb, const Surroundings& su
     case Verb::version:
       if (!line.positionals().empty()) read = bad("too many arguments");
       break;
+    case Verb::list:
+    case Verb::path:
+    case Verb::pause:
+    case Verb::resume:
+    case Verb::rate:
+      read = read_live(line.positionals(), line.values("--path"), command);
+      break;
   }
   if (!read) return std::unexpected(read.error());
   return command;
@@ -378,7 +387,9 @@ Exit usage_error(const std::string& text, const VerbText* verb) {
   const std::string words = without_secrets(text);
   if (verb == nullptr) {
     exit.err = fmt::format(
-        "longhaul: {}\nusage: longhaul receive|send|copy|verify|version ...\nTry 'longhaul --help'.\n", words);
+        "longhaul: {}\nusage: longhaul receive|send|copy|verify|list|path|pause|resume|rate|version ...\nTry 'longhaul "
+        "--help'.\n",
+        words);
   } else {
     exit.err = fmt::format("longhaul {0}: {1}\nusage: longhaul {2}\nTry 'longhaul {0} --help'.\n", verb->name, words,
                            verb->usage);

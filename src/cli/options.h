@@ -5,6 +5,7 @@
 #include <variant>
 #include <vector>
 
+#include "cli/live_requests.h"
 #include "cli/ticket_source.h"
 #include "cli/usage_text.h"
 #include "longhaul/options.h"
@@ -18,7 +19,14 @@ struct Command {
   std::string target;                ///< receive, copy, verify: a directory
   std::string ticket;                ///< send, receive: dial its listener; empty: listen
   std::string stream_name;           ///< send: not empty: stdin is sent under this name
-  bool to_stdout = false;            ///< receive
+  /// list, path, pause, resume, rate: which command is asked what.
+  struct Asked {
+    std::string transfer;
+    LiveRequest request;
+  };
+  Asked live;
+  bool control = true;     ///< send, receive, copy: have a control socket
+  bool to_stdout = false;  ///< receive
   bool json = false;
   bool quiet = false;
   bool verbose = false;

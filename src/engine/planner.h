@@ -65,6 +65,12 @@ class Planner {
   void sampled(std::uint32_t stream, const paths::Sample& sample) { scheduler_.sampled(stream, sample); }
   /// A copy that was cancelled has not gone out whole.
   void task_dropped(std::uint32_t stream, const paths::Load& copy);
+  /// It gets no new chunks, and carries on with what it has; stream_up() takes that back.
+  void retire_stream(std::uint32_t stream) { scheduler_.retire(stream); }
+  /// Something that was given to it is not answered yet.
+  [[nodiscard]] bool carries(std::uint32_t stream) const { return !scheduler_.loads(stream).empty(); }
+  /// Nothing more is assigned, and no deadline runs, until pause(false).
+  void pause(bool paused) { paused_ = paused; }
   void source_failed(std::uint64_t file, FileError error);
   void fed(FeedBatch batch);
 
@@ -154,6 +160,7 @@ class Planner {
   std::optional<Error> failure_;
   Time now_ = 0;
   Time progress_at_ = 0;
+  bool paused_ = false;
 
   // walk and announcement
   unsigned batches_wanted_ = 0;

@@ -175,7 +175,7 @@ std::uint32_t Planner::avoided_stream() {
 }
 
 void Planner::pump(Time now) {
-  if (frame_bytes_ == 0) return;
+  if (frame_bytes_ == 0 || paused_) return;
   for (;;) {
     const std::uint32_t avoided = avoided_stream();
     const bool again = !again_.empty();
@@ -238,6 +238,7 @@ Time Planner::step(Time now) {
     else
       waits_for_source = true;
   }
+  if (paused_) progress_at_ = now;
   if (waits_for_source && in_flight_.empty()) progress_at_ = now;  // a pipe may be quiet as long as it likes
   announce();
   pump(now);
@@ -263,7 +264,10 @@ void Planner::fill(Report& report) const {
   report.sparse_files = not_kept_.sparse_files;
   report.xattr_files = not_kept_.xattr_files;
   report.special_files = not_kept_.special_files;
-  if (scheduler_.streams() == 0)
+  report.paused = paused_;
+  if (paused_)
+    report.verdict = "paused";
+  else if (scheduler_.streams() == 0)
     report.verdict = "no path is up";
   else if (in_flight_.empty() && !walk_done_)
     report.verdict = "source (walk)";

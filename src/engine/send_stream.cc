@@ -98,7 +98,7 @@ bool SendStream::step() {
     fail(flushed.error());
     return true;
   }
-  for (unsigned i = 0; i < frames_per_step && !failed_ && !channel_->sending(); ++i) {
+  for (unsigned i = 0; i < frames_per_step && !failed_ && !held_ && !channel_->sending(); ++i) {
     if (sending_) recycle(std::move(sending_));
     start_reads();
     context_.reap();

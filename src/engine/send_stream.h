@@ -49,6 +49,11 @@ class SendStream {
   /// Moves what can be moved. True when something moved; `error()` is set when the stream is gone.
   bool step();
   void read_done(OutRead& read);
+  /// See Worker::set_pace.
+  void set_pace(std::uint64_t bytes_per_s, bool held) {
+    channel_->connection().set_pace(bytes_per_s);
+    held_ = held;
+  }
   void drop_transfer(std::uint32_t transfer);
   /// False when all of this copy has gone out, or it is not here.
   bool cancel(std::uint32_t transfer, const paths::Load& copy);
@@ -90,6 +95,7 @@ class SendStream {
   unsigned reads_in_flight_ = 0;
   Time looked_at_ = 0;
   bool quiet_ = false;  ///< nothing was left to send when it was looked at
+  bool held_ = false;   ///< the transfer is paused
   bool failed_ = false;
   Error error_;
 };

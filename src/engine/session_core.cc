@@ -71,34 +71,40 @@ Result<> SessionCore::prepare_paths() {
       given.push_back(path);
     }
   }
-  auto first = wire::parse_host_port(setup_.ticket->addresses.front());
-  if (!first) return std::unexpected(first.error());
   for (std::size_t i = 0; i < given.size(); ++i) {
-    Path path;
-    path.options = given[i];
-    if (path.options.name.empty()) path.options.name = "path" + std::to_string(i + 1);
-    const auto same = [&](const Path& other) { return other.options.name == path.options.name; };
-    if (std::any_of(paths_.begin(), paths_.end(), same))
-      return fail(Code::usage, "two paths are called '" + printable(path.options.name) + "'; give each its own name");
-    if (auto fine = check_path(path.options); !fine)
-      return fail(Code::usage, "path " + printable(path.options.name) + ": " + fine.error().text);
-    path.excluded = excluded_here(path.options);
-    auto remote = wire::parse_host_port(path.options.remote.empty()
-                                            ? setup_.ticket->addresses[i % setup_.ticket->addresses.size()]
-                                            : path.options.remote);
-    if (!remote) return std::unexpected(remote.error());
-    if (remote->port == 0) remote->port = first->port;
-    if (path.excluded.empty()) {
-      auto numeric = wire::resolve(remote->host);
-      if (!numeric) return std::unexpected(numeric.error());
-      remote->host = *numeric;
-    }
-    path.options.remote = wire::join_host_port(*remote);
-    paths_.push_back(std::move(path));
+    auto path = make_path(std::move(given[i]), i);
+    if (!path) return std::unexpected(path.error());
+    paths_.push_back(std::move(*path));
   }
   const auto permitted = [](const Path& path) { return path.excluded.empty(); };
   if (std::none_of(paths_.begin(), paths_.end(), permitted)) return fail(Code::usage, no_path_left().text);
   return {};
+}
+
+/// Dialler. `index`: the how manieth it is, for what it leaves open.
+Result<SessionCore::Path> SessionCore::make_path(PathOptions given, std::size_t index) const {
+  const auto& addresses = setup_.ticket->addresses;
+  const auto first = wire::parse_host_port(addresses.front());
+  if (!first) return std::unexpected(first.error());
+  if (given.name.empty()) given.name = "path" + std::to_string(index + 1);
+  const auto same = [&](const Path& other) { return other.use != Use::removed && other.options.name == given.name; };
+  if (std::any_of(paths_.begin(), paths_.end(), same))
+    return fail(Code::usage, "two paths are called '" + printable(given.name) + "'; give each its own name");
+  if (auto fine = check_path(given); !fine)
+    return fail(Code::usage, "path " + printable(given.name) + ": " + fine.error().text);
+  auto remote = wire::parse_host_port(given.remote.empty() ? addresses[index % addresses.size()] : given.remote);
+  if (!remote) return std::unexpected(remote.error());
+  if (remote->port == 0) remote->port = first->port;
+  Path path;
+  path.excluded = excluded_here(given);
+  if (path.excluded.empty()) {
+    auto numeric = wire::resolve(remote->host);
+    if (!numeric) return std::unexpected(numeric.error());
+    remote->host = *numeric;
+  }
+  path.options = path.given = std::move(given);
+  path.options.remote = wire::join_host_port(*remote);
+  return path;
 }
 
 Result<> SessionCore::listen() {
@@ -136,6 +142,7 @@ Result<> SessionCore::listen() {
   const auto ticket =
       security::make_ticket(heard, now_s + static_cast<std::int64_t>(setup_.options.ticket_valid_s), world_.random);
   ticket_text_ = security::format_ticket(ticket);
+  ticket_id_ = ticket.id;
   tickets_.add({ticket.id, security::key_of(ticket), std::nullopt, ticket.expires_s, port, false});
   return tickets_.save(*kit_.plain_disk);
 }
@@ -252,13 +259,16 @@ void SessionCore::control_up(Greeting& greeting, Time now) {
   const protocol::Hello& peer = greeting.handshake->peer();
   const protocol::Hello& own = greeting.handshake->own();
   const std::string& granted = greeting.dialled ? peer.session() : own.session();
-  if (granted != session_) {
+  const bool fresh = granted != session_;
+  if (fresh) {
     reset_session(now);
     session_ = granted;
     if (!greeting.dialled) session_ticket_ = peer.ticket();
   }
   control_.unwatch(*kit_.poller);
   control_.attach(greeting.handshake->take_channel(), peer.last_sequence(), now);
+  if (greeting.dialled) control_on_ = greeting.path;
+  if (fresh && !as_usual()) tell_standing();
   lost_since_ = 0;
   ever_up_ = true;
   control_backoff_ = 0;
@@ -283,6 +293,8 @@ void SessionCore::reset_session(Time now) {
   session_streams_ = {};
   waiting_opens_.clear();
   control_.reset();
+  peer_standing_.Clear();
+  fail_asked({Code::connection, "the peer started anew; try again", 0});
   restart_outgoing(now);
   for (auto& [transfer, incoming] : incoming_) {
     if (incoming.phase != Phase::running) continue;
@@ -345,8 +357,7 @@ std::size_t SessionCore::path_of(const protocol::Hello& hello) {
     paths_[i].options = told;
     return i;
   }
-  constexpr std::size_t paths_max = 64;
-  if (paths_.size() >= paths_max) return 0;
+  if (paths_.size() >= protocol::paths_max) return 0;
   Path path;
   path.options = told;
   paths_.push_back(std::move(path));
@@ -367,6 +378,7 @@ void SessionCore::stream_proven(Greeting& greeting, Time now) {
   stream.counters = std::make_shared<StreamCounters>();
   Path& path = paths_[stream.path];
   path.options.local = channel->connection().local_address();
+  path.rtt_us = channel->connection().health().rtt_us;
   if (!greeting.dialled) path.options.remote = channel->connection().remote_address();
   if (greeting.dialled) {
     StreamSlot& slot = path.slots[greeting.slot];
@@ -386,7 +398,8 @@ void SessionCore::stream_proven(Greeting& greeting, Time now) {
   streams_[id] = stream;
   auto setup = std::make_shared<StreamSetup>(StreamSetup{id, stream.sends, std::move(channel), stream.counters});
   workers_[stream.worker]->post([setup](Worker& worker) { worker.join(std::move(*setup)); });
-  if (!stream.sends) return;
+  share_caps();
+  if (!stream.sends || path.use != Use::in_use) return;
   for (auto& [transfer, outgoing] : outgoing_)
     if (outgoing.planner) outgoing.planner->stream_up(id, static_cast<paths::PathId>(stream.path));
   (void)now;
@@ -415,7 +428,7 @@ void SessionCore::take_stream_down(std::uint32_t id, const Error& error) {
   const bool running = !outgoing_.empty() || std::any_of(incoming_.begin(), incoming_.end(), [](const auto& each) {
     return each.second.phase == Phase::running;
   });
-  path.broken = path.streams_up == 0 && running && error.code != Code::interrupted;
+  path.broken = path.streams_up == 0 && running && error.code != Code::interrupted && path.use == Use::in_use;
   if (path.broken)
     note(Event::Type::path_down, "path " + path.options.name + " is down: " + error.text, path.options.name, error);
   for (StreamSlot& slot : path.slots) {
@@ -426,6 +439,7 @@ void SessionCore::take_stream_down(std::uint32_t id, const Error& error) {
   }
   for (auto& [transfer, outgoing] : outgoing_)
     if (outgoing.planner) outgoing.planner->stream_down(id);
+  share_caps();
 }
 
 // --- life
@@ -488,6 +502,7 @@ Time SessionCore::finish_shut_down(Time now) {
   if (late) end_what_is_left(now);
   if (!late && (!outgoing_.empty() || !incoming_.empty())) return now + tick;
   if (!late && control_.up() && !control_.drained()) return now + tick;
+  fail_asked({Code::interrupted, "the session was closed", 0});
   for (auto& greeting : greetings_) greeting.handshake->channel().unwatch(*kit_.poller);
   greetings_.clear();
   for (auto& listener : listeners_) listener->unwatch(*kit_.poller);
@@ -527,6 +542,7 @@ Time SessionCore::step(Time now) {
     }
   }
   finish_incoming(now);
+  step_live(now);
   if (auto lost = control_.step(now)) control_lost(*lost, now);
   if (std::exchange(tickets_unsaved_, false)) (void)tickets_.save(*kit_.plain_disk);
   check_deadlines(now);

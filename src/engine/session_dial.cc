@@ -38,11 +38,12 @@ void SessionCore::dial_control(Time now) {
   if (now < control_next_try_) return;
   for (const Greeting& greeting : greetings_)
     if (greeting.control) return;
-  std::size_t path = control_path_++ % paths_.size();
-  for (std::size_t passed = 0; !paths_[path].excluded.empty(); ++passed) {
-    if (passed == paths_.size()) return fail_all(no_path_left(), false, now);
-    path = control_path_++ % paths_.size();
-  }
+  const auto permitted = [](const Path& path) { return path.excluded.empty(); };
+  if (std::none_of(paths_.begin(), paths_.end(), permitted)) return fail_all(no_path_left(), false, now);
+  for (std::size_t tried = 0; tried < paths_.size() && !may_dial_control(control_path_ % paths_.size()); ++tried)
+    ++control_path_;
+  const std::size_t path = control_path_++ % paths_.size();
+  if (!may_dial_control(path)) return;
   if (!start_dial(path, 0, true, now)) {
     control_backoff_ = next_backoff(control_backoff_);
     control_next_try_ = now + control_backoff_;
@@ -55,7 +56,7 @@ void SessionCore::dial_streams(Time now) {
                                    [](const auto& each) { return each.second.phase == Phase::running; });
   for (std::size_t p = 0; p < paths_.size(); ++p) {
     Path& path = paths_[p];
-    if (!path.excluded.empty()) continue;
+    if (!path.may_carry()) continue;
     for (const bool sends : {true, false}) {
       if (!(sends ? send : receive)) continue;
       const auto has =
@@ -93,15 +94,12 @@ protocol::Hello SessionCore::hello_of(const Path& path, const StreamSlot* slot) 
 bool SessionCore::start_dial(std::size_t p, std::size_t s, bool control, Time now) {
   const Path& path = paths_[p];
   LH_CHECK(path.excluded.empty(), "policy holds for every connection");
-  const auto& given = p < setup_.options.paths.size() ? setup_.options.paths[p] : PathOptions{};
   wire::DialOptions options;
-  options.local = given.local;
+  options.local = path.given.local;
   options.device = path.options.device;
   options.remote = path.options.remote;
   options.congestion = path.options.congestion;
   options.dscp = path.options.dscp;
-  if (!control && given.cap_bits_per_s != 0)
-    options.pace_bytes_per_s = std::max<std::uint64_t>(given.cap_bits_per_s / 8 / streams_of(path), 1);
   auto connection = world_.wire.dial(options);
   if (!connection) {
     if (!control)

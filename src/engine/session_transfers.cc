@@ -150,6 +150,12 @@ void SessionCore::take_message(const protocol::Message& message, Time now) {
       return transfer_end(message.transfer_end(), now);
     case Body::kGoodbye:
       return goodbye(message.goodbye());
+    case Body::kAdjust:
+      return take_adjust(message.adjust());
+    case Body::kAdjusted:
+      return take_adjusted(message.adjusted());
+    case Body::kStanding:
+      return take_standing(message.standing());
     case Body::kStop:
       return peer_stopped(message.stop(), now);
     case Body::kBusy:
@@ -197,8 +203,10 @@ void SessionCore::start_planner(std::uint32_t transfer, Outgoing& outgoing, Time
   setup.stall_after = static_cast<Time>(setup_.options.stall_after_s * static_cast<double>(second));
   outgoing.planner =
       std::make_unique<Planner>(*kit_.plain_disk, static_cast<PlannerHost&>(*this), std::move(setup), now);
+  outgoing.planner->pause(paused_);
   for (const auto& [id, stream] : streams_)
-    if (stream.sends) outgoing.planner->stream_up(id, static_cast<paths::PathId>(stream.path));
+    if (stream.sends && paths_[stream.path].use == Use::in_use)
+      outgoing.planner->stream_up(id, static_cast<paths::PathId>(stream.path));
 }
 
 void SessionCore::open_outgoing(Time now) {

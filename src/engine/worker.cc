@@ -48,6 +48,10 @@ void Worker::close_stream(std::uint32_t stream, Error why) {
   end_stream(stream, std::move(why));
 }
 
+void Worker::set_pace(std::uint32_t stream, std::uint64_t bytes_per_s, bool held) {
+  if (const auto at = senders_.find(stream); at != senders_.end()) at->second->set_pace(bytes_per_s, held);
+}
+
 void Worker::send_message(std::uint32_t stream, const protocol::Message& message) {
   if (const auto at = senders_.find(stream); at != senders_.end()) at->second->channel().queue(message);
   if (const auto at = receivers_.find(stream); at != receivers_.end()) at->second->queue(message);

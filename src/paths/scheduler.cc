@@ -81,7 +81,10 @@ void Scheduler::set_path(PathId path, const PathTerms& terms) {
 }
 
 void Scheduler::add(StreamId stream, PathId path, Time now) {
-  remove(stream);
+  if (Stream* known = find(stream)) {
+    known->retired = false;
+    return;
+  }
   Stream added;
   added.id = stream;
   added.path = path;

@@ -60,6 +60,7 @@ class Scheduler {
   static constexpr Time silence_max = 3 * second;
 
   void set_path(PathId path, const PathTerms& terms);
+  /// Also one that was retired: it goes on with what it has.
   void add(StreamId stream, PathId path, Time now);
   /// Its loads are forgotten: the caller sends them again.
   void remove(StreamId stream);

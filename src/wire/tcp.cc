@@ -160,6 +160,11 @@ class TcpConnection final : public Connection {
     poller_ = nullptr;
   }
 
+  void set_pace(std::uint64_t bytes_per_s) override {
+    const std::uint64_t pace = bytes_per_s == 0 ? ~std::uint64_t{0} : bytes_per_s;
+    (void)setsockopt(fd_.get(), SOL_SOCKET, SO_MAX_PACING_RATE, &pace, sizeof pace);
+  }
+
   Health health() override {
     tcp_info info{};
     socklen_t bytes = sizeof info;
@@ -284,10 +289,6 @@ Result<> set_path_options(int fd, const DialOptions& options) {
   }
   if (!options.congestion.empty()) {
     if (auto set = set_socket_congestion(fd, options.congestion); !set) return set;
-  }
-  const std::uint64_t pace = options.pace_bytes_per_s;
-  if (pace != 0 && setsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &pace, sizeof pace) != 0) {
-    return fail_socket(errno, fmt::format("cannot pace the connection to {}", options.remote));
   }
   return {};
 }

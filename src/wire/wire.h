@@ -63,6 +63,9 @@ class Connection {
   /// on.
   virtual Result<> set_dscp(int /*dscp*/) { return {}; }
   virtual Result<> set_congestion(const std::string& /*name*/) { return {}; }
+  /// From now on at most so many bytes per second leave, evenly spread; 0: as fast as they can. Never fails: where the
+  /// system cannot pace, nothing changes.
+  virtual void set_pace(std::uint64_t bytes_per_s) = 0;
   virtual std::string local_address() const = 0;  ///< "127.0.0.1:4711", "[::1]:4711"
   virtual std::string remote_address() const = 0;
 };
@@ -78,12 +81,11 @@ class Listener {
 };
 
 struct DialOptions {
-  std::string local;                   ///< ADDR or empty
-  std::string device;                  ///< network interface to bind to; empty: the routing table chooses
-  std::string remote;                  ///< ADDR:PORT; names are not resolved here
-  std::uint64_t pace_bytes_per_s = 0;  ///< 0: none
-  std::string congestion;              ///< empty: the system's
-  int dscp = -1;                       ///< 0..63, of every packet from the first; -1: the system's
+  std::string local;       ///< ADDR or empty
+  std::string device;      ///< network interface to bind to; empty: the routing table chooses
+  std::string remote;      ///< ADDR:PORT; names are not resolved here
+  std::string congestion;  ///< empty: the system's
+  int dscp = -1;           ///< 0..63, of every packet from the first; -1: the system's
 };
 
 class Wire {

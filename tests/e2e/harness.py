@@ -166,6 +166,8 @@ class Context:
         count = self.labels[label] = self.labels.get(label, 0) + 1
         label = label if count == 1 else f"{label}.{count}"
         plain = {key: value for key, value in os.environ.items() if key != "LONGHAUL_TICKET"}
+        # Control sockets: where no other test, and nobody's real transfer, has its own. Short, as sockets' names must be.
+        plain["XDG_RUNTIME_DIR"] = str(make_directory(self.shared.parent / "run"))
         process = Process(self.directory, label, arguments, env={**plain, **(env or {})}, cwd=self.directory, **kwargs)
         self.processes.append(process)
         return process

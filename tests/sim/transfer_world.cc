@@ -302,6 +302,12 @@ bool TransferWorld::run_to_end(Time limit) {
              world.clock().now() + 60 * second) == RunEnd::reached;
 }
 
+void TransferWorld::adjust(const std::string& process, const Adjustment& adjustment) {
+  const auto life = process == "sender" ? sender_.lock() : receiver_.lock();
+  if (life)
+    life->core->adjust(adjustment, [this](Result<std::string> answer) { answers.push_back(std::move(answer)); });
+}
+
 void TransferWorld::crash_receiver() {
   world.crash("receiver");
   check_laws();

@@ -72,6 +72,10 @@ class TransferWorld {
   void kill_receiver();
   void kill_sender();
 
+  /// Asks the process ("sender", "receiver") for a change; `answers` gets its answer.
+  void adjust(const std::string& process, const Adjustment& adjustment);
+  std::vector<Result<std::string>> answers;
+
   /// A source file gets other content of its own size, and another mtime or (`secretly`) the same.
   void rewrite_source(const std::string& path, bool secretly);
 

@@ -302,6 +302,58 @@ TEST(Options, WrongSendsAreTold) {
        {{"send", "--cipher", "none", "--ticket-file", "t", "dir", ticket}, "prints a ticket"}});
 }
 
+TEST(Options, ChangesOfARunningTransfer) {
+  using Kind = Adjustment::Kind;
+  const auto change = [](const Arguments& arguments) {
+    const Command command = good(arguments);
+    EXPECT_EQ(command.live.transfer, arguments[0] == "path" ? arguments[2] : arguments[1]);
+    EXPECT_TRUE(command.live.request.change);
+    return command.live.request.change.value_or(Adjustment{});
+  };
+  EXPECT_EQ(good({"list", "--json"}).verb, Verb::list);
+  EXPECT_FALSE(good({"path", "list", "-"}).live.request.change);
+  EXPECT_EQ(change({"path", "drain", "3fa9", "a"}).kind, Kind::drain_path);
+  EXPECT_EQ(change({"path", "disable", "3fa9", "a"}).kind, Kind::disable_path);
+  EXPECT_EQ(change({"path", "enable", "3fa9", "a"}).kind, Kind::enable_path);
+  EXPECT_EQ(change({"path", "remove", "3fa9", "a"}).path.name, "a");
+  const Adjustment cap = change({"path", "cap", "3fa9", "a", "2Gbps"});
+  EXPECT_EQ(cap.kind, Kind::cap_path);
+  EXPECT_EQ(cap.path.name, "a");
+  EXPECT_EQ(cap.cap_bits_per_s, 2'000'000'000U);
+  EXPECT_EQ(change({"path", "cap", "-", "a", "none"}).cap_bits_per_s, 0U);
+  EXPECT_EQ(change({"path", "add", "12", "name=c,remote=::1"}).path.remote, "::1");
+  EXPECT_EQ(good({"path", "add", "12", "--path", "name=c"}).live.request.path_text, "name=c");
+  EXPECT_EQ(change({"pause", "12"}).kind, Kind::pause);
+  EXPECT_EQ(change({"resume", "-"}).kind, Kind::resume);
+  EXPECT_EQ(change({"rate", "12", "10MB/s"}).cap_bits_per_s, 80'000'000U);
+  EXPECT_EQ(change({"rate", "12", "none"}).kind, Kind::rate);
+  EXPECT_FALSE(good({"copy", "--no-control", "a", "b"}).control);
+  EXPECT_TRUE(good({"copy", "a", "b"}).control);
+}
+
+TEST(Options, WrongChangesAreTold) {
+  expect_usage_errors({{{"path"}, "drain"},
+                       {{"path", "drian", "-"}, "did you mean 'drain'"},
+                       {{"path", "list"}, "TRANSFER is missing"},
+                       {{"path", "list", "-", "x"}, "too many"},
+                       {{"path", "drain", "-"}, "NAME is missing"},
+                       {{"path", "drain", "-", "a", "b"}, "too many"},
+                       {{"path", "cap", "-", "a"}, "RATE (or none) is missing"},
+                       {{"path", "cap", "-", "a", "fast"}, "fast"},
+                       {{"path", "cap", "-", "a", "0bps"}, "path disable"},
+                       {{"path", "add", "-"}, "KEY=VALUE,... is missing"},
+                       {{"path", "add", "-", "colour=red"}, "unknown key"},
+                       {{"path", "add", "-", "--path", "name=a", "name=b"}, "too many"},
+                       {{"path", "add", "-", "--path", "name=a", "--path", "name=b"}, "one path at a time"},
+                       {{"path", "drain", "-", "a", "--path", "name=a"}, "path add"},
+                       {{"pause"}, "TRANSFER is missing"},
+                       {{"resume", "a", "b"}, "too many"},
+                       {{"rate", "-"}, "RATE (or none) is missing"},
+                       {{"rate", "-", "12"}, "12"},
+                       {{"list", "x"}, "too many"},
+                       {{"list", "--no-control"}, "option of"}});
+}
+
 TEST(Options, HelpIsTextOnStdout) {
   const Arguments lines[] = {{"--help"},
                              {"-h"},

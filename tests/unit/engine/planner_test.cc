@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <utility>
 
 #include "place.h"
 #include "protocol/bounds.h"
@@ -163,6 +164,56 @@ TEST_F(PlannerTest, SmallFilesTravelTogetherUntilTheyAreDurable) {
   EXPECT_EQ(durable_files_, (std::vector<std::string>{"a", "b", "c"}));
   EXPECT_EQ(report().bytes, 300U);
   EXPECT_EQ(planner_->bytes_not_durable(), 0U);
+}
+
+TEST_F(PlannerTest, ARetiredStreamEndsWhatItHasAndGetsNothingNew) {
+  planner_->stream_up(1, 1);
+  feed({file("large", 20 * node_bytes)});
+  decide(all(Verdict::SEND, 1));
+  std::deque<Assigned> before = std::exchange(assigned_, {});
+  ASSERT_GE(before.size(), 2U);
+  planner_->retire_stream(1);
+  planner_->stream_up(2, 2);
+  planner_->step(now_);
+  EXPECT_TRUE(planner_->carries(1));
+  while (!before.empty()) {
+    EXPECT_TRUE(planner_->carries(1));
+    arrive(before.front());
+    before.pop_front();
+    planner_->step(now_);
+  }
+  EXPECT_FALSE(planner_->carries(1));
+  ASSERT_FALSE(assigned_.empty());
+  for (const Assigned& it : assigned_) EXPECT_EQ(it.stream, 2U);
+  planner_->stream_down(1);
+  planner_->step(now_);
+  EXPECT_EQ(planner_->resent_bytes(), 0U);
+  // Back in use.
+  assigned_.clear();
+  planner_->stream_up(3, 3);
+  planner_->retire_stream(3);
+  planner_->stream_up(3, 3);
+  planner_->step(now_);
+  ASSERT_FALSE(assigned_.empty());
+  EXPECT_EQ(assigned_.front().stream, 3U);
+}
+
+TEST_F(PlannerTest, WhilePausedNothingIsAssignedAndNoDeadlineRuns) {
+  planner_->stream_up(1, 1);
+  planner_->pause(true);
+  feed({file("large", 20 * node_bytes)});
+  decide(all(Verdict::SEND, 1));
+  EXPECT_TRUE(assigned_.empty());
+  EXPECT_EQ(report().verdict, "paused");
+  EXPECT_TRUE(report().paused);
+  for (now_ = second; now_ < 1000 * second; now_ += 10 * second) planner_->step(now_);
+  EXPECT_FALSE(planner_->failure());
+  planner_->pause(false);
+  planner_->step(now_);
+  EXPECT_FALSE(assigned_.empty());
+  EXPECT_FALSE(report().paused);
+  planner_->step(now_ + 200 * second);  // and the deadline runs again
+  EXPECT_TRUE(planner_->failure());
 }
 
 TEST_F(PlannerTest, RefusedAndSkippedFilesAreCounted) {
