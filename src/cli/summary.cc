@@ -50,9 +50,10 @@ std::string moved_lines(const Report& report) {
   }
   if (report.resent_bytes > 0) out += fmt::format("  sent again: {}\n", format_bytes(report.resent_bytes));
   for (const PathReport& path : report.paths) {
-    out += fmt::format("  path {}: {}, {}, {}{}\n", printable(path.name), format_bytes(path.bytes),
-                       format_rate(path.bytes_per_s), counted(path.streams, "stream", "streams"),
-                       path.up ? "" : ", down at the end");
+    out +=
+        fmt::format("  path {}: {}, {}, {}{}\n", printable(path.name), format_bytes(path.bytes),
+                    format_rate(path.bytes_per_s), counted(path.streams, "stream", "streams"),
+                    path.up ? "" : fmt::format(", {} at the end", path.state.empty() ? "down" : printable(path.state)));
   }
   return out;
 }
