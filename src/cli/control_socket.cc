@@ -136,7 +136,7 @@ void ControlSocket::accept_some() {
 /// One request of each client at a time, and the next when the answer has been taken.
 void ControlSocket::step(Client& client) {
   write_some(client);
-  if (client.closing) return;
+  if (client.closing || !client.fd) return;
   read_some(client);
   if (!client.fd || !client.out.empty()) return;
   const std::size_t end = client.in.find('\n');
@@ -145,7 +145,7 @@ void ControlSocket::step(Client& client) {
     return;
   }
   client.by_s = steady_s() + idle_s;
-  if (end == std::string::npos || end >= request_bytes_max) {
+  if (end >= request_bytes_max) {  // npos too
     client.out = error_answer({Code::usage, fmt::format("a request has at most {} bytes", request_bytes_max), 0});
     client.closing = true;
   } else {
@@ -157,7 +157,7 @@ void ControlSocket::step(Client& client) {
 
 void ControlSocket::read_some(Client& client) {
   std::array<char, 4096> piece{};
-  while (!client.ended && client.in.size() < request_bytes_max) {
+  while (client.fd && !client.ended && client.in.size() < request_bytes_max) {
     const ssize_t bytes = ::recv(client.fd.get(), piece.data(), piece.size(), MSG_DONTWAIT);
     if (bytes > 0) {
       client.in.append(piece.data(), static_cast<std::size_t>(bytes));

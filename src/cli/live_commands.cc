@@ -143,7 +143,7 @@ Row row_of(const LiveName& name, const Json& status) {
 Row row_of(const Json& path) {
   const std::uint64_t cap = whole_of(path, "cap_bits_per_s");
   const std::uint64_t rtt = whole_of(path, "rtt_us");
-  const auto or_dash = [](std::string text) { return text.empty() ? "-" : text; };
+  const auto or_dash = [](const std::string& text) { return text.empty() ? "-" : text; };
   return {text_of(path, "name"),
           text_of(path, "state"),
           or_dash(text_of(path, "local")),

@@ -66,7 +66,7 @@ std::string file_of(const LiveName& name) {
 
 std::optional<LiveName> parse_live_name(std::string_view file) {
   const std::size_t dash = file.find('-');
-  if (dash == std::string_view::npos || dash != short_id || !is_hex(file.substr(0, dash))) return std::nullopt;
+  if (dash != short_id || !is_hex(file.substr(0, dash))) return std::nullopt;
   const auto pid = parse_pid(file.substr(dash + 1));
   if (!pid) return std::nullopt;
   LiveName name{std::string(file.substr(0, dash)), *pid};

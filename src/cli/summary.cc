@@ -47,8 +47,10 @@ std::string path_line(const PathReport& path) {
   const std::string moved = fmt::format("  path {}: {}, ", printable(path.name), format_bytes(path.bytes));
   if (!path.excluded.empty()) return moved + fmt::format("not used: {}\n", printable(path.excluded));
   const std::string cost = path.cost_per_gb > 0 ? ", cost " + money(path.cost) : "";
-  return moved + fmt::format("{}, {}{}{}\n", format_rate(path.bytes_per_s), counted(path.streams, "stream", "streams"),
-                             cost, path.up ? "" : ", down at the end");
+  return moved +
+         fmt::format(
+             "{}, {}{}{}\n", format_rate(path.bytes_per_s), counted(path.streams, "stream", "streams"), cost,
+             path.up ? "" : fmt::format(", {} at the end", path.state.empty() ? "down" : printable(path.state)));
 }
 
 std::string moved_lines(const Report& report) {

@@ -207,7 +207,8 @@ Result<> SessionCore::may_add(const PathOptions& given, bool by_peer) const {
   };
   const auto& addresses = setup_.ticket->addresses;
   if (std::any_of(addresses.begin(), addresses.end(), is_its) ||
-      std::any_of(paths_.begin(), paths_.end(), [&](const Path& it) { return is_its(it.options.remote); }))
+      std::any_of(paths_.begin(), paths_.end(),
+                  [&](const Path& it) { return it.use != Use::removed && is_its(it.options.remote); }))
     return {};
   return fail(Code::refused, "the side that dials knows " + printable(given.remote) +
                                  " neither from the ticket nor from a path: add the path there");
@@ -225,7 +226,7 @@ Result<std::string> SessionCore::add_path(const PathOptions& given, bool by_peer
   if (!made) return std::unexpected(made.error());
   const auto before =
       std::find_if(paths_.begin(), paths_.end(), [&](const Path& it) { return it.options.name == made->options.name; });
-  const std::string words = "path " + printable(made->options.name) + " is added: dialling " + made->options.remote;
+  std::string words = "path " + printable(made->options.name) + " is added: dialling " + made->options.remote;
   if (before == paths_.end()) {
     paths_.push_back(std::move(*made));
     return words;

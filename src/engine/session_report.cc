@@ -123,7 +123,7 @@ void SessionCore::add_paths(Report& report, double over_s) const {
     out.remote = path.options.remote;
     const bool final = over_s > 0;
     out.streams = final ? path.streams_most : path.streams_up;
-    out.up = final ? path.streams_most > 0 && !path.broken : path.streams_up > 0;
+    out.up = final ? path.streams_most > 0 && !path.broken && path.use == Use::in_use : path.streams_up > 0;
     out.state = path.use == Use::in_use ? (out.up ? "up" : "down") : words_of(path.use);
     out.cap_bits_per_s = path.options.cap_bits_per_s;
     out.rtt_us = path.rtt_us;

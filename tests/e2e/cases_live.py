@@ -137,6 +137,7 @@ def path_disabled_and_removed(t):
     paths = finish(t, source, target, sender, receiver)
     t.check(all(paths[name]["bytes"] > 0 for name in "abc"), f"bytes of the paths: {paths}")
     t.equal([paths[name]["state"] for name in "abc"], ["removed", "removed", "up"], "states in the report")
+    t.equal([paths[name]["up"] for name in "abc"], [False, False, True], "paths up at the end")
 
 
 @case(timeout_s=90)

@@ -162,8 +162,8 @@ TEST(Transfer, ChangesFromEitherEndAtAnyTimeLoseNothing) {
 /// A transfer that takes about 3 s.
 WorldPlan slow_plan() {
   WorldPlan plan;
-  plan.paths.assign(2, {.delay = 5 * millisecond, .bytes_per_s = 20'000'000});
-  plan.tree = {.small_files = 10, .large_chunks = 14};
+  plan.paths.assign(2, {.delay = 5 * millisecond, .bytes_per_s = 8'000'000});
+  plan.tree = {.small_files = 10, .large_chunks = 6};
   return plan;
 }
 
