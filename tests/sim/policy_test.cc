@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <iostream>
+#include <set>
 
 #include "seeds.h"
 #include "transfer_world.h"
@@ -76,13 +78,11 @@ class Schedule {
       case 0:
         network().cut(a, b);
         while_it_lasts();
-        if (random_.one_in(2)) network().heal(a, b);
-        return;
+        return heal_perhaps(path);
       case 1:
         network().silence(a, b);
         while_it_lasts();
-        if (random_.one_in(2)) network().heal(a, b);
-        return;
+        return heal_perhaps(path);
       case 2:
         network().break_one(a, b);
         return;
@@ -100,8 +100,22 @@ class Schedule {
     }
   }
 
+  /// It may stay broken to the end when both sides permit another one that is whole.
+  void heal_perhaps(std::size_t path) {
+    const WorldPlan& plan = world_.plan();
+    broken_.insert(path);
+    bool other = false;
+    for (std::size_t i = 0; i < plan.paths.size(); ++i)
+      other =
+          other || (!broken_.contains(i) && permits(plan.sender, plan.tags[i]) && permits(plan.receiver, plan.tags[i]));
+    if (other && random_.one_in(2)) return;
+    network().heal(TransferWorld::sender_host(path), TransferWorld::receiver_host(path));
+    broken_.erase(path);
+  }
+
   TransferWorld& world_;
   SimRandom& random_;
+  std::set<std::size_t> broken_;
   std::uint64_t lives_ = 2;
 };
 
