@@ -53,7 +53,7 @@ Result<Adjustment> from_wire(const protocol::Adjust& adjust) {
   out.path.name = adjust.name();
   out.cap_bits_per_s = out.path.cap_bits_per_s = adjust.cap_bits_per_s();
   const auto& path = adjust.path();
-  if (adjust.name().size() > protocol::path_name_bytes_max || path.streams() > streams_max ||
+  if (adjust.name().size() > path_name_bytes_max || path.streams() > streams_max ||
       path.dscp_and_1() > dscp_max + 1)
     return nonsense();
   if (adjust.has_path() && !(path.weight() >= 0 && path.weight() < 1e9 && path.cost_per_gb() >= 0)) return nonsense();
@@ -454,7 +454,7 @@ void SessionCore::take_standing(const protocol::Standing& standing) {
   if (dialler_) return;
   for (const auto& its : standing.paths()) {
     const auto use = static_cast<Use>(its.use());
-    if (its.name().size() > protocol::path_name_bytes_max || its.use() < 0 || use > Use::removed) continue;
+    if (its.name().size() > path_name_bytes_max || its.use() < 0 || use > Use::removed) continue;
     auto at = std::find_if(paths_.begin(), paths_.end(), [&](const Path& it) { return it.options.name == its.name(); });
     if (at == paths_.end()) {
       if (use == Use::removed || paths_.size() >= protocol::paths_max) continue;

@@ -259,8 +259,9 @@ std::optional<Late> Scheduler::late(bool idle, Time now) {
   double most = 0;
   for (Stream& stream : streams_) {
     if (stream.stalled || !stream.sampled() || !stream.trusted()) continue;
+    const bool end = idle && !stream.retired;  // one that is drained carries what it has
     const double settled = std::max(settled_s, settled_rtts * stream.rtt_s());
-    if (!idle && seconds_of(now - stream.added_at) < settled) continue;
+    if (!end && seconds_of(now - stream.added_at) < settled) continue;
     // The last one: while it goes out elsewhere, the stream gets on with those before it.
     const auto last =
         std::find_if(stream.queue.rbegin(), stream.queue.rend(), [](const Queued& queued) { return !queued.copied; });
@@ -271,8 +272,8 @@ std::optional<Late> Scheduler::late(bool idle, Time now) {
     const double there_s = best_elsewhere_s(stream, last->load.bytes);
     const double gain = here_s - there_s;
     const double least =
-        idle ? std::max(gain_idle_s, stream.rtt_s() / 2) : std::max(seconds_of(silence_min), 4 * stream.rtt_s());
-    if (gain < std::max(least, most) || here_s < there_s * (idle ? gain_least_idle : gain_least)) continue;
+        end ? std::max(gain_idle_s, stream.rtt_s() / 2) : std::max(seconds_of(silence_min), 4 * stream.rtt_s());
+    if (gain < std::max(least, most) || here_s < there_s * (end ? gain_least_idle : gain_least)) continue;
     worst = &*last;
     on = stream.id;
     most = gain;
