@@ -23,7 +23,7 @@ struct PathReport {
   unsigned streams = 0;  ///< connections up now (at the end: that were up)
   bool up = false;
   std::string state;         ///< "up", "down", "draining", "drained", "disabled", "removed"
-  std::uint64_t rtt_us = 0;  ///< round trip, as its newest stream found it; 0: not known
+  std::uint64_t rtt_us = 0;  ///< round trip, as its newest sending stream finds it; 0: not known
   std::uint64_t bytes = 0;   ///< file bytes carried in this run, re-sent ones included
   double bytes_per_s = 0;    ///< over the last second; in the final report over the whole run
   // What the dialling side said of it.

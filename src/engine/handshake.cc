@@ -31,7 +31,7 @@ Handshake::State Handshake::step(Time now) {
     if (auto flushed = channel_->flush(); !flushed) fail(std::move(flushed.error()));
   }
   if (refusing_ && !channel_->wants_to_write()) state_ = State::failed;
-  if (state_ == State::busy && now >= deadline_) {
+  if (state_ == State::busy && (now >= deadline_ || (now >= connect_by_ && !channel_->connection().connected()))) {
     const std::string who = channel_->connection().remote_address();
     fail({Code::connection,
           channel_->connection().connected() ? who + " did not answer in time" : "no connection to " + who + " in time",

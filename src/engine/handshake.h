@@ -37,6 +37,9 @@ class Handshake {
   /// Somebody dialled in.
   Handshake(std::unique_ptr<wire::Channel> channel, Admission& admission, Random& random, Time deadline);
 
+  /// The connection itself must stand by then.
+  void set_connect_by(Time time) { connect_by_ = time; }
+
   enum class State : std::uint8_t { busy, proven, failed };
   State step(Time now);
   void watch(Poller& poller) { channel_->watch(poller); }
@@ -65,6 +68,7 @@ class Handshake {
   Admission* admission_ = nullptr;  // listener
   Random& random_;
   Time deadline_;
+  Time connect_by_ = time_never;
   Wait wait_ = Wait::hello;
   State state_ = State::busy;
   bool path_excluded_ = false;

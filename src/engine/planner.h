@@ -62,6 +62,7 @@ class Planner {
   // From this side.
   void stream_up(std::uint32_t stream, std::uint32_t path);
   void stream_down(std::uint32_t stream);
+  void set_path(std::uint32_t path, const paths::PathTerms& terms) { scheduler_.set_path(path, terms); }
   void sampled(std::uint32_t stream, const paths::Sample& sample) { scheduler_.sampled(stream, sample); }
   /// A copy that was cancelled has not gone out whole.
   void task_dropped(std::uint32_t stream, const paths::Load& copy);

@@ -401,8 +401,16 @@ void SessionCore::stream_proven(Greeting& greeting, Time now) {
   share_caps();
   if (!stream.sends || path.use != Use::in_use) return;
   for (auto& [transfer, outgoing] : outgoing_)
-    if (outgoing.planner) outgoing.planner->stream_up(id, static_cast<paths::PathId>(stream.path));
+    if (outgoing.planner) offer_stream(*outgoing.planner, id, stream.path);
   (void)now;
+}
+
+/// On what terms the planner may use it: those of its path.
+void SessionCore::offer_stream(Planner& planner, std::uint32_t stream, std::size_t path) const {
+  const double weight = paths_[path].options.weight;
+  const auto number = static_cast<paths::PathId>(path);
+  planner.set_path(number, {.weight = weight > 0 ? weight : 1, .spare = weight <= 0});
+  planner.stream_up(stream, number);
 }
 
 void SessionCore::stream_refused(std::size_t path, std::size_t slot, const Error& error, Time now) {

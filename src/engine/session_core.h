@@ -74,7 +74,7 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
     PathOptions given;    ///< as it was asked for
     PathOptions options;  ///< name, cap and addresses as they are
     Use use = Use::in_use;
-    std::uint64_t rtt_us = 0;  ///< as its newest stream found it
+    std::uint64_t rtt_us = 0;  ///< as its streams find it
     std::vector<StreamSlot> slots;
     unsigned streams_up = 0;
     unsigned streams_most = 0;
@@ -207,8 +207,10 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   void step_live(Time now);
   void fail_asked(const Error& error);
   void share_caps();
+  void offer_stream(Planner& planner, std::uint32_t stream, std::size_t path) const;
   [[nodiscard]] bool may_dial_control(std::size_t path) const;
   [[nodiscard]] bool any_path_in_use() const;
+  [[nodiscard]] std::size_t paths_in_use() const;
   [[nodiscard]] std::string path_names() const;
   [[nodiscard]] std::string waits_if_none() const;
 

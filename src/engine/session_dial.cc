@@ -10,6 +10,7 @@ namespace longhaul::engine {
 namespace {
 
 constexpr Time greeting_time = 30 * second;  // a listener syncs its tickets before it answers, on a slow disk
+constexpr Time connect_time = 3 * second;    // the kernel would try for minutes, ever more rarely
 constexpr Time backoff_first = 100 * millisecond;
 constexpr Time backoff_max = 5 * second;
 constexpr unsigned streams_auto = 2;  // per path, until the paths issue finds the number by measuring
@@ -28,10 +29,14 @@ unsigned SessionCore::streams_of(const Path& path) const {
 void SessionCore::dial(Time now) {
   if (!dialler_ || stopped_ || shutting_down_) return;
   tell_excluded();
-  if (!control_.up())
-    dial_control(now);
-  else
-    dial_streams(now);
+  // One that has gone silent is dialled beside, on another path: the first that works is taken.
+  if (!control_.up() || (control_.silent() && paths_in_use() > 1)) dial_control(now);
+  if (control_.up()) dial_streams(now);
+}
+
+std::size_t SessionCore::paths_in_use() const {
+  return static_cast<std::size_t>(
+      std::count_if(paths_.begin(), paths_.end(), [](const Path& path) { return path.may_carry(); }));
 }
 
 void SessionCore::dial_control(Time now) {
@@ -40,10 +45,12 @@ void SessionCore::dial_control(Time now) {
     if (greeting.control) return;
   const auto permitted = [](const Path& path) { return path.excluded.empty(); };
   if (std::none_of(paths_.begin(), paths_.end(), permitted)) return fail_all(no_path_left(), false, now);
-  for (std::size_t tried = 0; tried < paths_.size() && !may_dial_control(control_path_ % paths_.size()); ++tried)
+  const bool elsewhere = control_.up();
+  const auto is_good = [&](std::size_t path) { return may_dial_control(path) && !(elsewhere && path == control_on_); };
+  for (std::size_t tried = 0; tried < paths_.size() && !is_good(control_path_ % paths_.size()); ++tried)
     ++control_path_;
   const std::size_t path = control_path_++ % paths_.size();
-  if (!may_dial_control(path)) return;
+  if (!is_good(path)) return;
   if (!start_dial(path, 0, true, now)) {
     control_backoff_ = next_backoff(control_backoff_);
     control_next_try_ = now + control_backoff_;
@@ -119,6 +126,7 @@ bool SessionCore::start_dial(std::size_t p, std::size_t s, bool control, Time no
   greeting.handshake = std::make_unique<Handshake>(std::make_unique<wire::Channel>(std::move(*connection)),
                                                    hello_of(path, control ? nullptr : &path.slots[s]), ticket_key_,
                                                    world_.random, now + greeting_time);
+  greeting.handshake->set_connect_by(now + connect_time);
   greetings_.push_back(std::move(greeting));
   return true;
 }

@@ -53,8 +53,7 @@ Result<Adjustment> from_wire(const protocol::Adjust& adjust) {
   out.path.name = adjust.name();
   out.cap_bits_per_s = out.path.cap_bits_per_s = adjust.cap_bits_per_s();
   const auto& path = adjust.path();
-  if (adjust.name().size() > path_name_bytes_max || path.streams() > streams_max ||
-      path.dscp_and_1() > dscp_max + 1)
+  if (adjust.name().size() > path_name_bytes_max || path.streams() > streams_max || path.dscp_and_1() > dscp_max + 1)
     return nonsense();
   if (adjust.has_path() && !(path.weight() >= 0 && path.weight() < 1e9 && path.cost_per_gb() >= 0)) return nonsense();
   if (!adjust.has_path()) return out;
@@ -304,7 +303,7 @@ void SessionCore::set_use(std::size_t path, Use use) {
     for (auto& [transfer, outgoing] : outgoing_) {
       if (!outgoing.planner || !stream.sends) continue;
       if (use == Use::in_use && !stream.closing)
-        outgoing.planner->stream_up(id, static_cast<paths::PathId>(path));
+        offer_stream(*outgoing.planner, id, path);
       else
         outgoing.planner->retire_stream(id);
     }

@@ -45,6 +45,11 @@ void SessionCore::sample(Time now) {
     paths_[i].bytes_per_s = static_cast<double>(bytes - paths_[i].bytes_sampled) / seconds;
     paths_[i].bytes_sampled = bytes;
   }
+  for (const auto& [id, stream] : streams_) {
+    if (!stream.sends) continue;
+    const Time rtt = stream.counters->health().sample.rtt;
+    if (rtt > 0) paths_[stream.path].rtt_us = static_cast<std::uint64_t>(rtt / 1000);
+  }
   const auto rate = [&](auto& transfer, std::uint64_t bytes) {
     transfer.bytes_per_s = static_cast<double>(bytes - std::min(bytes, transfer.bytes_sampled)) / seconds;
     transfer.bytes_sampled = bytes;
