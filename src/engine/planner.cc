@@ -163,6 +163,7 @@ void Planner::chunk_durable(const ChunkKey& key) {
   totals_.bytes += bytes;
   const bool was_received = in_flight.received;
   const auto bundle = in_flight.task.bundle;
+  in_flight_bytes_ -= bytes;
   in_flight_.erase(at);
   if (bundle) return bundle_durable(*bundle);
   const auto found = large_.find(key.first);
@@ -247,8 +248,11 @@ void Planner::cancel(InFlight& in_flight, Copy& copy) {
 void Planner::task_dropped(std::uint32_t stream, const paths::Load& load) {
   scheduler_.answered(stream, load, now_);
   const auto at = in_flight_.find({load.file, load.chunk});
-  if (at == in_flight_.end() || at->second.received) return;
+  if (at == in_flight_.end()) return;
   InFlight& in_flight = at->second;
+  const std::uint64_t whole = in_flight.task.extent.bytes;
+  resent_bytes_ -= std::min(resent_bytes_, whole - std::min(whole, load.bytes));
+  if (in_flight.received) return;
   const Copy copy{stream, load.attempt};
   if (in_flight.before == copy) in_flight.before = {};
   if (in_flight.now == copy) resend(in_flight);
@@ -261,6 +265,7 @@ void Planner::give_up_chunk(const ChunkKey& key, const Error& error) {
     return source_failed(key.first,
                          {large == large_.end() ? "" : setup_.feed->words(large->second.file->entry), error});
   }
+  in_flight_bytes_ -= in_flight_.at(key).task.extent.bytes;
   in_flight_.erase(key);
   for (const auto& file : bundle->files) {
     if (!settled_.contains(file.id)) {
@@ -351,7 +356,10 @@ void Planner::record_error(const std::string& path, Error error) {
 
 void Planner::drop_in_flight(std::uint64_t file) {
   scheduler_.forget_file(file);  // workers drop what is left of it: nobody will answer
-  in_flight_.erase(in_flight_.lower_bound({file, 0}), in_flight_.lower_bound({file + 1, 0}));
+  for (auto at = in_flight_.lower_bound({file, 0}); at != in_flight_.end() && at->first.first == file;) {
+    in_flight_bytes_ -= at->second.task.extent.bytes;
+    at = in_flight_.erase(at);
+  }
 }
 
 void Planner::forget_large(std::uint64_t file) {

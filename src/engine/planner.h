@@ -64,7 +64,7 @@ class Planner {
   void stream_down(std::uint32_t stream);
   void set_path(std::uint32_t path, const paths::PathTerms& terms) { scheduler_.set_path(path, terms); }
   void sampled(std::uint32_t stream, const paths::Sample& sample) { scheduler_.sampled(stream, sample); }
-  /// A copy that was cancelled has not gone out whole.
+  /// A copy that was cancelled has gone out no further than `copy.bytes`.
   void task_dropped(std::uint32_t stream, const paths::Load& copy);
   /// It gets no new chunks, and carries on with what it has; stream_up() takes that back.
   void retire_stream(std::uint32_t stream) { scheduler_.retire(stream); }
@@ -82,10 +82,10 @@ class Planner {
   void alive(Time now) { progress_at_ = now; }
 
   void fill(Report& report) const;
-  /// Chunks assigned a second time, in full: an upper bound.
+  /// Of copies after the first, what went out or is still to go out.
   [[nodiscard]] std::uint64_t resent_bytes() const { return resent_bytes_; }
   /// Assigned and not durable: what a lost session costs at most.
-  [[nodiscard]] std::uint64_t bytes_not_durable() const;
+  [[nodiscard]] std::uint64_t bytes_not_durable() const { return in_flight_bytes_; }
 
  private:
   struct Large {
@@ -149,6 +149,7 @@ class Planner {
   void record_error(const std::string& path, Error error);
   void refused(const Entry& entry, const protocol::Verdict& verdict);
   void check_stall(Time now);
+  [[nodiscard]] bool all_known() const;
   [[nodiscard]] std::uint64_t remaining_bytes() const;
 
   disk::Disk& disk_;
@@ -181,7 +182,9 @@ class Planner {
   std::set<std::uint64_t> pipes_;  ///< of them: sources whose length shows at their end
   bool bundle_turn_ = false;
   std::deque<ChunkKey> again_;
-  std::map<ChunkKey, InFlight> in_flight_;
+  std::map<ChunkKey, InFlight> in_flight_;  ///< given to a stream and not durable
+  std::uint64_t in_flight_bytes_ = 0;       ///< of these
+  bool starved_ = false;                    ///< a stream had room, and there was nothing to give it
   /// Entries that are dealt with, and files that failed before the bundle is that they travel in. Of all entries, not
   /// of the failed ones alone: so it has no more runs than there are open entries, however many fail.
   IntervalSet settled_;

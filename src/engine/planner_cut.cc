@@ -149,16 +149,16 @@ std::optional<ChunkTask> Planner::next_task() {
   return task;
 }
 
-std::uint64_t Planner::remaining_bytes() const {
-  if (!walk_done_ || verdicts_seen_ < next_id_ || !held_.empty()) return unlimited_bytes;
-  const std::uint64_t done = totals_.bytes + scheduler_.bytes_in_flight();
-  return bytes_wanted_ > done ? bytes_wanted_ - done : 0;
+/// The walk and the receiver's decisions are through.
+bool Planner::all_known() const {
+  return walk_done_ && verdicts_seen_ == next_id_ && held_.empty() && pipes_.empty();
 }
 
-std::uint64_t Planner::bytes_not_durable() const {
-  std::uint64_t bytes = 0;
-  for (const auto& [key, in_flight] : in_flight_) bytes += in_flight.task.extent.bytes;
-  return bytes;
+/// Not given to any stream yet.
+std::uint64_t Planner::remaining_bytes() const {
+  if (!all_known()) return unlimited_bytes;
+  const std::uint64_t given = totals_.bytes + in_flight_bytes_;
+  return bytes_wanted_ > given ? bytes_wanted_ - given : 0;
 }
 
 /// The stream that carries a copy of the chunk that is to be sent again next; 0: none.
@@ -179,16 +179,21 @@ void Planner::pump(Time now) {
   for (;;) {
     const std::uint32_t avoided = avoided_stream();
     const bool again = !again_.empty();
+    starved_ = false;
     const auto stream = scheduler_.choose(setup_.chunk_bytes, again ? unlimited_bytes : remaining_bytes(), avoided);
     if (!stream) return;
     auto task = next_task();
+    starved_ = !task;
     if (!task) return;
-    InFlight& in_flight = in_flight_[{task->file_id(), task->chunk}];
+    const auto [at, fresh] = in_flight_.try_emplace({task->file_id(), task->chunk});
+    if (fresh) in_flight_bytes_ += task->extent.bytes;
+    InFlight& in_flight = at->second;
     in_flight.task = *task;
     in_flight.now = {*stream, task->attempt};
     in_flight.received = false;
     if (task->attempt > 0) resent_bytes_ += task->extent.bytes;
-    scheduler_.assigned(*stream, {task->file_id(), task->chunk, task->attempt, task->extent.bytes}, now);
+    const bool copy = in_flight.before.stream != 0;
+    scheduler_.assigned(*stream, {task->file_id(), task->chunk, task->attempt, task->extent.bytes}, now, copy);
     host_.assign(*stream, std::move(*task));
   }
 }
@@ -206,7 +211,7 @@ void Planner::relieve_streams(Time now) {
     }
   }
   for (const std::uint32_t stream : scheduler_.hopeless()) host_.give_up_stream(stream);
-  const bool nothing_else = walk_done_ && remaining_bytes() == 0 && again_.empty();
+  const bool nothing_else = starved_ && all_known();
   for (unsigned copies = 0; copies < copies_at_once_max; ++copies) {
     const auto late = scheduler_.late(nothing_else, now);
     if (!late) return;

@@ -52,7 +52,7 @@ void SendStream::drop_transfer(std::uint32_t transfer) {
     if (frame->active->task.transfer() == transfer) frame->active->failed = true;
 }
 
-bool SendStream::cancel(std::uint32_t transfer, const paths::Load& copy) {
+std::optional<std::uint64_t> SendStream::cancel(std::uint32_t transfer, const paths::Load& copy) {
   const auto is_it = [&](const ActiveTask& active) {
     const ChunkTask& task = active.task;
     return task.transfer() == transfer && task.file_id() == copy.file && task.chunk == copy.chunk &&
@@ -61,14 +61,14 @@ bool SendStream::cancel(std::uint32_t transfer, const paths::Load& copy) {
   for (auto& active : tasks_) {
     if (!is_it(*active)) continue;
     active->failed = true;
-    return true;
+    return active->sent_bytes;
   }
   for (auto& frame : frames_) {  // wholly read, and not wholly sent
     if (!is_it(*frame->active)) continue;
     frame->active->failed = true;
-    return true;
+    return frame->active->sent_bytes;
   }
-  return false;
+  return std::nullopt;
 }
 
 Time SendStream::look_at_health(Time now) {
@@ -288,6 +288,7 @@ bool SendStream::send_front() {
   channel_->begin_frame({begin, protocol::frame_header_bytes + header.wire_bytes});
   sending_ = std::move(frame);
   const std::size_t table = task.bundle ? chunk::bundle_table_bytes(frame_rows) : 0;
+  active.sent_bytes += header.raw_bytes - table;
   counters_->content_bytes.fetch_add(header.raw_bytes - table, std::memory_order_relaxed);
   counters_->frames.fetch_add(1, std::memory_order_relaxed);
   if (const auto flushed = channel_->flush(); !flushed) fail(flushed.error());

@@ -4,6 +4,7 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "engine/worker.h"
@@ -26,6 +27,7 @@ struct ActiveTask {
   ChunkTask task;
   Content content;
   unsigned next_frame = 0;
+  std::uint64_t sent_bytes = 0;  ///< file bytes in frames that have gone out
   bool failed = false;
 };
 
@@ -55,8 +57,8 @@ class SendStream {
     held_ = held;
   }
   void drop_transfer(std::uint32_t transfer);
-  /// False when all of this copy has gone out, or it is not here.
-  bool cancel(std::uint32_t transfer, const paths::Load& copy);
+  /// How many of its bytes had gone out; none when all of this copy has gone out, or it is not here.
+  std::optional<std::uint64_t> cancel(std::uint32_t transfer, const paths::Load& copy);
   /// Publishes what the kernel tells of the connection when it is time. Returns when it is time again.
   Time look_at_health(Time now);
   void watch();

@@ -41,7 +41,9 @@ void Worker::assign(std::uint32_t stream, ChunkTask task) {
 
 void Worker::cancel(std::uint32_t stream, std::uint32_t transfer, const paths::Load& copy) {
   const auto at = senders_.find(stream);
-  if (at != senders_.end() && at->second->cancel(transfer, copy)) context_.events.task_dropped(stream, transfer, copy);
+  if (at == senders_.end()) return;
+  if (const auto sent = at->second->cancel(transfer, copy))
+    context_.events.task_dropped(stream, transfer, {copy.file, copy.chunk, copy.attempt, *sent});
 }
 
 void Worker::close_stream(std::uint32_t stream, Error why) {

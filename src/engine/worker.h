@@ -62,7 +62,7 @@ class StreamEvents {
   /// The stream is closed. What was assigned to it and not `received` must be assigned anew.
   virtual void stream_down(std::uint32_t stream, Error error) = 0;
   virtual void stream_message(std::uint32_t stream, protocol::Message message) = 0;
-  /// A copy that was cancelled has not gone out whole, and will not.
+  /// A copy that was cancelled has gone out no further than `copy.bytes`, and will not.
   virtual void task_dropped(std::uint32_t stream, std::uint32_t transfer, paths::Load copy) = 0;
   /// The source of this file (or bundled file) could not be read whole; its chunk has been dropped.
   virtual void source_failed(std::uint32_t transfer, std::uint64_t file, FileError error) = 0;

@@ -27,6 +27,7 @@ constexpr double settled_rtts = 12;
 // Rates are estimates: a copy must also be expected in so small a part of the time.
 constexpr double gain_least = 1.5;
 constexpr double gain_least_idle = 1.2;
+constexpr double gain_least_retired = 4;
 constexpr double gain_idle_s = 0.05;
 
 double seconds_of(Time time) {
@@ -102,11 +103,11 @@ void Scheduler::retire(StreamId stream) {
   if (Stream* it = find(stream)) it->retired = true;
 }
 
-void Scheduler::assigned(StreamId stream, const Load& load, Time now) {
+void Scheduler::assigned(StreamId stream, const Load& load, Time now, bool copy) {
   Stream* it = find(stream);
   if (it == nullptr) return;
   if (it->queue.empty()) it->busy_since = now;
-  it->queue.push_back({load, false});
+  it->queue.push_back({load, copy});
   it->queued_bytes += load.bytes;
 }
 
@@ -260,6 +261,7 @@ std::optional<Late> Scheduler::late(bool idle, Time now) {
   for (Stream& stream : streams_) {
     if (stream.stalled || !stream.sampled() || !stream.trusted()) continue;
     const bool end = idle && !stream.retired;  // one that is drained carries what it has
+    const double ratio = stream.retired ? gain_least_retired : end ? gain_least_idle : gain_least;
     const double settled = std::max(settled_s, settled_rtts * stream.rtt_s());
     if (!end && seconds_of(now - stream.added_at) < settled) continue;
     // The last one: while it goes out elsewhere, the stream gets on with those before it.
@@ -273,7 +275,7 @@ std::optional<Late> Scheduler::late(bool idle, Time now) {
     const double gain = here_s - there_s;
     const double least =
         end ? std::max(gain_idle_s, stream.rtt_s() / 2) : std::max(seconds_of(silence_min), 4 * stream.rtt_s());
-    if (gain < std::max(least, most) || here_s < there_s * (end ? gain_least_idle : gain_least)) continue;
+    if (gain < std::max(least, most) || here_s < there_s * ratio) continue;
     worst = &*last;
     on = stream.id;
     most = gain;

@@ -67,7 +67,8 @@ class Scheduler {
   /// No new loads for it; what it has is still expected of it.
   void retire(StreamId stream);
 
-  void assigned(StreamId stream, const Load& load, Time now);
+  /// `copy`: another stream carries it as well; late() leaves it alone.
+  void assigned(StreamId stream, const Load& load, Time now, bool copy = false);
   /// The peer has it, or it came to nothing. False: this stream does not carry it.
   bool answered(StreamId stream, const Load& load, Time now);
   /// Nobody will answer what is on its way of this file.
