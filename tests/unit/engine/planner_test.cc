@@ -583,6 +583,27 @@ TEST_F(StalledStream, ACopyThatIsDroppedIsNotWaitedFor) {
   EXPECT_EQ(take().stream, 1U);
 }
 
+TEST_F(StalledStream, WhatHasArrivedIsNotSentAgainForTheCopyThatIsDropped) {
+  arrive(on_2_[0]);
+  planner_->step(now_);
+  const Assigned copy = take();
+  cancelled_.clear();
+  arrive(copy);
+  ASSERT_EQ(cancelled_.size(), 1U) << "the first copy is not needed any more";
+  EXPECT_EQ(cancelled_[0].first, 1U);
+  planner_->task_dropped(cancelled_[0].first, cancelled_[0].second);
+  arrive(on_2_[1]);
+  planner_->step(now_);
+  EXPECT_FALSE(assigned_.empty()) << "the other chunk of stream 1";
+  while (!assigned_.empty()) {
+    const Assigned it = take();
+    EXPECT_NE(it.task.chunk, copy.task.chunk);
+    arrive(it);
+    planner_->step(now_);
+  }
+  EXPECT_EQ(told([](const auto& message) { return message.has_file_end(); }), 1U);
+}
+
 TEST_F(StalledStream, ItIsGivenUpAfterAWhile) {
   for (int i = 0; i < 200; ++i) {
     now_ += 25 * millisecond;

@@ -263,6 +263,7 @@ TEST_F(Sampled, AFullPeerIsNoFault) {
   for (auto& [id, line] : lines_) line.held = true;
   run(10 * second);
   EXPECT_TRUE(scheduler_.newly_stalled().empty());
+  EXPECT_TRUE(scheduler_.hopeless().empty());
   EXPECT_FALSE(scheduler_.late(false, now_));
   EXPECT_NEAR(scheduler_.rate(1), 100e6, 3e6) << "time in which the peer would not take more says nothing";
 }
