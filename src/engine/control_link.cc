@@ -9,7 +9,9 @@ namespace {
 constexpr Time ping_every = 250 * millisecond;  // also what shows that a path is cut
 constexpr Time look_every = 50 * millisecond;
 constexpr Time silence_min = 200 * millisecond;
-constexpr Time silence_max = 20 * second;  // no byte for so long, pings included: the connection is dead
+// No message for so long, although each side pings: dead, or a damaged length has swallowed what came. Shorter than a
+// receiver waits for its sender's last word.
+constexpr Time silence_max = 5 * second;
 
 }  // namespace
 

@@ -91,6 +91,12 @@ Time SendStream::look_at_health(Time now) {
   return quiet_ ? time_never : now + look_every;
 }
 
+void SendStream::settle_figures() {
+  const std::uint64_t counted = counters_->content_bytes.load(std::memory_order_relaxed);
+  const std::uint64_t unsent = std::min(counted, channel_->connection().health().bytes_unsent);
+  counters_->content_bytes.store(counted - unsent, std::memory_order_relaxed);
+}
+
 bool SendStream::step() {
   if (failed_) return false;
   bool moved = receive_messages();

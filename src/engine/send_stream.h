@@ -62,6 +62,8 @@ class SendStream {
   /// Publishes what the kernel tells of the connection when it is time. Returns when it is time again.
   Time look_at_health(Time now);
   void watch();
+  /// The stream ends: what the kernel has not sent of it has not been carried.
+  void settle_figures();
   void stop_watching() { channel_->unwatch(*context_.kit.poller); }
 
   [[nodiscard]] wire::Channel& channel() { return *channel_; }

@@ -12,7 +12,7 @@ namespace longhaul::engine {
 namespace {
 
 constexpr Time goodbye_time = 10 * second;
-constexpr Time come_back_time = 40 * second;  // 20 s until a dead control connection shows, and some dials
+constexpr Time come_back_time = 40 * second;  // until a dead control connection shows, and some dials
 constexpr unsigned sink_window_chunks = 8;    // memory of a receiver that writes in order: 8 chunks of 8 MiB
 
 std::string new_id(Random& random) {

@@ -109,6 +109,7 @@ bool Worker::step_streams(Time) {
 
 void Worker::end_stream(std::uint32_t id, Error error) {
   if (const auto at = senders_.find(id); at != senders_.end()) {
+    at->second->settle_figures();
     at->second->stop_watching();
     ended_senders_.push_back(std::move(at->second));
     senders_.erase(at);

@@ -238,7 +238,7 @@ class Context:
             for name, path in (("stdout", process.out_path), ("stderr", process.err_path)):
                 data = path.read_bytes() if path.exists() else b""
                 if data:
-                    parts.append(f"    {name}: " + data[-2000:].decode(errors="backslashreplace"))
+                    parts.append(f"    {name}: " + data[-int(os.environ.get("LONGHAUL_E2E_TAIL", "2000")):].decode(errors="backslashreplace"))
         return "\n".join(parts)
 
 
