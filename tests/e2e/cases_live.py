@@ -16,6 +16,7 @@ from harness import Skip, case
 SIZE = 150 * MIB
 SLOW = "cap=80Mbps"  # 10 MB/s: the file takes 15 s on such a path, time enough to change what is tested
 NOBODY = 65534
+END_GAME_BYTES = 32 * MIB  # the last chunks may go out on a second path, where that is expected to be earlier
 
 
 def start(t, *paths, receive_options=(), send_options=()):
@@ -112,7 +113,7 @@ def path_drained_and_enabled(t):
     t.wait_for(lambda: moved(t, sender, "b") > at_rest, "bytes on the path that is in use again", 10)
     unleash(t, sender, "a", "b")
     finish(t, source, target, sender, receiver)
-    t.equal(sender.done()["resent_bytes"], 0, "bytes sent again")
+    t.check(sender.done()["resent_bytes"] <= END_GAME_BYTES, "a change that closes no stream early makes bytes go out again")
 
 
 @case(timeout_s=90)
@@ -176,7 +177,7 @@ def pause_and_resume(t):
     t.wait_for(lambda: moved(t, sender) > before, "bytes after the pause", 10)
     unleash(t, sender, "a")
     finish(t, source, target, sender, receiver)
-    t.equal(sender.done()["resent_bytes"], 0, "bytes sent again")
+    t.check(sender.done()["resent_bytes"] <= END_GAME_BYTES, "a change that closes no stream early makes bytes go out again")
 
 
 @case(timeout_s=60)
