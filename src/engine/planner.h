@@ -64,8 +64,8 @@ class Planner {
   void stream_down(std::uint32_t stream);
   void set_path(std::uint32_t path, const paths::PathTerms& terms) { scheduler_.set_path(path, terms); }
   void sampled(std::uint32_t stream, const paths::Sample& sample) { scheduler_.sampled(stream, sample); }
-  /// A copy that was cancelled has gone out no further than `copy.bytes`.
-  void task_dropped(std::uint32_t stream, const paths::Load& copy);
+  /// A copy that was cancelled has gone out no further than `load.bytes`.
+  void task_dropped(std::uint32_t stream, const paths::Load& load);
   /// It gets no new chunks, and carries on with what it has; stream_up() takes that back.
   void retire_stream(std::uint32_t stream) { scheduler_.retire(stream); }
   /// Something that was given to it is not answered yet.

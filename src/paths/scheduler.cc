@@ -53,7 +53,7 @@ void Scheduler::Stream::carried(std::uint64_t count, double over_s) {
   busy_s = busy_s * fade + over_s;
 }
 
-void Scheduler::taken_off(Stream& stream, std::deque<Queued>::iterator at) {
+void Scheduler::taken_off(Stream& stream, const std::deque<Queued>::const_iterator& at) {
   stream.queued_bytes -= at->load.bytes;
   stream.acked -= std::min(stream.acked, at->load.bytes);
   stream.queue.erase(at);

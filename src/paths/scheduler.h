@@ -135,7 +135,7 @@ class Scheduler {
   [[nodiscard]] bool spares_wait() const;
   [[nodiscard]] bool better_left_to_others(const Stream& stream, double bytes, std::uint64_t remaining_bytes) const;
   [[nodiscard]] double best_elsewhere_s(const Stream& from, std::uint64_t bytes) const;
-  static void taken_off(Stream& stream, std::deque<Queued>::iterator at);
+  static void taken_off(Stream& stream, const std::deque<Queued>::const_iterator& at);
 
   std::vector<Stream> streams_;  ///< by id
   std::vector<PathTerms> paths_;

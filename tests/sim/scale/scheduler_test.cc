@@ -95,7 +95,7 @@ TEST(SchedulerAtScale, LongPathsInFigures) {
                                     .run();
         row += fmt::format("  {:>5.1f}", 100 * outcome.efficiency);
       }
-      std::cout << row << std::endl;
+      std::cout << row << '\n' << std::flush;
     }
   }
 }

@@ -62,6 +62,8 @@ class LiveTest : public ::testing::Test {
   void transfer(Session& from, Session& to) {
     received_ = std::async(std::launch::async, [&to] { return to.receive(std::make_unique<NullSink>()); });
     sent_ = std::async(std::launch::async, [&from, this] { return from.send(memory_source("zeros", content_)); });
+    // Both have asked: a test that ends at once must not take the sessions from under these threads.
+    EXPECT_TRUE(soon([&] { return from.snapshot() && to.snapshot(); }));
   }
   static Adjustment change(Kind kind, const std::string& name = {}, std::uint64_t cap_bits_per_s = 0) {
     Adjustment adjustment;

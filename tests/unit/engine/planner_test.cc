@@ -112,7 +112,7 @@ class PlannerTest : public ::testing::Test, protected PlannerHost {
   void tell(protocol::Message message) override { told_.push_back(std::move(message)); }
   void assign(std::uint32_t stream, ChunkTask task) override { assigned_.push_back({stream, std::move(task)}); }
   void cancel(std::uint32_t stream, std::uint32_t, const paths::Load& copy) override {
-    cancelled_.push_back({stream, copy});
+    cancelled_.emplace_back(stream, copy);
   }
   void give_up_stream(std::uint32_t stream) override { given_up_.push_back(stream); }
   void file_durable(std::uint32_t, const std::string& path) override { durable_files_.push_back(path); }
