@@ -188,21 +188,19 @@ void SessionCore::accept_connections(Time now) {
 }
 
 void SessionCore::step_greetings(Time now) {
+  std::list<Greeting> proven;
+  std::list<Greeting> failed;
   for (auto at = greetings_.begin(); at != greetings_.end();) {
-    const auto state = at->handshake->step(now);
-    if (state == Handshake::State::busy) {
-      ++at;
-      continue;
-    }
-    if (at->handshake->channel().connection().connected() || state == Handshake::State::failed)
-      at->handshake->channel().unwatch(*kit_.poller);
-    Greeting greeting = std::move(*at);
-    at = greetings_.erase(at);
-    if (state == Handshake::State::proven)
-      greeted(greeting, now);
-    else
-      greeting_failed(greeting, now);
+    const auto it = at++;
+    const auto state = it->handshake->step(now);
+    if (state == Handshake::State::busy) continue;
+    it->handshake->channel().unwatch(*kit_.poller);
+    auto& ended = state == Handshake::State::proven ? proven : failed;
+    ended.splice(ended.end(), greetings_, it);
   }
+  // Taken out first: a new session drops the greetings of the old one.
+  for (Greeting& greeting : proven) greeted(greeting, now);
+  for (Greeting& greeting : failed) greeting_failed(greeting, now);
 }
 
 void SessionCore::greeted(Greeting& greeting, Time now) {
@@ -331,7 +329,10 @@ void SessionCore::stream_proven(Greeting& greeting, Time now) {
   const protocol::Hello& hello = greeting.dialled ? greeting.handshake->own() : greeting.handshake->peer();
   // The number on the wire is the dialler's, unique in its session; a listener that outlives sessions has numbers of
   // its own.
-  if (hello.session() != session_ || !session_streams_.add(hello.stream())) return;
+  if (hello.session() != session_ || !session_streams_.add(hello.stream())) {
+    if (greeting.dialled) paths_[greeting.path].slots[greeting.slot].dialling = false;
+    return;
+  }
   const std::uint32_t id = greeting.dialled ? hello.stream() : next_stream_++;
   auto channel = greeting.handshake->take_channel();
   Stream stream;
