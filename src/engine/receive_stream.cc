@@ -35,9 +35,9 @@ bool ReceiveStream::uses(std::uint32_t transfer) const {
 
 bool ReceiveStream::step() {
   if (failed_) return false;
-  bool moved = false;
+  bool moved = take_early_frame();
   paused_ = false;
-  for (unsigned i = 0; i < frames_per_step && !failed_; ++i) {
+  for (unsigned i = 0; i < frames_per_step && !failed_ && !early_; ++i) {
     for (const auto& [id, transfer] : context_.incoming) paused_ = paused_ || transfer.files->crowded();
     if (paused_) break;
     wire::Incoming in = channel_->receive(&context_.slots);
@@ -52,7 +52,10 @@ bool ReceiveStream::step() {
         take_message(in.message);
         break;
       case wire::Incoming::Kind::frame:
-        take_frame(in.header, std::move(in.slot));
+        if (context_.incoming.contains(in.header.transfer))
+          take_frame(in.header, std::move(in.slot));
+        else
+          early_.emplace(in.header, std::move(in.slot));
         break;
       case wire::Incoming::Kind::closed:
         fail({Code::connection, "the peer closed the stream", 0});
@@ -78,6 +81,15 @@ void ReceiveStream::take_message(const protocol::Message& message) {
     return;
   }
   context_.events.stream_message(id_, message);
+}
+
+/// A worker that was held up in the middle of its step may read the first frame of a transfer before the mail that
+/// opens it, which has come by then: it is read before the next step. Who is unknown even then has ended.
+bool ReceiveStream::take_early_frame() {
+  if (!early_) return false;
+  auto [header, slot] = *std::exchange(early_, std::nullopt);
+  take_frame(header, std::move(slot));
+  return true;
 }
 
 void ReceiveStream::take_frame(const protocol::FrameHeader& header, Slot slot) {

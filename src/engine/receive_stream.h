@@ -3,6 +3,8 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "engine/worker.h"
@@ -52,6 +54,7 @@ class ReceiveStream {
  private:
   void take_message(const protocol::Message& message);
   void take_frame(const protocol::FrameHeader& header, Slot slot);
+  bool take_early_frame();
   bool verify(const protocol::FrameHeader& header, const Slot& slot) const;
   std::shared_ptr<InChunk> find_chunk(IncomingTransfer& transfer, const protocol::FrameHeader& header);
   void take_chunk_frame(IncomingTransfer& transfer, const protocol::FrameHeader& header, Slot slot);
@@ -78,7 +81,8 @@ class ReceiveStream {
   std::vector<std::unique_ptr<InWrite>> spare_;
   std::map<std::uint32_t, protocol::Chunks> received_;  // not yet told, by transfer
   unsigned writes_in_flight_ = 0;
-  bool paused_ = false;  // no slot, or too many files wait for their commit
+  bool paused_ = false;                                          // no slot, or too many files wait for their commit
+  std::optional<std::pair<protocol::FrameHeader, Slot>> early_;  // of a transfer that this worker has not heard of
   bool failed_ = false;
   Error error_;
 };

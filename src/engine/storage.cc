@@ -54,12 +54,19 @@ Storage::Storage(Kit kit, World& world, Setup setup)
 Storage::~Storage() = default;
 
 /// On the role's own thread: a slow disk takes its time to sync what is made here, and control must not wait for it.
-void Storage::open_once() {
-  if (std::exchange(opened_, true)) return;
-  if (auto opened = open(); opened)
+/// False: not yet. Another transfer that ends looks into every log of the landing zone for a moment, a new one too.
+bool Storage::open_once(Time now) {
+  constexpr Time patience = 2 * second;
+  if (opened_) return true;
+  if (open_by_ == 0) open_by_ = now + patience;
+  auto opened = open();
+  if (!opened && opened.error().code == Code::busy && now < open_by_) return false;
+  opened_ = true;
+  if (opened)
     setup_.ready();
   else
     fail(std::move(opened.error()));
+  return true;
 }
 
 Result<> Storage::open() {
@@ -444,7 +451,8 @@ void Storage::fail(Error error) {
 
 Time Storage::step(Time now) {
   now_ = now;
-  open_once();  // before any mail: a peer may announce before it was told that it may
+  // Before any mail: a peer may announce before it was told that it may.
+  if (!open_once(now)) return now + 20 * millisecond;
   for (auto& mail : mailbox_.take()) mail(*this);
   answer_failed_bundles();
   // With everything announced and nothing on its way, waiting for more to gather would only delay the end.

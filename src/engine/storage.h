@@ -59,7 +59,7 @@ class Storage final : public Role, public LandingEvents, private CommitEvents {
   [[nodiscard]] std::string name() const override { return "storage"; }
 
  private:
-  void open_once();
+  bool open_once(Time now);
   Result<> open();
   // CommitEvents
   void chunk_durable(const std::shared_ptr<InFile>& file, std::uint64_t chunk) override;
@@ -109,6 +109,7 @@ class Storage final : public Role, public LandingEvents, private CommitEvents {
   std::uint64_t resolved_ = 0;
   std::optional<std::uint64_t> entries_;
   bool opened_ = false;
+  Time open_by_ = 0;  ///< until then one who holds our log is waited for
   bool directories_finished_ = false;
   bool complete_ = false;
   bool failed_ = false;

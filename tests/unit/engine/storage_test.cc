@@ -1,0 +1,70 @@
+// How the storage role begins.
+#include "engine/storage.h"
+
+#include <gtest/gtest.h>
+
+#include <optional>
+
+#include "deaf_poller.h"
+#include "place.h"
+#include "protocol/bounds.h"
+#include "wire/tcp.h"
+
+namespace longhaul::engine {
+namespace {
+
+class StorageTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    other_disk_ = place_.fs.make_disk("other");
+    Storage::Setup setup;
+    setup.id = "mine";
+    setup.sink = directory_sink("target");
+    setup.chunk_bytes = protocol::node_bytes;
+    setup.ready = [this] { ready_ = true; };
+    setup.tell = [](const protocol::Message&) {};
+    setup.failed = [this](Error error) { failed_ = std::move(error); };
+    setup.complete = setup.closed = [] {};
+    storage_ = std::make_unique<Storage>(
+        Kit{std::make_unique<DeafPoller>(), std::move(place_.data_disk), std::move(place_.disk)}, world_,
+        std::move(setup));
+  }
+  /// As a transfer does that ends and looks who else is there.
+  void look_into_its_log() {
+    held_ = *journal::ManifestLog::open(*other_disk_, place_.zone->directory(), "manifest.mine.log");
+  }
+
+  Place place_;
+  std::unique_ptr<disk::Disk> other_disk_;
+  std::unique_ptr<wire::Wire> wire_ = wire::make_tcp_wire();
+  std::unique_ptr<Runner> runner_ = make_thread_runner();
+  World world_{place_.clock, place_.random, *wire_, *runner_};
+  std::unique_ptr<journal::ManifestLog> held_;
+  std::unique_ptr<Storage> storage_;
+  bool ready_ = false;
+  std::optional<Error> failed_;
+};
+
+TEST_F(StorageTest, AnotherTransferMayLookIntoItsLogForAMoment) {
+  look_into_its_log();
+  const Time again = storage_->step(second);
+  EXPECT_GT(again, second);
+  EXPECT_LT(again, 2 * second);
+  EXPECT_FALSE(ready_);
+  held_.reset();
+  storage_->step(again);
+  EXPECT_TRUE(ready_);
+  EXPECT_FALSE(failed_) << failed_->text;
+}
+
+TEST_F(StorageTest, WhoeverKeepsItsLogIsNotWaitedForWithoutEnd) {
+  look_into_its_log();
+  Time now = second;
+  for (; !failed_ && now < 5 * second; now += 20 * millisecond) storage_->step(now);
+  ASSERT_TRUE(failed_);
+  EXPECT_EQ(failed_->code, Code::busy);
+  EXPECT_FALSE(ready_);
+}
+
+}  // namespace
+}  // namespace longhaul::engine
