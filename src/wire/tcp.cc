@@ -142,14 +142,15 @@ class TcpConnection final : public Connection {
   }
 
   // The wish must be one that the buffer can fulfil, and need not be exact: one between half of it and all of it
-  // stands.
+  // stands. While the buffer is small there is none: a reader that waits for half of it keeps the kernel from
+  // making it larger, and a path of 150 ms then stays at a window of 64 KiB for half a minute.
   void set_low_water(std::size_t wanted) {
     if (wanted < low_water_min) wanted = 1;
     if (low_water_ <= wanted && low_water_ >= wanted / 2) return;
     int buffer = 0;
     socklen_t bytes = sizeof buffer;
     if (getsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUF, &buffer, &bytes) != 0) return;
-    const std::size_t reachable = std::min(wanted, std::max<std::size_t>(static_cast<std::size_t>(buffer) / 2, 1));
+    const std::size_t reachable = static_cast<std::size_t>(buffer) / 4 >= wanted ? wanted : 1;
     if (reachable == low_water_) return;
     set_option(fd_.get(), SOL_SOCKET, SO_RCVLOWAT, static_cast<int>(reachable));
     low_water_ = reachable;
