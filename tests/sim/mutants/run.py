@@ -23,8 +23,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 SWARM = "tests/sim/test_swarm"
 
-# What `tools/test` runs of the swarm every time: two halves of 300. A bug that takes more seeds is one that may be merged.
-SEEDS = 600
+# What `tools/test` runs of the swarm every time: two halves. A bug that takes more seeds is one that may be merged.
+SEEDS = 2 * int(re.search(r"seeds = (\d+);", (HERE.parent / "swarm_test.cc").read_text()).group(1))
 RANGE_STRIDE = 1_000_000  # the ranges never meet; the first two begin where the two halves of every check do
 BATCH = 50                # seeds of one process: an endless loop is found without waiting for all of them
 # CPU, not time: a busy machine makes no mutant caught. A healthy seed takes 0.05 s, a batch 3 s.
