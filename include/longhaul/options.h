@@ -1,21 +1,49 @@
 // What a caller may set. Every default is the one the command line uses.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "longhaul/status.h"
+
 namespace longhaul {
+
+// What the words and numbers of a path are held to, here and by the peer that is told them.
+constexpr std::size_t path_name_bytes_max = 32;
+constexpr std::size_t path_tags_max = 16;
+constexpr std::size_t tag_bytes_max = 32;
+constexpr std::size_t congestion_bytes_max = 15;  ///< the kernel's TCP_CA_NAME_MAX without its NUL
+constexpr std::size_t device_bytes_max = 15;      ///< the kernel's IFNAMSIZ without its NUL
+constexpr double path_weight_max = 1000;
+constexpr double cost_per_gb_max = 1e9;
+constexpr int dscp_max = 63;
 
 /// One way between the two endpoints, as the dialling side names it.
 struct PathOptions {
   std::string name;    ///< shown in progress and report; must be unique; empty: "path1", "path2", ...
   std::string local;   ///< local address to bind, without port; empty: the kernel chooses
+  std::string device;  ///< network interface to bind to ("eth1"); empty: the routing table chooses
   std::string remote;  ///< ADDR or ADDR:PORT; empty: the ticket's address; without port: the ticket's port
-  std::uint64_t cap_bits_per_s = 0;  ///< upper limit of this path on average; 0: none
+  std::uint64_t cap_bits_per_s = 0;  ///< upper limit of this path, in bits on the wire; 0: none
   unsigned streams = 0;              ///< TCP connections on this path; 0: `Options::streams`
-  std::string congestion;            ///< TCP congestion control ("cubic", "bbr"); empty: the system's
+  /// Preference among paths that would deliver at about the same time: this path counts as so many times as fast as it
+  /// is. 0: a spare, used only while no other path is up.
+  double weight = 1;
+  double cost_per_gb = 0;         ///< in any currency, per 10^9 bytes carried
+  std::vector<std::string> tags;  ///< what `Options::require` and `forbid` look at
+  int dscp = -1;                  ///< 0..63: differentiated services code point of its packets; -1: the system's
+  std::string congestion;         ///< TCP congestion control ("cubic", "bbr"); empty: the system's
+  std::string transport;          ///< "tcp"; empty: the same
 };
+
+/// Whether the terms of `path` make sense: lengths, characters and ranges; addresses and rates are not looked at.
+/// Errors (Code::usage) begin with the key that `--path` has for the field.
+[[nodiscard]] Result<> check_path(const PathOptions& path);
+/// A tag: 1 to `tag_bytes_max` letters, digits and signs of "._:-". Errors: Code::usage.
+[[nodiscard]] Result<> check_tag(std::string_view tag);
 
 /// How data is sealed on the wire. Until the security work lands there is only `none`, and it must be named.
 enum class Cipher : std::uint8_t { unset, none };
@@ -24,7 +52,10 @@ struct Options {
   std::vector<PathOptions> paths;         ///< dialling side only; empty: one path per address in the ticket
   std::vector<std::string> listen;        ///< listening side only; ADDR[:PORT]; empty: 127.0.0.1 and a free port
   std::string advertise_host;             ///< unused for now; the ticket lists `listen`
-  unsigned streams = 0;                   ///< streams per path; 0: automatic (a fixed number until the paths issue)
+  std::vector<std::string> require;       ///< a path carries bytes only if it has every one of these tags
+  std::vector<std::string> forbid;        ///< ... and none of these. Holds for control connections as well
+  std::uint64_t cap_bits_per_s = 0;       ///< upper limit of all paths together, in bits on the wire; 0: none
+  unsigned streams = 0;                   ///< streams per path; 0: found by measuring, path by path
   unsigned workers = 0;                   ///< worker threads; 0: one per core, at most 8
   std::uint64_t chunk_bytes = 0;          ///< bytes per chunk: a multiple of 8 MiB up to 512 MiB; 0: 8 MiB
   bool direct = true;                     ///< use O_DIRECT where the file system offers it

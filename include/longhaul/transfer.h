@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "longhaul/live.h"
 #include "longhaul/options.h"
 #include "longhaul/sink.h"
 #include "longhaul/source.h"
@@ -21,8 +22,18 @@ struct PathReport {
   std::string remote;
   unsigned streams = 0;  ///< connections up now (at the end: that were up)
   bool up = false;
-  std::uint64_t bytes = 0;  ///< file bytes carried in this run, re-sent ones included
-  double bytes_per_s = 0;   ///< over the last second; in the final report over the whole run
+  std::string state;         ///< "up", "down", "draining", "drained", "disabled", "removed"
+  std::uint64_t rtt_us = 0;  ///< round trip, as its newest sending stream finds it; 0: not known
+  std::uint64_t bytes = 0;   ///< file bytes carried in this run, re-sent ones included
+  double bytes_per_s = 0;    ///< over the last second; in the final report over the whole run
+  // What the dialling side said of it.
+  std::vector<std::string> tags;
+  std::uint64_t cap_bits_per_s = 0;  ///< 0: none
+  int dscp = -1;                     ///< -1: the system's
+  double weight = 1;
+  double cost_per_gb = 0;
+  double cost = 0;       ///< of `bytes`, at `cost_per_gb` for 10^9
+  std::string excluded;  ///< why policy, of either side, kept every byte off it; empty: it was permitted
 };
 
 struct FileError {
@@ -53,12 +64,15 @@ struct Report {
   double seconds = 0;
   double cpu_seconds_sender = 0;  ///< user + system
   double cpu_seconds_receiver = 0;
-  double bytes_per_s = 0;      ///< over the last second; in the final report bytes / seconds
-  double eta_s = -1;           ///< -1: not known yet
-  std::string verdict;         ///< what limits now, in words ("network", "source", "target", ...)
-  std::string durability;      ///< "fsync", "none (stream)", ...
-  std::string streams_chosen;  ///< how the number of streams was chosen, in words
+  double bytes_per_s = 0;            ///< over the last second; in the final report bytes / seconds
+  double eta_s = -1;                 ///< -1: not known yet
+  bool paused = false;               ///< nothing is sent until it is resumed
+  std::uint64_t cap_bits_per_s = 0;  ///< upper limit of all paths together; 0: none
+  std::string verdict;               ///< what limits now, in words ("network", "source", "target", ...)
+  std::string durability;            ///< "fsync", "none (stream)", ...
+  std::string streams_chosen;        ///< how the number of streams was chosen, in words
   std::vector<PathReport> paths;
+  double cost = 0;  ///< of all paths together
 };
 
 /// What happens while a transfer runs. Called from one thread of the session; must not block for long.
@@ -84,9 +98,9 @@ using StopFlag = std::atomic<int>;
 
 /// One authenticated meeting of two endpoints; carries several transfers, in either direction, one after the other or
 /// at once. Every method may be called from any thread.
-class Session {
+class Session : public Live {
  public:
-  virtual ~Session() = default;  ///< closes connections and joins all threads
+  ~Session() override = default;  ///< closes connections and joins all threads
 
   /// Listens, and writes nothing before `ticket()` is asked. `keep_in`: directory whose landing zone keeps the ticket
   /// across restarts, or empty. Errors: address in use, not local, no permission.
@@ -105,8 +119,11 @@ class Session {
   virtual Outcome receive(std::unique_ptr<Sink> sink) = 0;
 };
 
+/// Told of a copy that runs, on the thread that called `copy`: first with the copy, and with null before it goes.
+using LiveObserver = std::function<void(Live*)>;
+
 /// Both ends in this process over loopback: a local copy with everything a transfer has.
 Outcome copy(std::unique_ptr<Source> source, std::unique_ptr<Sink> sink, const Options& options, Observer observer,
-             StopFlag* stop = nullptr);
+             StopFlag* stop = nullptr, const LiveObserver& live = nullptr);
 
 }  // namespace longhaul

@@ -52,9 +52,21 @@ Json errors_of(const std::vector<FileError>& errors) {
 }
 
 Json path_of(const PathReport& path) {
-  return {{"name", words(path.name)},    {"bytes", path.bytes}, {"rate", path.bytes_per_s},
-          {"streams", path.streams},     {"up", path.up},       {"local", words(path.local)},
-          {"remote", words(path.remote)}};
+  Json object = {{"name", words(path.name)},    {"bytes", path.bytes}, {"rate", path.bytes_per_s},
+                 {"streams", path.streams},     {"up", path.up},       {"local", words(path.local)},
+                 {"remote", words(path.remote)}};
+  Json tags = Json::array();
+  for (const std::string& tag : path.tags) tags.push_back(words(tag));
+  object["tags"] = std::move(tags);
+  object["cap_bits_per_s"] = path.cap_bits_per_s == 0 ? Json(nullptr) : Json(path.cap_bits_per_s);
+  object["dscp"] = path.dscp < 0 ? Json(nullptr) : Json(path.dscp);
+  object["weight"] = path.weight;
+  object["cost_per_gb"] = path.cost_per_gb;
+  object["cost"] = path.cost;
+  object["state"] = path.state;
+  object["rtt_us"] = path.rtt_us;
+  object["excluded"] = path.excluded.empty() ? Json(nullptr) : Json(words(path.excluded));
+  return object;
 }
 
 Json paths_of(const Report& report) {
@@ -81,7 +93,10 @@ void put_progress(Json& object, const Report& report) {
   object["skipped_bytes"] = report.skipped_bytes;
   object["resent_bytes"] = report.resent_bytes;
   object["failed_files"] = report.failed_files;
+  object["paused"] = report.paused;
+  object["cap_bits_per_s"] = report.cap_bits_per_s;
   object["verdict"] = words(report.verdict);
+  object["cost"] = report.cost;
   object["paths"] = paths_of(report);
 }
 
@@ -111,6 +126,7 @@ void put_totals(Json& object, const Report& report) {
   object["durability"] = words(report.durability);
   object["streams_chosen"] = words(report.streams_chosen);
   object["verdict"] = words(report.verdict);
+  object["cost"] = report.cost;
   object["paths"] = paths_of(report);
   object["errors"] = errors_of(report.errors);
 }
@@ -194,6 +210,12 @@ std::string ticket_json(const std::string& ticket, double time_s) {
   Json object = head("ticket", time_s);
   object["ticket"] = ticket;
   return line_of(object);
+}
+
+std::string report_json(const Report& report) {
+  Json object = Json::object();
+  put_progress(object, report);
+  return object.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 std::string done_json(const Outcome& outcome, ExitCode exit_code, double time_s) {

@@ -8,7 +8,10 @@
 #include <utility>
 
 #include "cli/exit_codes.h"
+#include "cli/live_options.h"
 #include "cli/option_values.h"
+#include "cli/path_values.h"
+#include "cli/paths_file.h"
 #include "cli/printable.h"
 #include "cli/suggest.h"
 
@@ -159,6 +162,7 @@ Result<> read_common(const Line& line, Command& command) {
   command.to_stdout = line.flag("--stdout");
   command.engine.keep = line.flag("--keep");
   command.engine.direct = !line.flag("--no-direct");
+  command.control = !line.flag("--no-control");
   if (const std::string* file = line.value("--report")) command.report_file = *file;
   if (const std::string* file = line.value("--ticket-file")) command.ticket_file = *file;
   if (command.quiet && command.verbose) return bad("--quiet and --verbose contradict each other");
@@ -170,17 +174,53 @@ Result<> read_common(const Line& line, Command& command) {
   return {};
 }
 
+/// The file's paths come first, then those of the line. Policy adds up; what the line caps or counts holds.
+Result<> read_paths(const Line& line, Options& engine) {
+  if (const std::string* file = line.value("--paths")) {
+    Result<PathsFile> read = read_paths_file(*file);
+    if (!read) return std::unexpected(read.error());
+    engine.paths = std::move(read->paths);
+    engine.require = std::move(read->require);
+    engine.forbid = std::move(read->forbid);
+    engine.cap_bits_per_s = read->cap_bits_per_s.value_or(0);
+    engine.streams = read->streams.value_or(0);
+  }
+  Result<std::vector<PathOptions>> paths = parse_paths(line.values("--path"));
+  if (!paths) return std::unexpected(paths.error());
+  for (PathOptions& path : *paths) engine.paths.push_back(std::move(path));
+  return check_paths(engine.paths);
+}
+
+Result<> read_policy(const Line& line, Options& engine) {
+  const auto add = [&](const char* name, std::vector<std::string>& into) -> Result<> {
+    for (const std::string& text : line.values(name)) {
+      Result<std::vector<std::string>> tags = parse_tags(name, text, "+,");
+      if (!tags) return std::unexpected(tags.error());
+      into.insert(into.end(), tags->begin(), tags->end());
+    }
+    return {};
+  };
+  if (Result<> added = add("--require", engine.require); !added) return added;
+  if (Result<> added = add("--forbid", engine.forbid); !added) return added;
+  for (const std::string& tag : engine.require) {
+    if (std::find(engine.forbid.begin(), engine.forbid.end(), tag) == engine.forbid.end()) continue;
+    return bad(fmt::format("the tag '{}' is required and forbidden: no path could carry anything", tag));
+  }
+  return {};
+}
+
 Result<> read_engine(const Line& line, Options& engine) {
   const auto duration = [](const char* name) {
     return [name](const std::string& text) { return parse_duration(name, text); };
   };
   const auto streams = [](const std::string& text) { return parse_streams("--streams", text); };
-  Result<std::vector<PathOptions>> paths = parse_paths(line.values("--path"));
-  if (!paths) return std::unexpected(paths.error());
-  engine.paths = *std::move(paths);
+  const auto cap = [](const std::string& text) { return parse_cap("--cap", text); };
+  if (Result<> read = read_paths(line, engine); !read) return read;
+  if (Result<> read = read_policy(line, engine); !read) return read;
   for (Result<> done :
-       {set(line, "--streams", engine.streams, streams), set(line, "--workers", engine.workers, parse_workers),
-        set(line, "--chunk", engine.chunk_bytes, parse_chunk), set(line, "--cipher", engine.cipher, parse_cipher),
+       {set(line, "--cap", engine.cap_bits_per_s, cap), set(line, "--streams", engine.streams, streams),
+        set(line, "--workers", engine.workers, parse_workers), set(line, "--chunk", engine.chunk_bytes, parse_chunk),
+        set(line, "--cipher", engine.cipher, parse_cipher),
         set(line, "--retry-for", engine.retry_for_s, duration("--retry-for")),
         set(line, "--stall-timeout", engine.stall_after_s, duration("--stall-timeout")),
         set(line, "--ticket-valid", engine.ticket_valid_s, duration("--ticket-valid"))}) {
@@ -194,7 +234,10 @@ Result<> check_side(const Line& line, const Command& command) {
   const bool dials = !command.ticket.empty();
   if (dials && !command.engine.listen.empty()) return bad("a TICKET means to dial, --listen to wait: take one of them");
   if (!dials && !command.engine.paths.empty()) {
-    return bad("--path belongs to the side that dials; the one that listens names its addresses with --listen");
+    return bad(
+        "paths (--path, or [[path]] in --paths) belong to the side that dials; the one that listens names its "
+        "addresses "
+        "with --listen");
   }
   for (const char* name : {"--ticket-file", "--ticket-valid", "--keep"}) {
     if (dials && line.value(name) != nullptr)
@@ -327,6 +370,13 @@ Result<Command> read_command(const Line& line, Verb verb, const Surroundings& su
     case Verb::version:
       if (!line.positionals().empty()) read = bad("too many arguments");
       break;
+    case Verb::list:
+    case Verb::path:
+    case Verb::pause:
+    case Verb::resume:
+    case Verb::rate:
+      read = read_live(line.positionals(), line.values("--path"), command);
+      break;
   }
   if (!read) return std::unexpected(read.error());
   return command;
@@ -337,7 +387,9 @@ Exit usage_error(const std::string& text, const VerbText* verb) {
   const std::string words = without_secrets(text);
   if (verb == nullptr) {
     exit.err = fmt::format(
-        "longhaul: {}\nusage: longhaul receive|send|copy|verify|version ...\nTry 'longhaul --help'.\n", words);
+        "longhaul: {}\nusage: longhaul receive|send|copy|verify|list|path|pause|resume|rate|version ...\nTry 'longhaul "
+        "--help'.\n",
+        words);
   } else {
     exit.err = fmt::format("longhaul {0}: {1}\nusage: longhaul {2}\nTry 'longhaul {0} --help'.\n", verb->name, words,
                            verb->usage);

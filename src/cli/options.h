@@ -5,6 +5,7 @@
 #include <variant>
 #include <vector>
 
+#include "cli/live_requests.h"
 #include "cli/ticket_source.h"
 #include "cli/usage_text.h"
 #include "longhaul/options.h"
@@ -18,7 +19,14 @@ struct Command {
   std::string target;                ///< receive, copy, verify: a directory
   std::string ticket;                ///< send, receive: dial its listener; empty: listen
   std::string stream_name;           ///< send: not empty: stdin is sent under this name
-  bool to_stdout = false;            ///< receive
+  /// list, path, pause, resume, rate: which command is asked what.
+  struct Asked {
+    std::string transfer;
+    LiveRequest request;
+  };
+  Asked live;
+  bool control = true;     ///< send, receive, copy: have a control socket
+  bool to_stdout = false;  ///< receive
   bool json = false;
   bool quiet = false;
   bool verbose = false;
@@ -34,7 +42,8 @@ struct Exit {
   std::string err;
 };
 
-/// `arguments` without the program's name. Reads a ticket from where the arguments say; looks at nothing else.
+/// `arguments` without the program's name. Reads the ticket and the file of paths that the
+/// arguments name; looks at nothing else.
 [[nodiscard]] std::variant<Command, Exit> parse_command_line(const std::vector<std::string>& arguments,
                                                              const Surroundings& surroundings);
 

@@ -41,11 +41,17 @@ std::string total_of(const Report& report) {
                      format_duration(report.eta_s), files_of(report));
 }
 
+/// Why it carries nothing.
+std::string state_of(const PathReport& path) {
+  return path.state.empty() ? "down" : printable(path.state);
+}
+
 std::string path_line(const PathReport& path, std::size_t name_width) {
   std::string line = fmt::format("  {:<{}}  ", printable(path.name), name_width);
+  if (!path.excluded.empty()) return line + fmt::format("{:>11}  {}", "not used", printable(path.excluded));
   line += path.up ? fmt::format("{:>11}  {:>10}  {}", format_rate(path.bytes_per_s), format_bytes(path.bytes),
                                 counted(path.streams, "stream", "streams"))
-                  : fmt::format("{:>11}  {:>10}", "down", format_bytes(path.bytes));
+                  : fmt::format("{:>11}  {:>10}", state_of(path), format_bytes(path.bytes));
   if (path.local.empty() && path.remote.empty()) return line;
   return line + fmt::format("  {} -> {}", path.local.empty() ? "any" : printable(path.local), printable(path.remote));
 }
@@ -71,7 +77,8 @@ std::string progress_line(const Report& report) {
   std::string line = total_of(report);
   line.erase(0, line.find_first_not_of(' '));
   for (const PathReport& path : report.paths) {
-    line += fmt::format("  {} {}", printable(path.name), path.up ? format_rate(path.bytes_per_s) : "down");
+    if (!path.excluded.empty()) continue;
+    line += fmt::format("  {} {}", printable(path.name), path.up ? format_rate(path.bytes_per_s) : state_of(path));
   }
   if (!report.verdict.empty()) line += "  limited by: " + printable(report.verdict);
   return line;

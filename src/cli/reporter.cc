@@ -85,6 +85,13 @@ Result<> Reporter::show_ticket(const std::string& ticket) {
   return {};
 }
 
+void Reporter::warn(const std::string& text) {
+  const std::lock_guard lock(mutex_);
+  if (command_.quiet) return;
+  view_.clear();
+  write_all(STDERR_FILENO, error_line({Code::internal, "warning: " + text, 0}));
+}
+
 Observer Reporter::observer() {
   return [this](const Event& event) { on_event(event); };
 }

@@ -22,6 +22,8 @@ class Reporter {
   [[nodiscard]] Result<> check_report_file() const;
   /// Hands the ticket to whoever started us: stdout (stderr with --stdout, an event with --json), and --ticket-file.
   [[nodiscard]] Result<> show_ticket(const std::string& ticket);
+  /// Something that works less well than it could. Not when quiet.
+  void warn(const std::string& text);
   /// For Session and copy.
   [[nodiscard]] Observer observer();
   void show(const VerifyReport& report);

@@ -8,8 +8,11 @@
 #include <memory>
 #include <utility>
 
+#include "cli/control_socket.h"
 #include "cli/exit_codes.h"
 #include "cli/json_events.h"
+#include "cli/live_commands.h"
+#include "cli/live_names.h"
 #include "cli/reporter.h"
 #include "cli/signals.h"
 #include "cli/summary.h"
@@ -47,24 +50,48 @@ Result<std::unique_ptr<Session>> open_session(const Command& command, Reporter& 
   return session;
 }
 
+/// What a running command is about, for `longhaul list`.
+std::string what_of(const Command& command) {
+  if (command.to_stdout) return "stdout";
+  if (!command.stream_name.empty()) return command.stream_name + " (stdin)";
+  if (command.sources.empty()) return command.target;
+  std::string what = command.sources.front();
+  if (command.sources.size() > 1) what += fmt::format(" and {} more", command.sources.size() - 1);
+  return command.target.empty() ? what : what + " -> " + command.target;
+}
+
+/// A transfer goes on without one.
+std::unique_ptr<ControlSocket> open_control(const Command& command, Live& live, Reporter& reporter) {
+  if (!command.control) return nullptr;
+  LiveAbout about{live.id(), ::getpid(), text_of(command.verb).name, what_of(command)};
+  auto socket = ControlSocket::open(live, std::move(about), live_directory());
+  if (socket) return *std::move(socket);
+  reporter.warn(socket.error().text + " (the transfer goes on; 'longhaul list' will not show it)");
+  return nullptr;
+}
+
 Outcome send(const Command& command, Reporter& reporter) {
   auto source = source_of(command);
   if (!source) return failed(source.error());
   auto session = open_session(command, reporter);
   if (!session) return failed(session.error());
+  const auto control = open_control(command, **session, reporter);
   return (*session)->send(*std::move(source));
 }
 
 Outcome receive(const Command& command, Reporter& reporter) {
   auto session = open_session(command, reporter);
   if (!session) return failed(session.error());
+  const auto control = open_control(command, **session, reporter);
   return (*session)->receive(sink_of(command));
 }
 
 Outcome copy_here(const Command& command, Reporter& reporter) {
   auto source = source_of(command);
   if (!source) return failed(source.error());
-  return copy(*std::move(source), sink_of(command), command.engine, reporter.observer(), &stop_flag);
+  std::unique_ptr<ControlSocket> control;
+  const auto live = [&](Live* it) { control = it == nullptr ? nullptr : open_control(command, *it, reporter); };
+  return copy(*std::move(source), sink_of(command), command.engine, reporter.observer(), &stop_flag, live);
 }
 
 /// Whether a receiver that stays may wait for the next transfer after this end. What is wrong here (target, machine)
@@ -124,6 +151,10 @@ ExitCode run_version(const Command& command) {
 
 ExitCode run_command(const Command& command) {
   if (command.verb == Verb::version) return run_version(command);
+  constexpr unsigned lives = static_cast<unsigned>(Verb::list) | static_cast<unsigned>(Verb::path) |
+                             static_cast<unsigned>(Verb::pause) | static_cast<unsigned>(Verb::resume) |
+                             static_cast<unsigned>(Verb::rate);
+  if ((static_cast<unsigned>(command.verb) & lives) != 0) return run_live(command);
   Reporter reporter(command, stop_flag);
   if (const Result<> writable = reporter.check_report_file(); !writable) {
     write_all(STDERR_FILENO, error_line(writable.error()));
@@ -139,6 +170,11 @@ ExitCode run_command(const Command& command) {
     case Verb::verify:
       return run_verify(command, reporter);
     case Verb::version:
+    case Verb::list:
+    case Verb::path:
+    case Verb::pause:
+    case Verb::resume:
+    case Verb::rate:
       break;
   }
   return ExitCode::complete;

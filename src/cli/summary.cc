@@ -38,6 +38,21 @@ std::string headline(const Command& command, const Outcome& outcome) {
                      format_bytes(report.bytes), format_duration(report.seconds), format_rate(report.bytes_per_s));
 }
 
+/// Cents where that says something, and what a small transfer costs in full.
+std::string money(double cost) {
+  return cost >= 1 ? fmt::format("{:.2f}", cost) : fmt::format("{:.2g}", cost);
+}
+
+std::string path_line(const PathReport& path) {
+  const std::string moved = fmt::format("  path {}: {}, ", printable(path.name), format_bytes(path.bytes));
+  if (!path.excluded.empty()) return moved + fmt::format("not used: {}\n", printable(path.excluded));
+  const std::string cost = path.cost_per_gb > 0 ? ", cost " + money(path.cost) : "";
+  return moved +
+         fmt::format(
+             "{}, {}{}{}\n", format_rate(path.bytes_per_s), counted(path.streams, "stream", "streams"), cost,
+             path.up ? "" : fmt::format(", {} at the end", path.state.empty() ? "down" : printable(path.state)));
+}
+
 std::string moved_lines(const Report& report) {
   std::string out;
   if (report.skipped_files > 0 || report.skipped_bytes > 0) {
@@ -49,11 +64,8 @@ std::string moved_lines(const Report& report) {
                        counted(report.symlinks, "symlink", "symlinks"));
   }
   if (report.resent_bytes > 0) out += fmt::format("  sent again: {}\n", format_bytes(report.resent_bytes));
-  for (const PathReport& path : report.paths) {
-    out += fmt::format("  path {}: {}, {}, {}{}\n", printable(path.name), format_bytes(path.bytes),
-                       format_rate(path.bytes_per_s), counted(path.streams, "stream", "streams"),
-                       path.up ? "" : ", down at the end");
-  }
+  for (const PathReport& path : report.paths) out += path_line(path);
+  if (report.cost > 0) out += fmt::format("  cost: {}\n", money(report.cost));
   return out;
 }
 

@@ -14,6 +14,10 @@ constexpr unsigned verify = static_cast<unsigned>(Verb::verify);
 constexpr unsigned version = static_cast<unsigned>(Verb::version);
 constexpr unsigned peers = receive | send;
 constexpr unsigned movers = peers | copy;
+constexpr unsigned list = static_cast<unsigned>(Verb::list);
+constexpr unsigned path = static_cast<unsigned>(Verb::path);
+constexpr unsigned live = list | path | static_cast<unsigned>(Verb::pause) | static_cast<unsigned>(Verb::resume) |
+                          static_cast<unsigned>(Verb::rate);
 constexpr unsigned all = movers | verify | version;
 
 constexpr VerbText verbs[] = {
@@ -45,6 +49,33 @@ constexpr VerbText verbs[] = {
      "Read a target again and compare every file with the manifest that its transfers wrote.",
      "Examples:\n"
      "  longhaul verify /data && echo every byte is as it was sent\n"},
+    {Verb::list, "list", "list [OPTIONS]", "Show the transfers of this user that run on this machine.",
+     "Examples:\n"
+     "  longhaul list\n"
+     "  longhaul list --json | jq -r '.id + \" \" + (.rate | tostring)'\n"},
+    {Verb::path, "path",
+     "path list TRANSFER | add TRANSFER KEY=VALUE,... | drain|disable|enable|remove TRANSFER NAME | cap TRANSFER NAME "
+     "RATE|none",
+     "Show or change the paths of a transfer that runs.",
+     "TRANSFER is the beginning of its id as 'longhaul list' shows it, a process id, or - for the only one.\n"
+     "  drain    no new chunks; it rests when what it carries has arrived\n"
+     "  disable  its streams close at once, their chunks go elsewhere\n"
+     "  remove   as disable, and it is known no more; what it carried stays in the report\n"
+     "Examples:\n"
+     "  longhaul path list -\n"
+     "  longhaul path add 3fa9 name=c,local=10.0.3.1,remote=10.0.3.2,cap=5Gbps\n"
+     "  longhaul path drain 3fa9 c\n"
+     "  longhaul path cap 3fa9 a 400Mbps\n"},
+    {Verb::pause, "pause", "pause [OPTIONS] TRANSFER", "Stop sending, until 'longhaul resume'; nothing times out.",
+     "Examples:\n"
+     "  longhaul pause -\n"},
+    {Verb::resume, "resume", "resume [OPTIONS] TRANSFER", "Go on with a transfer that was paused.",
+     "Examples:\n"
+     "  longhaul resume -\n"},
+    {Verb::rate, "rate", "rate [OPTIONS] TRANSFER RATE|none", "Limit all paths of a transfer together.",
+     "Examples:\n"
+     "  longhaul rate - 2Gbps\n"
+     "  longhaul rate 3fa9 none\n"},
     {Verb::version, "version", "version [--verbose]", "Print the version; with --verbose what this machine can do.",
      "Examples:\n"
      "  longhaul version --verbose\n"},
@@ -53,8 +84,14 @@ constexpr VerbText verbs[] = {
 constexpr OptionText options[] = {
     {"--listen", "ADDR[:PORT]", true, peers,
      "listen here and print a ticket; repeatable (receive: 127.0.0.1 unless told)"},
-    {"--path", "KEY=VALUE,...", true, peers,
-     "one way to the peer that is dialled, repeatable; keys: name, local, remote, cap, streams, cc"},
+    {"--path", "KEY=VALUE,...", true, peers | path,
+     "one way to the peer that is dialled, repeatable; keys: name, local, device, remote, cap, streams, weight, cost, "
+     "tags, "
+     "dscp, cc, transport"},
+    {"--paths", "FILE", false, peers, "paths and policy from a TOML file; see longhaul(1), PATHS FILE"},
+    {"--require", "TAG[,TAG...]", true, peers, "carry bytes only on paths that have all of these tags; repeatable"},
+    {"--forbid", "TAG[,TAG...]", true, peers, "never carry a byte on a path that has one of these tags; repeatable"},
+    {"--cap", "RATE", false, movers, "the most that all paths together may carry"},
     {"--cipher", "none", false, movers, "needed by send and receive: 'none' lets data travel in clear"},
     {"--name", "NAME", false, send, "SOURCE is - : send stdin as one file called NAME"},
     {"--stdout", nullptr, false, receive,
@@ -66,11 +103,12 @@ constexpr OptionText options[] = {
     {"--chunk", "SIZE", false, movers, "bytes per chunk: a multiple of 8MiB up to 512MiB (8MiB)"},
     {"--workers", "N|auto", false, movers, "worker threads (auto: one a core, at most 8)"},
     {"--no-direct", nullptr, false, movers, "never use O_DIRECT"},
+    {"--no-control", nullptr, false, movers, "have no control socket: list, path, pause, resume, rate find nothing"},
     {"--retry-for", "DURATION", false, peers, "how long to wait for a peer that is away (5m)"},
     {"--stall-timeout", "DURATION", false, movers, "give up after so long without a byte of progress (5m)"},
     {"--report", "FILE", false, movers | verify, "write the final report to FILE as JSON"},
-    {"--json", nullptr, false, all, "events on stdout, one JSON object a line"},
-    {"-q,--quiet", nullptr, false, all, "nothing but errors (and the ticket)"},
+    {"--json", nullptr, false, all | live, "events on stdout, one JSON object a line"},
+    {"-q,--quiet", nullptr, false, all | live, "nothing but errors (and the ticket)"},
     {"-v,--verbose", nullptr, false, all, "also say what happens on paths and to single files"},
 };
 

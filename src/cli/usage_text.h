@@ -7,7 +7,18 @@
 
 namespace longhaul::cli {
 
-enum class Verb : unsigned { receive = 1, send = 2, copy = 4, verify = 8, version = 16 };
+enum class Verb : unsigned {
+  receive = 1,
+  send = 2,
+  copy = 4,
+  verify = 8,
+  version = 16,
+  list = 32,
+  path = 64,
+  pause = 128,
+  resume = 256,
+  rate = 512
+};
 
 struct VerbText {
   Verb verb;

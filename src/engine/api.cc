@@ -1,4 +1,5 @@
 // The public sessions: a control role on its own thread behind blocking calls.
+#include <chrono>
 #include <csignal>
 #include <future>
 #include <mutex>
@@ -39,6 +40,27 @@ class ThreadedSession final : public Session {
   }
 
   std::string ticket() const override { return core_->ticket(); }
+  std::string id() const override { return core_->id(); }
+
+  Result<std::string> adjust(const Adjustment& adjustment) override {
+    Adjustment plain = adjustment;
+    if (auto found = look_up(plain.path); !found) return std::unexpected(found.error());
+    auto done = std::make_shared<std::promise<Result<std::string>>>();
+    auto answer = done->get_future();
+    core_->adjust(std::move(plain), [done](Result<std::string> it) { done->set_value(std::move(it)); });
+    if (answer.wait_for(answer_time) == std::future_status::ready) return answer.get();
+    return fail(Code::stalled, "the session did not answer for " + std::to_string(answer_time.count()) +
+                                   " s: a disk or the machine holds it up; look again what has become of it");
+  }
+
+  Result<Report> snapshot() override {
+    auto done = std::make_shared<std::promise<Report>>();
+    auto answer = done->get_future();
+    core_->snapshot([done](Report it) { done->set_value(std::move(it)); });
+    if (answer.wait_for(answer_time) == std::future_status::ready) return answer.get();
+    return fail(Code::stalled, "the session did not answer for " + std::to_string(answer_time.count()) +
+                                   " s: a disk or the machine holds it up");
+  }
 
   Outcome send(std::unique_ptr<Source> source) override {
     std::promise<Outcome> done;
@@ -57,7 +79,19 @@ class ThreadedSession final : public Session {
   }
 
  private:
+  static constexpr std::chrono::seconds answer_time{10};  // longer than a peer has
+
   ThreadedSession() = default;
+  /// The control thread must not wait for a name server.
+  static Result<> look_up(PathOptions& path) {
+    if (path.remote.empty()) return {};
+    const auto remote = wire::parse_host_port(path.remote);
+    if (!remote) return std::unexpected(remote.error());
+    const auto numeric = wire::resolve(remote->host);
+    if (!numeric) return std::unexpected(numeric.error());
+    path.remote = wire::join_host_port({*numeric, remote->port});
+    return {};
+  }
   std::unique_ptr<wire::Wire> wire_ = wire::make_tcp_wire();
   std::unique_ptr<engine::Runner> runner_ = engine::make_thread_runner();
   engine::World world_{system_clock(), system_random(), *wire_, *runner_};
@@ -103,7 +137,7 @@ Result<std::unique_ptr<Session>> Session::dial(const std::string& ticket, const 
 }
 
 Outcome copy(std::unique_ptr<Source> source, std::unique_ptr<Sink> sink, const Options& options, Observer observer,
-             StopFlag* stop) {
+             StopFlag* stop, const LiveObserver& live) {
   const auto failed = [](Error error) {
     Outcome outcome;
     outcome.error = std::move(error);
@@ -113,6 +147,8 @@ Outcome copy(std::unique_ptr<Source> source, std::unique_ptr<Sink> sink, const O
   both.cipher = Cipher::none;
   both.listen = {"127.0.0.1"};
   both.paths.clear();
+  both.require.clear();  // policy is about ways between machines
+  both.forbid.clear();
   both.workers = both.workers != 0 ? both.workers : 1;
   auto listening = setup_of(both, nullptr, stop);
   listening.reports_cpu = false;  // one process: the sender's figure holds both ends
@@ -125,7 +161,9 @@ Outcome copy(std::unique_ptr<Source> source, std::unique_ptr<Sink> sink, const O
   auto sender = ThreadedSession::make(std::move(dialling));
   if (!sender) return failed(sender.error());
   auto received = (*receiver)->begin_receive(std::move(sink));
+  if (live) live(sender->get());
   Outcome outcome = (*sender)->send(std::move(source));
+  if (live) live(nullptr);
   sender->reset();
   if (!outcome.ok) receiver->reset();  // it need not wait for a sender that has given up
   Outcome landed = received.get();

@@ -1,12 +1,17 @@
 #include "engine/control_link.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace longhaul::engine {
 namespace {
 
-constexpr Time ping_every = 3 * second;
-constexpr Time silence_max = 20 * second;  // no byte for so long, pings included: the connection is dead
+constexpr Time ping_every = 250 * millisecond;  // also what shows that a path is cut
+constexpr Time look_every = 50 * millisecond;
+constexpr Time silence_min = 200 * millisecond;
+// No message for so long, although each side pings: dead, or a damaged length has swallowed what came. Shorter than a
+// receiver waits for its sender's last word.
+constexpr Time silence_max = 5 * second;
 
 }  // namespace
 
@@ -20,6 +25,8 @@ void ControlLink::send(const protocol::Message& message) {
 void ControlLink::attach(std::unique_ptr<wire::Channel> channel, std::uint32_t peer_has, Time now) {
   channel_ = std::move(channel);
   heard_at_ = pinged_at_ = now;
+  looked_at_ = quiet_since_ = 0;
+  silent_ = false;
   acknowledged(peer_has);
   for (const Kept& kept : unacknowledged_) channel_->queue_encoded(kept.bytes);
 }
@@ -33,6 +40,20 @@ void ControlLink::reset() {
 
 void ControlLink::acknowledged(std::uint32_t sequence) {
   while (!unacknowledged_.empty() && unacknowledged_.front().sequence <= sequence) unacknowledged_.pop_front();
+}
+
+void ControlLink::look_at_health(Time now) {
+  if (looked_at_ != 0 && now - looked_at_ < look_every) return;
+  looked_at_ = now;
+  const wire::Health health = channel_->connection().health();
+  const std::uint64_t acked = health.bytes_acked + health.acks;
+  if (health.bytes_in_flight == 0)
+    quiet_since_ = 0;
+  else if (quiet_since_ == 0 || acked != acked_)
+    quiet_since_ = now;
+  acked_ = acked;
+  const Time rtt = static_cast<Time>(health.rtt_us) * 1000;
+  silent_ = quiet_since_ != 0 && now - quiet_since_ >= std::max(silence_min, 4 * rtt);
 }
 
 std::optional<Error> ControlLink::lose(Error error) {
@@ -91,6 +112,7 @@ std::optional<Error> ControlLink::step(Time now) {
     pinged_at_ = now;
   }
   if (auto flushed = channel_->flush(); !flushed) return lose(std::move(flushed.error()));
+  look_at_health(now);
   if (now - heard_at_ > silence_max)
     return lose(
         {Code::connection, "nothing was heard from the peer for " + std::to_string(silence_max / second) + " s", 0});

@@ -34,6 +34,9 @@ class ControlLink {
   void unwatch(Poller& poller);
 
   [[nodiscard]] bool up() const { return channel_ != nullptr; }
+  /// Bytes are on the wire, and for silence_min, or 4 RTT if that is longer, nothing was acknowledged: the path may be
+  /// cut without a word.
+  [[nodiscard]] bool silent() const { return silent_; }
   [[nodiscard]] std::uint32_t last_seen() const { return last_seen_; }
   /// Nothing sent waits for the peer's acknowledgement or the kernel.
   [[nodiscard]] bool drained() const { return unacknowledged_.empty() && (!channel_ || !channel_->wants_to_write()); }
@@ -51,8 +54,13 @@ class ControlLink {
   std::uint32_t next_ = 1;
   std::uint32_t last_seen_ = 0;
   std::uint32_t last_told_ = 0;
+  void look_at_health(Time now);
   Time heard_at_ = 0;
   Time pinged_at_ = 0;
+  std::uint64_t acked_ = 0;  ///< by the peer's kernel, when it was last looked at
+  Time quiet_since_ = 0;     ///< something waits for an acknowledgement, and none came since; 0: not so
+  Time looked_at_ = 0;
+  bool silent_ = false;
 };
 
 }  // namespace longhaul::engine

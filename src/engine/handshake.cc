@@ -31,7 +31,7 @@ Handshake::State Handshake::step(Time now) {
     if (auto flushed = channel_->flush(); !flushed) fail(std::move(flushed.error()));
   }
   if (refusing_ && !channel_->wants_to_write()) state_ = State::failed;
-  if (state_ == State::busy && now >= deadline_) {
+  if (state_ == State::busy && (now >= deadline_ || (now >= connect_by_ && !channel_->connection().connected()))) {
     const std::string who = channel_->connection().remote_address();
     fail({Code::connection,
           channel_->connection().connected() ? who + " did not answer in time" : "no connection to " + who + " in time",
@@ -50,8 +50,10 @@ void Handshake::take(wire::Incoming in) {
     return fail(
         {Code::connection, channel_->connection().remote_address() + " closed the connection during the greeting", 0});
   if (in.kind == Kind::failed) return fail(std::move(in.error));
-  if (in.kind == Kind::message && in.message.has_refusal())
+  if (in.kind == Kind::message && in.message.has_refusal()) {
+    path_excluded_ = in.message.refusal().path();
     return fail({Code::refused, "the peer refused: " + printable(in.message.refusal().text()), 0});
+  }
   if (in.kind == Kind::message && wait_ == Wait::hello && in.message.has_hello()) return take_hello(in);
   if (in.kind == Kind::message && wait_ == Wait::proof && in.message.has_proof()) return take_proof(in.message.proof());
   fail({Code::protocol, channel_->connection().remote_address() + " spoke out of turn during the greeting", 0});
@@ -81,6 +83,10 @@ void Handshake::take_hello(const wire::Incoming& in) {
   if (auto fine = check_versions(peer_); !fine) return refuse(std::move(fine.error()));
   wait_ = Wait::proof;
   if (admission_ == nullptr) return send_proof();
+  if (std::string why = admission_->why_excluded(peer_); !why.empty()) {
+    path_excluded_ = true;
+    return refuse({Code::refused, std::move(why), 0});
+  }
   auto answer = admission_->answer(peer_);
   if (!answer) return refuse(std::move(answer.error()));
   own_ = std::move(answer->hello);
@@ -130,7 +136,8 @@ void Handshake::send_proof() {
 void Handshake::refuse(Error error) {
   protocol::Message message;
   message.mutable_refusal()->set_code(static_cast<std::uint32_t>(error.code));
-  message.mutable_refusal()->set_text(error.text);
+  message.mutable_refusal()->set_text(error.text.substr(0, protocol::text_bytes_max));
+  message.mutable_refusal()->set_path(path_excluded_);
   channel_->queue(message);
   error_ = std::move(error);
   refusing_ = true;

@@ -131,36 +131,20 @@ void Planner::send_file(std::uint64_t id, Entry entry, const protocol::Verdict& 
 void Planner::received(std::uint32_t stream, const protocol::Chunks& list) {
   for (int i = 0; i < std::min(list.file_size(), list.chunk_size()); ++i) {
     const ChunkKey key{list.file(i), list.chunk(i)};
-    const std::uint32_t attempt = i < list.attempt_size() ? list.attempt(i) : 0;
-    settle(stream, key, attempt);
+    const Copy copy{stream, i < list.attempt_size() ? list.attempt(i) : 0};
+    // The stream has carried this copy to its end, whatever became of the chunk meanwhile.
+    scheduler_.answered(stream, {key.first, key.second, copy.attempt, 0}, now_);
     const auto at = in_flight_.find(key);
     if (at == in_flight_.end() || at->second.received) continue;
-    if (at->second.stream != stream || at->second.task.attempt != attempt) continue;  // another copy counts
+    InFlight& in_flight = at->second;
+    if (in_flight.before == copy) std::swap(in_flight.before, in_flight.now);
+    if (in_flight.now != copy) continue;  // another copy counts
     progress_at_ = now_;
-    at->second.received = true;
+    in_flight.received = true;
+    cancel(in_flight, in_flight.before);
     if (const auto large = large_.find(key.first); large != large_.end()) {
       --large->second.in_flight;
       tell_end_if_read(large->second);
-    }
-  }
-}
-
-/// The stream has carried this copy to its end, whatever became of the chunk meanwhile.
-void Planner::settle(std::uint32_t stream, const ChunkKey& key, std::uint32_t attempt) {
-  const auto carried = carrying_.find(stream);
-  if (carried == carrying_.end()) return;
-  const auto copy = carried->second.find({key.first, key.second, attempt});
-  if (copy == carried->second.end()) return;
-  scheduler_.answered(stream, copy->second, now_);
-  carried->second.erase(copy);
-}
-
-/// Workers drop what is left of a file that is given up: nobody will answer.
-void Planner::settle_file(std::uint64_t file) {
-  for (auto& [stream, copies] : carrying_) {
-    for (auto copy = copies.lower_bound({file, 0, 0}); copy != copies.end() && std::get<0>(copy->first) == file;) {
-      scheduler_.answered(stream, copy->second, now_);
-      copy = copies.erase(copy);
     }
   }
 }
@@ -178,7 +162,10 @@ void Planner::chunk_durable(const ChunkKey& key) {
   const std::uint64_t bytes = in_flight.task.extent.bytes;
   totals_.bytes += bytes;
   const bool was_received = in_flight.received;
+  // Its `received` may be lost with the rest of its stream.
+  if (!was_received) scheduler_.answered(in_flight.now.stream, {key.first, key.second, in_flight.now.attempt, 0}, now_);
   const auto bundle = in_flight.task.bundle;
+  in_flight_bytes_ -= bytes;
   in_flight_.erase(at);
   if (bundle) return bundle_durable(*bundle);
   const auto found = large_.find(key.first);
@@ -216,25 +203,61 @@ void Planner::chunk_failed(const protocol::ChunkFailed& failed) {
   if (at == in_flight_.end()) return;
   InFlight& in_flight = at->second;
   const bool any = failed.attempt() == protocol::any_attempt;
-  if (any && in_flight.stream == 0) return;  // waits to be sent again already
+  if (any && in_flight.now.stream == 0 && in_flight.before.stream == 0) return;  // waits to be sent again already
   const std::uint32_t attempt = any ? in_flight.task.attempt : failed.attempt();
   if (attempt > in_flight.task.attempt || (in_flight.failed && attempt <= *in_flight.failed))
     return;  // counted already
   in_flight.failed = attempt;
   if (++in_flight.failures >= chunk_failures_max)
     return give_up_chunk(key, {static_cast<Code>(failed.code()), failed.text() + " (three times)", 0});
-  // Its stream may have gone down with it, and the next copy be on its way: then it counts, and that is all.
-  if (attempt == in_flight.task.attempt) resend(in_flight);
+  // Its stream may have gone down with it, and the next copy be on its way: then it counts, and that is all. But of two
+  // copies that are on their way none counts any more: each may have left out what the other one wrote.
+  const bool before = in_flight.before.stream != 0 && in_flight.before.attempt == attempt;
+  if (any || before || attempt == in_flight.now.attempt) resend(in_flight);
 }
 
+/// All of it, and no earlier copy counts.
 void Planner::resend(InFlight& in_flight) {
   if (in_flight.received) {
     if (const auto large = large_.find(in_flight.task.file_id()); large != large_.end()) ++large->second.in_flight;
     in_flight.received = false;
   }
-  in_flight.stream = 0;
-  ++in_flight.task.attempt;
+  cancel(in_flight, in_flight.before);
+  in_flight.now = {0, ++in_flight.task.attempt};
   again_.emplace_back(in_flight.task.file_id(), in_flight.task.chunk);
+}
+
+/// One more copy, on another stream; the one that arrives first counts.
+void Planner::resend_elsewhere(const paths::Load& copy) {
+  const ChunkKey key{copy.file, copy.chunk};
+  const auto at = in_flight_.find(key);
+  if (at == in_flight_.end()) return;
+  InFlight& in_flight = at->second;
+  if (in_flight.received || in_flight.now.stream == 0 || in_flight.now.attempt != copy.attempt) return;
+  cancel(in_flight, in_flight.before);
+  in_flight.before = in_flight.now;
+  in_flight.now = {0, ++in_flight.task.attempt};
+  again_.push_front(key);
+}
+
+void Planner::cancel(InFlight& in_flight, Copy& copy) {
+  const Copy gone = std::exchange(copy, {});
+  if (gone.stream == 0) return;
+  host_.cancel(gone.stream, setup_.transfer,
+               {in_flight.task.file_id(), in_flight.task.chunk, gone.attempt, in_flight.task.extent.bytes});
+}
+
+void Planner::task_dropped(std::uint32_t stream, const paths::Load& load) {
+  scheduler_.answered(stream, load, now_);
+  const auto at = in_flight_.find({load.file, load.chunk});
+  if (at == in_flight_.end()) return;
+  InFlight& in_flight = at->second;
+  const std::uint64_t whole = in_flight.task.extent.bytes;
+  resent_bytes_ -= std::min(resent_bytes_, whole - std::min(whole, load.bytes));
+  if (in_flight.received) return;
+  const Copy copy{stream, load.attempt};
+  if (in_flight.before == copy) in_flight.before = {};
+  if (in_flight.now == copy) resend(in_flight);
 }
 
 void Planner::give_up_chunk(const ChunkKey& key, const Error& error) {
@@ -244,6 +267,7 @@ void Planner::give_up_chunk(const ChunkKey& key, const Error& error) {
     return source_failed(key.first,
                          {large == large_.end() ? "" : setup_.feed->words(large->second.file->entry), error});
   }
+  in_flight_bytes_ -= in_flight_.at(key).task.extent.bytes;
   in_flight_.erase(key);
   for (const auto& file : bundle->files) {
     if (!settled_.contains(file.id)) {
@@ -286,16 +310,21 @@ void Planner::file_failed(const protocol::FileFailed& failed) {
 
 // --- from this side -----------------------------------------------------------------------------------------------
 
-void Planner::stream_up(std::uint32_t stream) {
-  scheduler_.add(stream, now_);
+void Planner::stream_up(std::uint32_t stream, std::uint32_t path) {
+  scheduler_.add(stream, path, now_);
   progress_at_ = now_;
 }
 
 void Planner::stream_down(std::uint32_t stream) {
   scheduler_.remove(stream);
-  carrying_.erase(stream);
-  for (auto& [key, in_flight] : in_flight_)
-    if (in_flight.stream == stream && !in_flight.received) resend(in_flight);
+  for (auto& [key, in_flight] : in_flight_) {
+    if (in_flight.before.stream == stream) in_flight.before = {};
+    if (in_flight.now.stream != stream || in_flight.received) continue;
+    if (in_flight.before.stream != 0)
+      in_flight.now = std::exchange(in_flight.before, {});
+    else
+      resend(in_flight);
+  }
 }
 
 void Planner::source_failed(std::uint64_t file, FileError error) {
@@ -328,8 +357,11 @@ void Planner::record_error(const std::string& path, Error error) {
 }
 
 void Planner::drop_in_flight(std::uint64_t file) {
-  settle_file(file);
-  in_flight_.erase(in_flight_.lower_bound({file, 0}), in_flight_.lower_bound({file + 1, 0}));
+  scheduler_.forget_file(file);  // workers drop what is left of it: nobody will answer
+  for (auto at = in_flight_.lower_bound({file, 0}); at != in_flight_.end() && at->first.first == file;) {
+    in_flight_bytes_ -= at->second.task.extent.bytes;
+    at = in_flight_.erase(at);
+  }
 }
 
 void Planner::forget_large(std::uint64_t file) {

@@ -7,7 +7,6 @@
 #include <memory>
 #include <set>
 #include <string>
-#include <tuple>
 #include <unordered_map>
 #include <vector>
 
@@ -28,6 +27,11 @@ class PlannerHost {
   virtual ~PlannerHost() = default;
   virtual void tell(protocol::Message message) = 0;
   virtual void assign(std::uint32_t stream, ChunkTask task) = 0;
+  /// This copy is not needed on that stream any more: what has not gone out of it had better stay here. `task_dropped`
+  /// tells the planner if so.
+  virtual void cancel(std::uint32_t stream, std::uint32_t transfer, const paths::Load& copy) = 0;
+  /// Nothing moves on this stream any more: it had better be dialled anew.
+  virtual void give_up_stream(std::uint32_t stream) = 0;
   /// The receiver has answered for all of it. `path`: below the target.
   virtual void file_durable(std::uint32_t transfer, const std::string& path) = 0;
   virtual void file_error(std::uint32_t transfer, FileError error) = 0;
@@ -56,8 +60,18 @@ class Planner {
   void chunk_failed(const protocol::ChunkFailed& failed);
   void file_failed(const protocol::FileFailed& failed);
   // From this side.
-  void stream_up(std::uint32_t stream);
+  void stream_up(std::uint32_t stream, std::uint32_t path);
   void stream_down(std::uint32_t stream);
+  void set_path(std::uint32_t path, const paths::PathTerms& terms) { scheduler_.set_path(path, terms); }
+  void sampled(std::uint32_t stream, const paths::Sample& sample) { scheduler_.sampled(stream, sample); }
+  /// A copy that was cancelled has gone out no further than `load.bytes`.
+  void task_dropped(std::uint32_t stream, const paths::Load& load);
+  /// It gets no new chunks, and carries on with what it has; stream_up() takes that back.
+  void retire_stream(std::uint32_t stream) { scheduler_.retire(stream); }
+  /// Something that was given to it is not answered yet.
+  [[nodiscard]] bool carries(std::uint32_t stream) const { return !scheduler_.loads(stream).empty(); }
+  /// Nothing more is assigned, and no deadline runs, until pause(false).
+  void pause(bool paused) { paused_ = paused; }
   void source_failed(std::uint64_t file, FileError error);
   void fed(FeedBatch batch);
 
@@ -68,10 +82,10 @@ class Planner {
   void alive(Time now) { progress_at_ = now; }
 
   void fill(Report& report) const;
-  /// Chunks assigned a second time, in full: an upper bound.
+  /// Of copies after the first, what went out or is still to go out.
   [[nodiscard]] std::uint64_t resent_bytes() const { return resent_bytes_; }
   /// Assigned and not durable: what a lost session costs at most.
-  [[nodiscard]] std::uint64_t bytes_not_durable() const;
+  [[nodiscard]] std::uint64_t bytes_not_durable() const { return in_flight_bytes_; }
 
  private:
   struct Large {
@@ -88,9 +102,15 @@ class Planner {
     std::uint32_t restarts = 0;  ///< the receiver lost its landing file
   };
   using ChunkKey = std::pair<std::uint64_t, std::uint64_t>;
+  struct Copy {
+    std::uint32_t stream = 0;
+    std::uint32_t attempt = 0;
+    friend bool operator==(const Copy&, const Copy&) = default;
+  };
   struct InFlight {
-    ChunkTask task;
-    std::uint32_t stream = 0;  ///< 0: waits in `again_`
+    ChunkTask task;  ///< its attempt is the latest number that was used
+    Copy now;        ///< the latest copy; stream 0: it waits in `again_`
+    Copy before;     ///< an earlier one that is still on its way, on a stream that stalls or crawls; stream 0: none
     bool received = false;
     unsigned failures = 0;
     std::optional<std::uint32_t> failed;  ///< the latest attempt that was counted
@@ -105,10 +125,12 @@ class Planner {
   std::optional<ChunkTask> next_large();
   bool chunk_ready(Large& large) const;
   ChunkTask cut(Large& large);
-  void settle(std::uint32_t stream, const ChunkKey& key, std::uint32_t attempt);
-  void settle_file(std::uint64_t file);
   void drop_in_flight(std::uint64_t file);
   void resend(InFlight& in_flight);
+  void resend_elsewhere(const paths::Load& copy);
+  void cancel(InFlight& in_flight, Copy& copy);
+  void relieve_streams(Time now);
+  [[nodiscard]] std::uint32_t avoided_stream();
   void give_up_chunk(const ChunkKey& key, const Error& error);
   void tell_end_if_read(Large& large);
   void tell_file_end(std::uint64_t file, std::uint64_t size, const FileError* failed);
@@ -127,6 +149,7 @@ class Planner {
   void record_error(const std::string& path, Error error);
   void refused(const Entry& entry, const protocol::Verdict& verdict);
   void check_stall(Time now);
+  [[nodiscard]] bool all_known() const;
   [[nodiscard]] std::uint64_t remaining_bytes() const;
 
   disk::Disk& disk_;
@@ -139,6 +162,7 @@ class Planner {
   std::optional<Error> failure_;
   Time now_ = 0;
   Time progress_at_ = 0;
+  bool paused_ = false;
 
   // walk and announcement
   unsigned batches_wanted_ = 0;
@@ -158,13 +182,14 @@ class Planner {
   std::set<std::uint64_t> pipes_;  ///< of them: sources whose length shows at their end
   bool bundle_turn_ = false;
   std::deque<ChunkKey> again_;
-  std::map<ChunkKey, InFlight> in_flight_;
+  std::map<ChunkKey, InFlight> in_flight_;  ///< given to a stream and not durable
+  std::uint64_t in_flight_bytes_ = 0;       ///< of these
+  bool starved_ = false;                    ///< a stream had room, and there was nothing to give it
   /// Entries that are dealt with, and files that failed before the bundle is that they travel in. Of all entries, not
   /// of the failed ones alone: so it has no more runs than there are open entries, however many fail.
   IntervalSet settled_;
   paths::Scheduler scheduler_;
-  using Copy = std::tuple<std::uint64_t, std::uint64_t, std::uint32_t>;  ///< file, chunk, attempt
-  std::map<std::uint32_t, std::map<Copy, std::uint64_t>> carrying_;  ///< bytes of the copies on each stream, unanswered
+  Time relieved_at_ = 0;
 
   // figures
   Report totals_;

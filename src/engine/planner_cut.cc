@@ -14,6 +14,7 @@ constexpr unsigned batches_ahead = 4;
 constexpr std::size_t held_max = 2048;
 constexpr std::uint32_t attempts_per_restart = 1 << 16;  // no copy from before a restart has the number of one after it
 constexpr std::uint64_t stream_window_chunks = 8;        // of a source that cannot be read again
+constexpr std::uint64_t unlimited_bytes = ~std::uint64_t{0} / 4;
 
 protocol::Entry to_wire(const Entry& entry) {
   protocol::Entry out;
@@ -137,10 +138,9 @@ std::optional<ChunkTask> Planner::next_bundle() {
 
 std::optional<ChunkTask> Planner::next_task() {
   while (!again_.empty()) {
-    const ChunkKey key = again_.front();
+    const auto at = in_flight_.find(again_.front());
     again_.pop_front();
-    const auto at = in_flight_.find(key);
-    if (at != in_flight_.end() && at->second.stream == 0) return at->second.task;
+    if (at != in_flight_.end() && !at->second.received && at->second.now.stream == 0) return at->second.task;
   }
   // Two lanes in turn, so that neither large files nor small ones wait for the others.
   bundle_turn_ = !bundle_turn_;
@@ -149,31 +149,74 @@ std::optional<ChunkTask> Planner::next_task() {
   return task;
 }
 
-std::uint64_t Planner::remaining_bytes() const {
-  if (!walk_done_ || verdicts_seen_ < next_id_ || !held_.empty()) return ~std::uint64_t{0} / 4;
-  const std::uint64_t done = totals_.bytes + scheduler_.bytes_in_flight();
-  return bytes_wanted_ > done ? bytes_wanted_ - done : 0;
+/// The walk and the receiver's decisions are through.
+bool Planner::all_known() const {
+  return walk_done_ && verdicts_seen_ == next_id_ && held_.empty() && pipes_.empty();
 }
 
-std::uint64_t Planner::bytes_not_durable() const {
-  std::uint64_t bytes = 0;
-  for (const auto& [key, in_flight] : in_flight_) bytes += in_flight.task.extent.bytes;
-  return bytes;
+/// Not given to any stream yet.
+std::uint64_t Planner::remaining_bytes() const {
+  if (!all_known()) return unlimited_bytes;
+  const std::uint64_t given = totals_.bytes + in_flight_bytes_;
+  return bytes_wanted_ > given ? bytes_wanted_ - given : 0;
+}
+
+/// The stream that carries a copy of the chunk that is to be sent again next; 0: none.
+std::uint32_t Planner::avoided_stream() {
+  while (!again_.empty()) {
+    const auto at = in_flight_.find(again_.front());
+    const bool waits = at != in_flight_.end() && !at->second.received && at->second.now.stream == 0;
+    const bool alone = waits && at->second.before.stream != 0 && !scheduler_.open_beside(at->second.before.stream);
+    if (waits && !alone) return at->second.before.stream;
+    if (alone) at->second.now = std::exchange(at->second.before, {});  // nobody is left to take the copy
+    again_.pop_front();
+  }
+  return 0;
 }
 
 void Planner::pump(Time now) {
-  if (frame_bytes_ == 0) return;
-  while (const auto stream = scheduler_.choose(setup_.chunk_bytes, remaining_bytes())) {
+  if (frame_bytes_ == 0 || paused_) return;
+  for (;;) {
+    const std::uint32_t avoided = avoided_stream();
+    const bool again = !again_.empty();
+    starved_ = false;
+    const auto stream = scheduler_.choose(setup_.chunk_bytes, again ? unlimited_bytes : remaining_bytes(), avoided);
+    if (!stream) return;
     auto task = next_task();
+    starved_ = !task;
     if (!task) return;
-    InFlight& in_flight = in_flight_[{task->file_id(), task->chunk}];
+    const auto [at, fresh] = in_flight_.try_emplace({task->file_id(), task->chunk});
+    if (fresh) in_flight_bytes_ += task->extent.bytes;
+    InFlight& in_flight = at->second;
     in_flight.task = *task;
-    in_flight.stream = *stream;
+    in_flight.now = {*stream, task->attempt};
     in_flight.received = false;
     if (task->attempt > 0) resent_bytes_ += task->extent.bytes;
-    carrying_[*stream][{task->file_id(), task->chunk, task->attempt}] = task->extent.bytes;
-    scheduler_.assigned(*stream, task->extent.bytes, now);
+    const bool copy = in_flight.before.stream != 0;
+    scheduler_.assigned(*stream, {task->file_id(), task->chunk, task->attempt, task->extent.bytes}, now, copy);
     host_.assign(*stream, std::move(*task));
+  }
+}
+
+/// Law 6: what is on a stream that stalls or crawls goes out again where it is expected earlier.
+void Planner::relieve_streams(Time now) {
+  constexpr Time look_every = 20 * millisecond;
+  constexpr unsigned copies_at_once_max = 64;
+  if (now - relieved_at_ < look_every) return;
+  relieved_at_ = now;
+  for (const std::uint32_t stream : scheduler_.newly_stalled()) {
+    for (const paths::Load& load : scheduler_.loads(stream)) {
+      resend_elsewhere(load);
+      host_.cancel(stream, setup_.transfer, load);
+    }
+  }
+  for (const std::uint32_t stream : scheduler_.hopeless()) host_.give_up_stream(stream);
+  const bool nothing_else = starved_ && all_known();
+  for (unsigned copies = 0; copies < copies_at_once_max; ++copies) {
+    const auto late = scheduler_.late(nothing_else, now);
+    if (!late) return;
+    resend_elsewhere(late->load);
+    pump(now);
   }
 }
 
@@ -200,9 +243,11 @@ Time Planner::step(Time now) {
     else
       waits_for_source = true;
   }
+  if (paused_) progress_at_ = now;
   if (waits_for_source && in_flight_.empty()) progress_at_ = now;  // a pipe may be quiet as long as it likes
   announce();
   pump(now);
+  relieve_streams(now);
   check_stall(now);
   return now + second;
 }
@@ -224,7 +269,10 @@ void Planner::fill(Report& report) const {
   report.sparse_files = not_kept_.sparse_files;
   report.xattr_files = not_kept_.xattr_files;
   report.special_files = not_kept_.special_files;
-  if (scheduler_.streams() == 0)
+  report.paused = paused_;
+  if (paused_)
+    report.verdict = "paused";
+  else if (scheduler_.streams() == 0)
     report.verdict = "no path is up";
   else if (in_flight_.empty() && !walk_done_)
     report.verdict = "source (walk)";

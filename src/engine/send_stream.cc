@@ -52,6 +52,51 @@ void SendStream::drop_transfer(std::uint32_t transfer) {
     if (frame->active->task.transfer() == transfer) frame->active->failed = true;
 }
 
+std::optional<std::uint64_t> SendStream::cancel(std::uint32_t transfer, const paths::Load& copy) {
+  const auto is_it = [&](const ActiveTask& active) {
+    const ChunkTask& task = active.task;
+    return task.transfer() == transfer && task.file_id() == copy.file && task.chunk == copy.chunk &&
+           task.attempt == copy.attempt && !active.failed;
+  };
+  for (auto& active : tasks_) {
+    if (!is_it(*active)) continue;
+    active->failed = true;
+    return active->sent_bytes;
+  }
+  for (auto& frame : frames_) {  // wholly read, and not wholly sent
+    if (!is_it(*frame->active)) continue;
+    frame->active->failed = true;
+    return frame->active->sent_bytes;
+  }
+  return std::nullopt;
+}
+
+Time SendStream::look_at_health(Time now) {
+  constexpr Time look_every = 25 * millisecond;
+  const bool work = !tasks_.empty() || !frames_.empty() || sending_;
+  if (quiet_ && !work) return time_never;
+  if (looked_at_ != 0 && now - looked_at_ < look_every) return looked_at_ + look_every;
+  looked_at_ = now;
+  const wire::Health health = channel_->connection().health();
+  StreamHealth told;
+  told.sample = {.at = now,
+                 .rtt = static_cast<Time>(health.rtt_us) * 1000,
+                 .acked_bytes = health.bytes_acked,
+                 .acks = health.acks,
+                 .waiting = health.bytes_in_flight > 0,
+                 .held = static_cast<Time>(health.held_us) * 1000};
+  told.retransmits = health.retransmits;
+  counters_->set_health(told);
+  quiet_ = !work && health.bytes_in_flight + health.bytes_unsent == 0;
+  return quiet_ ? time_never : now + look_every;
+}
+
+void SendStream::settle_figures() {
+  const std::uint64_t counted = counters_->content_bytes.load(std::memory_order_relaxed);
+  const std::uint64_t unsent = std::min(counted, channel_->connection().health().bytes_unsent);
+  counters_->content_bytes.store(counted - unsent, std::memory_order_relaxed);
+}
+
 bool SendStream::step() {
   if (failed_) return false;
   bool moved = receive_messages();
@@ -59,7 +104,7 @@ bool SendStream::step() {
     fail(flushed.error());
     return true;
   }
-  for (unsigned i = 0; i < frames_per_step && !failed_ && !channel_->sending(); ++i) {
+  for (unsigned i = 0; i < frames_per_step && !failed_ && !held_ && !channel_->sending(); ++i) {
     if (sending_) recycle(std::move(sending_));
     start_reads();
     context_.reap();
@@ -249,6 +294,7 @@ bool SendStream::send_front() {
   channel_->begin_frame({begin, protocol::frame_header_bytes + header.wire_bytes});
   sending_ = std::move(frame);
   const std::size_t table = task.bundle ? chunk::bundle_table_bytes(frame_rows) : 0;
+  active.sent_bytes += header.raw_bytes - table;
   counters_->content_bytes.fetch_add(header.raw_bytes - table, std::memory_order_relaxed);
   counters_->frames.fetch_add(1, std::memory_order_relaxed);
   if (const auto flushed = channel_->flush(); !flushed) fail(flushed.error());

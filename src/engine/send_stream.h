@@ -4,6 +4,7 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "engine/worker.h"
@@ -26,6 +27,7 @@ struct ActiveTask {
   ChunkTask task;
   Content content;
   unsigned next_frame = 0;
+  std::uint64_t sent_bytes = 0;  ///< file bytes in frames that have gone out
   bool failed = false;
 };
 
@@ -49,8 +51,19 @@ class SendStream {
   /// Moves what can be moved. True when something moved; `error()` is set when the stream is gone.
   bool step();
   void read_done(OutRead& read);
+  /// See Worker::set_pace.
+  void set_pace(std::uint64_t bytes_per_s, bool held) {
+    channel_->connection().set_pace(bytes_per_s);
+    held_ = held;
+  }
   void drop_transfer(std::uint32_t transfer);
+  /// How many of its bytes had gone out; none when all of this copy has gone out, or it is not here.
+  std::optional<std::uint64_t> cancel(std::uint32_t transfer, const paths::Load& copy);
+  /// Publishes what the kernel tells of the connection when it is time. Returns when it is time again.
+  Time look_at_health(Time now);
   void watch();
+  /// The stream ends: what the kernel has not sent of it has not been carried.
+  void settle_figures();
   void stop_watching() { channel_->unwatch(*context_.kit.poller); }
 
   [[nodiscard]] wire::Channel& channel() { return *channel_; }
@@ -84,6 +97,9 @@ class SendStream {
   std::unique_ptr<OutFrame> sending_;             // its slot belongs to the channel until it is out
   std::vector<std::unique_ptr<OutFrame>> spare_;
   unsigned reads_in_flight_ = 0;
+  Time looked_at_ = 0;
+  bool quiet_ = false;  ///< nothing was left to send when it was looked at
+  bool held_ = false;   ///< the transfer is paused
   bool failed_ = false;
   Error error_;
 };

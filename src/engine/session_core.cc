@@ -9,6 +9,7 @@
 #include "base/usage.h"
 #include "engine/landing_ops.h"
 #include "protocol/bounds.h"
+#include "protocol/path_terms.h"
 
 namespace longhaul::engine {
 namespace {
@@ -16,6 +17,7 @@ namespace {
 constexpr Time greeting_time = 10 * second;
 constexpr std::size_t greetings_max = 256;
 constexpr Time tick = 50 * millisecond;
+constexpr Time look_every = 20 * millisecond;
 constexpr Time linger = 3 * second;  // for the last words to arrive
 constexpr unsigned workers_max = 8;
 constexpr std::size_t identity_bytes = 32;
@@ -69,23 +71,40 @@ Result<> SessionCore::prepare_paths() {
       given.push_back(path);
     }
   }
-  auto first = wire::parse_host_port(setup_.ticket->addresses.front());
-  if (!first) return std::unexpected(first.error());
   for (std::size_t i = 0; i < given.size(); ++i) {
-    Path path;
-    path.options = given[i];
-    if (path.options.name.empty()) path.options.name = "path" + std::to_string(i + 1);
-    auto remote = wire::parse_host_port(path.options.remote.empty()
-                                            ? setup_.ticket->addresses[i % setup_.ticket->addresses.size()]
-                                            : path.options.remote);
-    if (!remote) return std::unexpected(remote.error());
+    auto path = make_path(std::move(given[i]), i);
+    if (!path) return std::unexpected(path.error());
+    paths_.push_back(std::move(*path));
+  }
+  const auto permitted = [](const Path& path) { return path.excluded.empty(); };
+  if (std::none_of(paths_.begin(), paths_.end(), permitted)) return fail(Code::usage, no_path_left().text);
+  return {};
+}
+
+/// Dialler. `index`: the how manieth it is, for what it leaves open.
+Result<SessionCore::Path> SessionCore::make_path(PathOptions given, std::size_t index) const {
+  const auto& addresses = setup_.ticket->addresses;
+  const auto first = wire::parse_host_port(addresses.front());
+  if (!first) return std::unexpected(first.error());
+  if (given.name.empty()) given.name = "path" + std::to_string(index + 1);
+  const auto same = [&](const Path& other) { return other.use != Use::removed && other.options.name == given.name; };
+  if (std::any_of(paths_.begin(), paths_.end(), same))
+    return fail(Code::usage, "two paths are called '" + printable(given.name) + "'; give each its own name");
+  if (auto fine = check_path(given); !fine)
+    return fail(Code::usage, "path " + printable(given.name) + ": " + fine.error().text);
+  auto remote = wire::parse_host_port(given.remote.empty() ? addresses[index % addresses.size()] : given.remote);
+  if (!remote) return std::unexpected(remote.error());
+  if (remote->port == 0) remote->port = first->port;
+  Path path;
+  path.excluded = excluded_here(given);
+  if (path.excluded.empty()) {
     auto numeric = wire::resolve(remote->host);
     if (!numeric) return std::unexpected(numeric.error());
-    if (remote->port == 0) remote->port = first->port;
-    path.options.remote = wire::join_host_port({*numeric, remote->port});
-    paths_.push_back(std::move(path));
+    remote->host = *numeric;
   }
-  return {};
+  path.options = path.given = std::move(given);
+  path.options.remote = wire::join_host_port(*remote);
+  return path;
 }
 
 Result<> SessionCore::listen() {
@@ -123,6 +142,7 @@ Result<> SessionCore::listen() {
   const auto ticket =
       security::make_ticket(heard, now_s + static_cast<std::int64_t>(setup_.options.ticket_valid_s), world_.random);
   ticket_text_ = security::format_ticket(ticket);
+  ticket_id_ = ticket.id;
   tickets_.add({ticket.id, security::key_of(ticket), std::nullopt, ticket.expires_s, port, false});
   return tickets_.save(*kit_.plain_disk);
 }
@@ -141,6 +161,7 @@ Result<Admission::Answer> SessionCore::answer(const protocol::Hello& dialler) {
   if (!session_ticket_.empty() && session_ticket_ != dialler.ticket())
     return fail(Code::refused, "this receiver is busy with the holder of another ticket");
   if (dialler.identity().size() != identity_bytes) return fail(Code::protocol, "the peer's greeting names nobody");
+  if (const auto path = protocol::path_of(dialler); !path) return std::unexpected(path.error());
   Answer answer;
   answer.key = record->key;
   answer.hello.set_ticket(dialler.ticket());
@@ -205,6 +226,7 @@ void SessionCore::step_greetings(Time now) {
 
 void SessionCore::greeted(Greeting& greeting, Time now) {
   const auto& hello = greeting.dialled ? greeting.handshake->own() : greeting.handshake->peer();
+  if (!greeting.dialled) treat_as_asked(greeting.handshake->channel().connection(), hello);
   if (hello.kind() == protocol::Hello::KIND_STREAM)
     stream_proven(greeting, now);
   else
@@ -220,6 +242,7 @@ void SessionCore::greeting_failed(Greeting& greeting, Time now) {
                                   greeting.handshake->channel().connection().remote_address() + ": " + error.text);
     return;
   }
+  if (greeting.handshake->path_excluded()) return path_excluded(greeting, now);
   if (!greeting.control) return stream_refused(greeting.path, greeting.slot, error, now);
   if (error.code == Code::refused || error.code == Code::protocol) return fail_all(error, false, now);
   if (last_control_error_ != error.text)
@@ -234,13 +257,16 @@ void SessionCore::control_up(Greeting& greeting, Time now) {
   const protocol::Hello& peer = greeting.handshake->peer();
   const protocol::Hello& own = greeting.handshake->own();
   const std::string& granted = greeting.dialled ? peer.session() : own.session();
-  if (granted != session_) {
+  const bool fresh = granted != session_;
+  if (fresh) {
     reset_session(now);
     session_ = granted;
     if (!greeting.dialled) session_ticket_ = peer.ticket();
   }
   control_.unwatch(*kit_.poller);
   control_.attach(greeting.handshake->take_channel(), peer.last_sequence(), now);
+  if (greeting.dialled) control_on_ = greeting.path;
+  if (fresh && !as_usual()) tell_standing();
   lost_since_ = 0;
   ever_up_ = true;
   control_backoff_ = 0;
@@ -256,10 +282,17 @@ void SessionCore::control_lost(const Error& error, Time now) {
 }
 
 void SessionCore::reset_session(Time now) {
+  for (Path& path : paths_) {
+    if (!ever_up_ || !path.excluded_by_peer) continue;
+    path.excluded = excluded_here(path.options);
+    path.excluded_by_peer = false;
+  }
   close_streams();
   session_streams_ = {};
   waiting_opens_.clear();
   control_.reset();
+  peer_standing_.Clear();
+  fail_asked({Code::connection, "the peer started anew; try again", 0});
   restart_outgoing(now);
   for (auto& [transfer, incoming] : incoming_) {
     if (incoming.phase != Phase::running) continue;
@@ -314,13 +347,17 @@ void SessionCore::close_streams() {
   }
 }
 
+/// Listener: the path that the dialler names, with the terms that it tells (answer() has looked at them).
 std::size_t SessionCore::path_of(const protocol::Hello& hello) {
-  for (std::size_t i = 0; i < paths_.size(); ++i)
-    if (paths_[i].options.name == hello.path()) return i;
-  constexpr std::size_t paths_max = 64;
-  if (paths_.size() >= paths_max) return 0;
+  const PathOptions told = protocol::path_of(hello).value_or(PathOptions{.name = hello.path()});
+  for (std::size_t i = 0; i < paths_.size(); ++i) {
+    if (paths_[i].options.name != told.name) continue;
+    paths_[i].options = told;
+    return i;
+  }
+  if (paths_.size() >= protocol::paths_max) return 0;
   Path path;
-  path.options.name = hello.path();
+  path.options = told;
   paths_.push_back(std::move(path));
   return paths_.size() - 1;
 }
@@ -342,6 +379,7 @@ void SessionCore::stream_proven(Greeting& greeting, Time now) {
   stream.counters = std::make_shared<StreamCounters>();
   Path& path = paths_[stream.path];
   path.options.local = channel->connection().local_address();
+  path.rtt_us = channel->connection().health().rtt_us;
   if (!greeting.dialled) path.options.remote = channel->connection().remote_address();
   if (greeting.dialled) {
     StreamSlot& slot = path.slots[greeting.slot];
@@ -361,10 +399,19 @@ void SessionCore::stream_proven(Greeting& greeting, Time now) {
   streams_[id] = stream;
   auto setup = std::make_shared<StreamSetup>(StreamSetup{id, stream.sends, std::move(channel), stream.counters});
   workers_[stream.worker]->post([setup](Worker& worker) { worker.join(std::move(*setup)); });
-  if (!stream.sends) return;
+  share_caps();
+  if (!stream.sends || path.use != Use::in_use) return;
   for (auto& [transfer, outgoing] : outgoing_)
-    if (outgoing.planner) outgoing.planner->stream_up(id);
+    if (outgoing.planner) offer_stream(*outgoing.planner, id, stream.path);
   (void)now;
+}
+
+/// On what terms the planner may use it: those of its path.
+void SessionCore::offer_stream(Planner& planner, std::uint32_t stream, std::size_t path) const {
+  const double weight = paths_[path].options.weight;
+  const auto number = static_cast<paths::PathId>(path);
+  planner.set_path(number, {.weight = weight > 0 ? weight : 1, .spare = weight <= 0});
+  planner.stream_up(stream, number);
 }
 
 void SessionCore::stream_refused(std::size_t path, std::size_t slot, const Error& error, Time now) {
@@ -390,7 +437,7 @@ void SessionCore::take_stream_down(std::uint32_t id, const Error& error) {
   const bool running = !outgoing_.empty() || std::any_of(incoming_.begin(), incoming_.end(), [](const auto& each) {
     return each.second.phase == Phase::running;
   });
-  path.broken = path.streams_up == 0 && running && error.code != Code::interrupted;
+  path.broken = path.streams_up == 0 && running && error.code != Code::interrupted && path.use == Use::in_use;
   if (path.broken)
     note(Event::Type::path_down, "path " + path.options.name + " is down: " + error.text, path.options.name, error);
   for (StreamSlot& slot : path.slots) {
@@ -401,6 +448,7 @@ void SessionCore::take_stream_down(std::uint32_t id, const Error& error) {
   }
   for (auto& [transfer, outgoing] : outgoing_)
     if (outgoing.planner) outgoing.planner->stream_down(id);
+  share_caps();
 }
 
 // --- life
@@ -416,6 +464,12 @@ void SessionCore::stream_message(std::uint32_t stream, protocol::Message message
 void SessionCore::source_failed(std::uint32_t transfer, std::uint64_t file, FileError error) {
   post([transfer, file, error = std::move(error)](SessionCore& self) {
     if (Planner* planner = self.planner_of(transfer)) planner->source_failed(file, error);
+  });
+}
+
+void SessionCore::task_dropped(std::uint32_t stream, std::uint32_t transfer, paths::Load copy) {
+  post([stream, transfer, copy](SessionCore& self) {
+    if (Planner* planner = self.planner_of(transfer)) planner->task_dropped(stream, copy);
   });
 }
 
@@ -457,6 +511,7 @@ Time SessionCore::finish_shut_down(Time now) {
   if (late) end_what_is_left(now);
   if (!late && (!outgoing_.empty() || !incoming_.empty())) return now + tick;
   if (!late && control_.up() && !control_.drained()) return now + tick;
+  fail_asked({Code::interrupted, "the session was closed", 0});
   for (auto& greeting : greetings_) greeting.handshake->channel().unwatch(*kit_.poller);
   greetings_.clear();
   for (auto& listener : listeners_) listener->unwatch(*kit_.poller);
@@ -479,9 +534,14 @@ Time SessionCore::step(Time now) {
   if (!shutting_down_) open_outgoing(now);
   dial(now);
   Time again = now + tick;
+  const bool look = now - looked_at_ >= look_every;
+  if (look) looked_at_ = now;
   for (auto at = outgoing_.begin(); at != outgoing_.end();) {
     auto& [transfer, outgoing] = *at++;
     if (!outgoing.planner) continue;
+    if (look)
+      for (const auto& [id, stream] : streams_)
+        if (stream.sends) outgoing.planner->sampled(id, stream.counters->health().sample);
     if (lost_since_ != 0) outgoing.planner->alive(now);  // the session's own deadline runs
     again = std::min(again, outgoing.planner->step(now));
     if (outgoing.planner->failure()) {
@@ -491,6 +551,7 @@ Time SessionCore::step(Time now) {
     }
   }
   finish_incoming(now);
+  step_live(now);
   if (auto lost = control_.step(now)) control_lost(*lost, now);
   if (std::exchange(tickets_unsaved_, false)) (void)tickets_.save(*kit_.plain_disk);
   check_deadlines(now);

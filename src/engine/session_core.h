@@ -40,12 +40,17 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   ~SessionCore() override;
 
   [[nodiscard]] const std::optional<Error>& problem() const { return problem_; }
+  /// Of the ticket that the two sides meet by: 32 hexadecimal digits.
+  [[nodiscard]] std::string id() const;
   /// Listener: the ticket to hand out.
   [[nodiscard]] const std::string& ticket() const { return ticket_text_; }
 
   // Any thread. `done` is called on the control thread.
   void send(std::shared_ptr<Feed> feed, std::function<void(Outcome)> done);
   void receive(std::shared_ptr<Sink> sink, std::function<void(Outcome)> done);
+  /// See Live. `done` is called on the control thread; no name in `adjustment` needs a look-up any more.
+  void adjust(Adjustment adjustment, std::function<void(Result<std::string>)> done);
+  void snapshot(std::function<void(Report)> done);
   /// Ends the session: tells the peer, lets transfers close, stops workers.
   void shut_down();
 
@@ -64,8 +69,12 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
     Time next_try = 0;
     Time backoff = 0;
   };
+  enum class Use : std::uint8_t { in_use, draining, drained, disabled, removed };  ///< as in protocol::PathStanding
   struct Path {
-    PathOptions options;
+    PathOptions given;    ///< as it was asked for
+    PathOptions options;  ///< name, cap and addresses as they are
+    Use use = Use::in_use;
+    std::uint64_t rtt_us = 0;  ///< as its streams find it
     std::vector<StreamSlot> slots;
     unsigned streams_up = 0;
     unsigned streams_most = 0;
@@ -74,12 +83,18 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
     std::uint64_t bytes_sampled = 0;
     double bytes_per_s = 0;
     std::string last_error;
+    std::string excluded;  ///< why policy lets no byte onto it, of this side or the peer's; empty: it may carry
+    bool excluded_by_peer = false;  ///< then until a new session, whose policy may be another
+    [[nodiscard]] bool may_carry() const { return use == Use::in_use && excluded.empty(); }
   };
   struct Stream {
     std::size_t path = 0;
     std::size_t worker = 0;
     bool sends = false;
     std::shared_ptr<StreamCounters> counters;
+    std::uint64_t pace_bytes_per_s = 0;  ///< what its worker was told
+    bool held = false;                   ///< as well
+    bool closing = false;
   };
   struct Greeting {
     std::unique_ptr<Handshake> handshake;
@@ -134,6 +149,7 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   void post(Mail mail) { mailbox_.put(std::move(mail)); }
   Result<> listen();
   Result<> prepare_paths();
+  Result<Path> make_path(PathOptions given, std::size_t index) const;
   void accept_connections(Time now);
   void step_greetings(Time now);
   void greeted(Greeting& greeting, Time now);
@@ -147,6 +163,7 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   void dial_control(Time now);
   void dial_streams(Time now);
   bool start_dial(std::size_t path, std::size_t slot, bool control, Time now);
+  protocol::Hello hello_of(const Path& path, const StreamSlot* slot);
   void reset_session(Time now);
   void restart_outgoing(Time now);
   void close_streams();
@@ -158,7 +175,47 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   void end_what_is_left(Time now);
   void note(Event::Type type, std::string text, std::string path = {}, Error error = {});
 
+  // session_paths.cc
+  [[nodiscard]] std::string excluded_here(const PathOptions& path) const;
+  [[nodiscard]] Error no_path_left() const;
+  void path_excluded(Greeting& greeting, Time now);
+  void tell_excluded();
+  void treat_as_asked(wire::Connection& connection, const protocol::Hello& dialler);
+  // session_live.cc: changes while transfers run
+  struct Asked {
+    std::function<void(Result<std::string>)> done;
+    Time by = 0;
+  };
+  void ask_peer(const Adjustment& adjustment, std::function<void(Result<std::string>)> done);
+  Result<std::string> adjust_here(const Adjustment& adjustment, bool by_peer);
+  Result<std::string> adjust_path(const Adjustment& adjustment);
+  Result<std::string> add_path(const PathOptions& given, bool by_peer);
+  Result<> may_add(const PathOptions& given, bool by_peer) const;
+  std::string drain_path(std::size_t path);
+  std::string close_path(std::size_t path, Use use);
+  std::string enable_path(std::size_t path);
+  Result<std::string> pause(bool paused, bool by_peer);
+  Result<std::string> set_rate(std::uint64_t cap_bits_per_s, bool by_peer);
+  void take_adjust(const protocol::Adjust& adjust);
+  void take_adjusted(const protocol::Adjusted& adjusted);
+  void take_standing(const protocol::Standing& standing);
+  void tell_standing();
+  [[nodiscard]] bool as_usual() const;
+  void set_use(std::size_t path, Use use);
+  void drop_greetings(std::size_t path);
+  void move_control(Time now);
+  void step_live(Time now);
+  void fail_asked(const Error& error);
+  void share_caps();
+  void offer_stream(Planner& planner, std::uint32_t stream, std::size_t path) const;
+  [[nodiscard]] bool may_dial_control(std::size_t path) const;
+  [[nodiscard]] bool any_path_in_use() const;
+  [[nodiscard]] std::size_t paths_in_use() const;
+  [[nodiscard]] std::string path_names() const;
+  [[nodiscard]] std::string waits_if_none() const;
+
   // Admission
+  std::string why_excluded(const protocol::Hello& dialler) override;
   Result<Answer> answer(const protocol::Hello& dialler) override;
   Result<> admit(const protocol::Hello& dialler) override;
 
@@ -189,12 +246,15 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   void stream_down(std::uint32_t stream, Error error) override;
   void stream_message(std::uint32_t stream, protocol::Message message) override;
   void source_failed(std::uint32_t transfer, std::uint64_t file, FileError error) override;
+  void task_dropped(std::uint32_t stream, std::uint32_t transfer, paths::Load copy) override;
   void take_stream_down(std::uint32_t id, const Error& error);
   void take_stream_message(std::uint32_t stream, const protocol::Message& message);
 
   // PlannerHost
   void tell(protocol::Message message) override { control_.send(message); }
   void assign(std::uint32_t stream, ChunkTask task) override;
+  void cancel(std::uint32_t stream, std::uint32_t transfer, const paths::Load& copy) override;
+  void give_up_stream(std::uint32_t stream) override;
   void file_durable(std::uint32_t transfer, const std::string& path) override;
   void file_error(std::uint32_t transfer, FileError error) override;
 
@@ -206,7 +266,10 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   Report report_of(const Incoming& incoming, Time now) const;
   void add_paths(Report& report, double over_s) const;
   void close_report(Report& report) const;
+  template <class Transfer>
+  Report running_report(const Transfer& transfer, Time now) const;
   [[nodiscard]] std::uint64_t path_bytes(std::size_t path) const;
+  static const char* words_of(Use use);
 
   World& world_;
   Kit kit_;
@@ -231,11 +294,14 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   ControlLink control_;
   Time control_next_try_ = 0;
   Time control_backoff_ = 0;
-  std::size_t control_path_ = 0;
-  Time lost_since_ = 0;  ///< control is down since; 0: it is up, or nobody has come yet
+  std::size_t control_path_ = 0;  ///< the next to try
+  std::size_t control_on_ = 0;    ///< dialler: where it is up, or was
+  Time lost_since_ = 0;           ///< control is down since; 0: it is up, or nobody has come yet
   bool ever_up_ = false;
   std::string last_control_error_;
   std::vector<Path> paths_;
+  bool excluded_told_ = false;     ///< which paths this side's policy excludes
+  std::string treatment_problem_;  ///< last one that was told
   std::map<std::uint32_t, Stream> streams_;
   std::uint32_t next_stream_ = 1;
   IntervalSet session_streams_;  ///< numbers seen in this session: never reused
@@ -249,7 +315,14 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   std::deque<protocol::OpenTransfer> waiting_opens_;
   std::uint32_t next_transfer_ = 0;
 
+  // live changes
+  bool paused_ = false;               ///< what this side sends
+  protocol::Standing peer_standing_;  ///< what the peer said of its side
+  std::map<std::uint32_t, Asked> asked_;
+  std::uint32_t next_request_ = 1;
+
   Time sampled_at_ = 0;
+  Time looked_at_ = 0;    ///< at the health of streams
   bool stopped_ = false;  ///< the stop flag has been seen
   bool shutting_down_ = false;
   Time shut_down_by_ = 0;

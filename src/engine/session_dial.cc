@@ -2,12 +2,15 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/check.h"
 #include "engine/session_core.h"
+#include "protocol/path_terms.h"
 
 namespace longhaul::engine {
 namespace {
 
 constexpr Time greeting_time = 30 * second;  // a listener syncs its tickets before it answers, on a slow disk
+constexpr Time connect_time = 3 * second;    // the kernel would try for minutes, ever more rarely
 constexpr Time backoff_first = 100 * millisecond;
 constexpr Time backoff_max = 5 * second;
 constexpr unsigned streams_auto = 2;  // per path, until the paths issue finds the number by measuring
@@ -25,17 +28,29 @@ unsigned SessionCore::streams_of(const Path& path) const {
 
 void SessionCore::dial(Time now) {
   if (!dialler_ || stopped_ || shutting_down_) return;
-  if (!control_.up())
-    dial_control(now);
-  else
-    dial_streams(now);
+  tell_excluded();
+  // One that has gone silent is dialled beside, on another path: the first that works is taken.
+  if (!control_.up() || (control_.silent() && paths_in_use() > 1)) dial_control(now);
+  if (control_.up()) dial_streams(now);
+}
+
+std::size_t SessionCore::paths_in_use() const {
+  return static_cast<std::size_t>(
+      std::count_if(paths_.begin(), paths_.end(), [](const Path& path) { return path.may_carry(); }));
 }
 
 void SessionCore::dial_control(Time now) {
   if (now < control_next_try_) return;
   for (const Greeting& greeting : greetings_)
     if (greeting.control) return;
+  const auto permitted = [](const Path& path) { return path.excluded.empty(); };
+  if (std::none_of(paths_.begin(), paths_.end(), permitted)) return fail_all(no_path_left(), false, now);
+  const bool elsewhere = control_.up();
+  const auto is_good = [&](std::size_t path) { return may_dial_control(path) && !(elsewhere && path == control_on_); };
+  for (std::size_t tried = 0; tried < paths_.size() && !is_good(control_path_ % paths_.size()); ++tried)
+    ++control_path_;
   const std::size_t path = control_path_++ % paths_.size();
+  if (!is_good(path)) return;
   if (!start_dial(path, 0, true, now)) {
     control_backoff_ = next_backoff(control_backoff_);
     control_next_try_ = now + control_backoff_;
@@ -48,6 +63,7 @@ void SessionCore::dial_streams(Time now) {
                                    [](const auto& each) { return each.second.phase == Phase::running; });
   for (std::size_t p = 0; p < paths_.size(); ++p) {
     Path& path = paths_[p];
+    if (!path.may_carry()) continue;
     for (const bool sends : {true, false}) {
       if (!(sends ? send : receive)) continue;
       const auto has =
@@ -63,15 +79,34 @@ void SessionCore::dial_streams(Time now) {
   }
 }
 
+/// What a connection on `path` says first; `slot`: for a stream, which gets its number here; null: for control.
+protocol::Hello SessionCore::hello_of(const Path& path, const StreamSlot* slot) {
+  protocol::Hello hello;
+  hello.set_ticket(ticket_id_.data(), ticket_id_.size());
+  const auto identity = security::local_identity(ticket_id_);
+  hello.set_identity(identity.data(), identity.size());
+  hello.set_allow_clear(setup_.options.cipher == Cipher::none);
+  hello.set_session(session_);
+  hello.set_kind(slot == nullptr ? protocol::Hello::KIND_CONTROL : protocol::Hello::KIND_STREAM);
+  protocol::put_path(path.options, hello);
+  if (slot == nullptr) {
+    hello.set_last_sequence(control_.last_seen());
+  } else {
+    hello.set_stream(next_stream_++);
+    hello.set_dialler_sends(slot->sends);
+  }
+  return hello;
+}
+
 bool SessionCore::start_dial(std::size_t p, std::size_t s, bool control, Time now) {
   const Path& path = paths_[p];
-  const auto& given = p < setup_.options.paths.size() ? setup_.options.paths[p] : PathOptions{};
+  LH_CHECK(path.excluded.empty(), "policy holds for every connection");
   wire::DialOptions options;
-  options.local = given.local;
+  options.local = path.given.local;
+  options.device = path.options.device;
   options.remote = path.options.remote;
-  options.congestion = given.congestion;
-  if (!control && given.cap_bits_per_s != 0)
-    options.pace_bytes_per_s = std::max<std::uint64_t>(given.cap_bits_per_s / 8 / streams_of(path), 1);
+  options.congestion = path.options.congestion;
+  options.dscp = path.options.dscp;
   auto connection = world_.wire.dial(options);
   if (!connection) {
     if (!control)
@@ -83,27 +118,15 @@ bool SessionCore::start_dial(std::size_t p, std::size_t s, bool control, Time no
     }
     return false;
   }
-  protocol::Hello hello;
-  hello.set_ticket(ticket_id_.data(), ticket_id_.size());
-  const auto identity = security::local_identity(ticket_id_);
-  hello.set_identity(identity.data(), identity.size());
-  hello.set_allow_clear(setup_.options.cipher == Cipher::none);
-  hello.set_session(session_);
-  hello.set_kind(control ? protocol::Hello::KIND_CONTROL : protocol::Hello::KIND_STREAM);
-  hello.set_path(path.options.name);
-  if (control) {
-    hello.set_last_sequence(control_.last_seen());
-  } else {
-    hello.set_stream(next_stream_++);
-    hello.set_dialler_sends(path.slots[s].sends);
-  }
   Greeting greeting;
   greeting.dialled = true;
   greeting.control = control;
   greeting.path = p;
   greeting.slot = s;
   greeting.handshake = std::make_unique<Handshake>(std::make_unique<wire::Channel>(std::move(*connection)),
-                                                   std::move(hello), ticket_key_, world_.random, now + greeting_time);
+                                                   hello_of(path, control ? nullptr : &path.slots[s]), ticket_key_,
+                                                   world_.random, now + greeting_time);
+  greeting.handshake->set_connect_by(now + connect_time);
   greetings_.push_back(std::move(greeting));
   return true;
 }

@@ -14,6 +14,22 @@ double as_seconds(Time time) {
 
 }  // namespace
 
+const char* SessionCore::words_of(Use use) {
+  switch (use) {
+    case Use::in_use:
+      return "in use";
+    case Use::draining:
+      return "draining";
+    case Use::drained:
+      return "drained";
+    case Use::disabled:
+      return "disabled";
+    case Use::removed:
+      return "removed";
+  }
+  return "";
+}
+
 std::uint64_t SessionCore::path_bytes(std::size_t path) const {
   std::uint64_t bytes = paths_[path].bytes_ended;
   for (const auto& [id, stream] : streams_)
@@ -29,12 +45,43 @@ void SessionCore::sample(Time now) {
     paths_[i].bytes_per_s = static_cast<double>(bytes - paths_[i].bytes_sampled) / seconds;
     paths_[i].bytes_sampled = bytes;
   }
+  for (const auto& [id, stream] : streams_) {
+    if (!stream.sends) continue;
+    const Time rtt = stream.counters->health().sample.rtt;
+    if (rtt > 0) paths_[stream.path].rtt_us = static_cast<std::uint64_t>(rtt / 1000);
+  }
   const auto rate = [&](auto& transfer, std::uint64_t bytes) {
     transfer.bytes_per_s = static_cast<double>(bytes - std::min(bytes, transfer.bytes_sampled)) / seconds;
     transfer.bytes_sampled = bytes;
   };
   for (auto& [transfer, outgoing] : outgoing_) rate(outgoing, report_of(outgoing, now).bytes);
   for (auto& [transfer, incoming] : incoming_) rate(incoming, report_of(incoming, now).bytes);
+}
+
+/// With what only a transfer that runs has: the rate of the last second, and a forecast.
+template <class Transfer>
+Report SessionCore::running_report(const Transfer& transfer, Time now) const {
+  Report report = report_of(transfer, now);
+  report.bytes_per_s = transfer.bytes_per_s;
+  const std::uint64_t found = report.bytes_found - std::min(report.bytes_found, report.skipped_bytes + report.bytes);
+  if (report.walk_done && report.bytes > 0 && report.seconds > 0)
+    report.eta_s = static_cast<double>(found) / (static_cast<double>(report.bytes) / report.seconds);
+  return report;
+}
+
+void SessionCore::snapshot(std::function<void(Report)> done) {
+  post([done = std::move(done)](SessionCore& self) {
+    const auto running = std::find_if(self.incoming_.begin(), self.incoming_.end(),
+                                      [](const auto& each) { return each.second.phase == Phase::running; });
+    if (!self.outgoing_.empty()) return done(self.running_report(self.outgoing_.begin()->second, self.now_));
+    if (running != self.incoming_.end()) return done(self.running_report(running->second, self.now_));
+    if (!self.incoming_.empty()) return done(self.running_report(self.incoming_.begin()->second, self.now_));
+    if (!self.waiting_receives_.empty()) return done(self.running_report(self.waiting_receives_.front(), self.now_));
+    Report idle;
+    idle.verdict = "nothing to do";
+    self.add_paths(idle, 0);
+    done(std::move(idle));
+  });
 }
 
 void SessionCore::report_progress(Time now) {
@@ -45,13 +92,7 @@ void SessionCore::report_progress(Time now) {
   const auto tell = [&](const auto& transfer) {
     Event event;
     event.type = Event::Type::progress;
-    auto report = std::make_shared<Report>(report_of(transfer, now));
-    report->bytes_per_s = transfer.bytes_per_s;
-    const std::uint64_t found =
-        report->bytes_found - std::min(report->bytes_found, report->skipped_bytes + report->bytes);
-    if (report->walk_done && report->bytes > 0 && report->seconds > 0)
-      report->eta_s = static_cast<double>(found) / (static_cast<double>(report->bytes) / report->seconds);
-    event.report = std::move(report);
+    event.report = std::make_shared<Report>(running_report(transfer, now));
     setup_.observer(event);
   };
   for (const auto& [transfer, outgoing] : outgoing_) tell(outgoing);
@@ -87,9 +128,20 @@ void SessionCore::add_paths(Report& report, double over_s) const {
     out.remote = path.options.remote;
     const bool final = over_s > 0;
     out.streams = final ? path.streams_most : path.streams_up;
-    out.up = final ? path.streams_most > 0 && !path.broken : path.streams_up > 0;
+    out.up = final ? path.streams_most > 0 && !path.broken && path.use == Use::in_use : path.streams_up > 0;
+    out.state = path.use == Use::in_use ? (out.up ? "up" : "down") : words_of(path.use);
+    out.cap_bits_per_s = path.options.cap_bits_per_s;
+    out.rtt_us = path.rtt_us;
     out.bytes = path_bytes(i);
     out.bytes_per_s = over_s > 0 ? static_cast<double>(out.bytes) / over_s : path.bytes_per_s;
+    out.tags = path.options.tags;
+    out.cap_bits_per_s = path.options.cap_bits_per_s;
+    out.dscp = path.options.dscp;
+    out.weight = path.options.weight;
+    out.cost_per_gb = path.options.cost_per_gb;
+    out.cost = path.options.cost_per_gb * static_cast<double>(out.bytes) / 1e9;
+    out.excluded = path.excluded;
+    report.cost += out.cost;
     report.paths.push_back(std::move(out));
   }
   const bool chosen = setup_.options.streams != 0;
@@ -100,6 +152,7 @@ void SessionCore::add_paths(Report& report, double over_s) const {
 /// Final figures: rates over the whole run.
 void SessionCore::close_report(Report& report) const {
   report.paths.clear();
+  report.cost = 0;
   add_paths(report, std::max(report.seconds, 1e-3));
   report.bytes_per_s = static_cast<double>(report.bytes) / std::max(report.seconds, 1e-3);
   report.eta_s = 0;
@@ -115,6 +168,10 @@ Report SessionCore::report_of(const Outgoing& outgoing, Time now) const {
   report.seconds = as_seconds(now - outgoing.began);
   if (setup_.reports_cpu) report.cpu_seconds_sender = process_cpu_seconds() - outgoing.cpu_began;
   report.resent_bytes = outgoing.before_resent + (outgoing.planner ? outgoing.planner->resent_bytes() : 0);
+  report.paused = paused_;
+  report.cap_bits_per_s = setup_.options.cap_bits_per_s;
+  if (!outgoing.opened) report.verdict = "waiting for the receiver";
+  if (outgoing.opened && !paused_ && !any_path_in_use()) report.verdict = "no path is in use";
   add_paths(report, 0);
   return report;
 }
@@ -144,7 +201,11 @@ Report SessionCore::report_of(const Incoming& incoming, Time now) const {
   report.seconds = as_seconds(now - incoming.began);
   if (setup_.reports_cpu) report.cpu_seconds_receiver = process_cpu_seconds() - incoming.cpu_began;
   report.cpu_seconds_sender = incoming.cpu_sender;
-  report.verdict = control_.up() ? "network or sender" : "waiting for the sender";
+  report.paused = peer_standing_.paused();
+  report.cap_bits_per_s = peer_standing_.cap_bits_per_s();
+  report.verdict = !control_.up() || incoming.phase == Phase::waiting ? "waiting for the sender"
+                   : report.paused                                    ? "paused"
+                                                                      : "network or sender";
   add_paths(report, 0);
   return report;
 }

@@ -12,7 +12,7 @@ namespace longhaul::engine {
 namespace {
 
 constexpr Time goodbye_time = 10 * second;
-constexpr Time come_back_time = 40 * second;  // 20 s until a dead control connection shows, and some dials
+constexpr Time come_back_time = 40 * second;  // until a dead control connection shows, and some dials
 constexpr unsigned sink_window_chunks = 8;    // memory of a receiver that writes in order: 8 chunks of 8 MiB
 
 std::string new_id(Random& random) {
@@ -53,6 +53,23 @@ void SessionCore::assign(std::uint32_t stream, ChunkTask task) {
   const auto at = streams_.find(stream);
   if (at == streams_.end()) return;
   workers_[at->second.worker]->post([stream, task = std::move(task)](Worker& worker) { worker.assign(stream, task); });
+}
+
+void SessionCore::cancel(std::uint32_t stream, std::uint32_t transfer, const paths::Load& copy) {
+  const auto at = streams_.find(stream);
+  if (at == streams_.end()) return;
+  workers_[at->second.worker]->post(
+      [stream, transfer, copy](Worker& worker) { worker.cancel(stream, transfer, copy); });
+}
+
+/// The kernel would go on trying for 30 s, ever more rarely: a new connection finds a path that has healed at once.
+void SessionCore::give_up_stream(std::uint32_t stream) {
+  const auto at = streams_.find(stream);
+  if (at == streams_.end()) return;
+  workers_[at->second.worker]->post([stream](Worker& worker) {
+    worker.close_stream(stream,
+                        {Code::connection, "the peer acknowledged nothing for too long: the path is silent", 0});
+  });
 }
 
 void SessionCore::file_durable(std::uint32_t, const std::string& path) {
@@ -133,6 +150,12 @@ void SessionCore::take_message(const protocol::Message& message, Time now) {
       return transfer_end(message.transfer_end(), now);
     case Body::kGoodbye:
       return goodbye(message.goodbye());
+    case Body::kAdjust:
+      return take_adjust(message.adjust());
+    case Body::kAdjusted:
+      return take_adjusted(message.adjusted());
+    case Body::kStanding:
+      return take_standing(message.standing());
     case Body::kStop:
       return peer_stopped(message.stop(), now);
     case Body::kBusy:
@@ -180,8 +203,9 @@ void SessionCore::start_planner(std::uint32_t transfer, Outgoing& outgoing, Time
   setup.stall_after = static_cast<Time>(setup_.options.stall_after_s * static_cast<double>(second));
   outgoing.planner =
       std::make_unique<Planner>(*kit_.plain_disk, static_cast<PlannerHost&>(*this), std::move(setup), now);
+  outgoing.planner->pause(paused_);
   for (const auto& [id, stream] : streams_)
-    if (stream.sends) outgoing.planner->stream_up(id);
+    if (stream.sends && paths_[stream.path].use == Use::in_use) offer_stream(*outgoing.planner, id, stream.path);
 }
 
 void SessionCore::open_outgoing(Time now) {

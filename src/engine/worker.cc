@@ -39,8 +39,19 @@ void Worker::assign(std::uint32_t stream, ChunkTask task) {
   if (const auto at = senders_.find(stream); at != senders_.end()) at->second->assign(std::move(task));
 }
 
-void Worker::close_stream(std::uint32_t stream) {
-  end_stream(stream, {Code::interrupted, "closed here", 0});
+void Worker::cancel(std::uint32_t stream, std::uint32_t transfer, const paths::Load& copy) {
+  const auto at = senders_.find(stream);
+  if (at == senders_.end()) return;
+  if (const auto sent = at->second->cancel(transfer, copy))
+    context_.events.task_dropped(stream, transfer, {copy.file, copy.chunk, copy.attempt, *sent});
+}
+
+void Worker::close_stream(std::uint32_t stream, Error why) {
+  end_stream(stream, std::move(why));
+}
+
+void Worker::set_pace(std::uint32_t stream, std::uint64_t bytes_per_s, bool held) {
+  if (const auto at = senders_.find(stream); at != senders_.end()) at->second->set_pace(bytes_per_s, held);
 }
 
 void Worker::send_message(std::uint32_t stream, const protocol::Message& message) {
@@ -69,6 +80,8 @@ Time Worker::step(Time now) {
     while (!senders_.empty()) end_stream(senders_.begin()->first, {Code::interrupted, "stopped", 0});
     while (!receivers_.empty()) end_stream(receivers_.begin()->first, {Code::interrupted, "stopped", 0});
   }
+  Time again = time_never;
+  for (auto& [id, stream] : senders_) again = std::min(again, stream->look_at_health(now));
   if (moved || reaped_) return now;
   bool paused = false;
   for (auto& [id, stream] : senders_) stream->watch();
@@ -76,7 +89,7 @@ Time Worker::step(Time now) {
     stream->watch();
     paused = paused || stream->paused();
   }
-  return paused || context_.kit.disk->in_flight() > 0 ? now + paused_wait : time_never;
+  return paused || context_.kit.disk->in_flight() > 0 ? now + paused_wait : again;
 }
 
 bool Worker::step_streams(Time) {
@@ -96,6 +109,7 @@ bool Worker::step_streams(Time) {
 
 void Worker::end_stream(std::uint32_t id, Error error) {
   if (const auto at = senders_.find(id); at != senders_.end()) {
+    at->second->settle_figures();
     at->second->stop_watching();
     ended_senders_.push_back(std::move(at->second));
     senders_.erase(at);

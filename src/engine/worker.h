@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -15,14 +16,35 @@
 #include "engine/incoming.h"
 #include "engine/outgoing.h"
 #include "engine/runtime.h"
+#include "paths/scheduler.h"
 #include "wire/channel.h"
 
 namespace longhaul::engine {
+
+/// What the kernel tells of a stream's connection.
+struct StreamHealth {
+  paths::Sample sample;
+  std::uint64_t retransmits = 0;
+};
 
 /// Plain counters of one stream: written by its worker, sampled by control.
 struct alignas(64) StreamCounters {
   std::atomic<std::uint64_t> content_bytes{0};  ///< file bytes sent or received (verified)
   std::atomic<std::uint64_t> frames{0};
+
+  /// Streams that send: some 40 times a second while there is something to send.
+  void set_health(const StreamHealth& health) {
+    const std::lock_guard lock(mutex_);
+    health_ = health;
+  }
+  [[nodiscard]] StreamHealth health() {
+    const std::lock_guard lock(mutex_);
+    return health_;
+  }
+
+ private:
+  std::mutex mutex_;
+  StreamHealth health_;
 };
 
 /// A stream that has been proven, on its way to its worker.
@@ -40,6 +62,8 @@ class StreamEvents {
   /// The stream is closed. What was assigned to it and not `received` must be assigned anew.
   virtual void stream_down(std::uint32_t stream, Error error) = 0;
   virtual void stream_message(std::uint32_t stream, protocol::Message message) = 0;
+  /// A copy that was cancelled has gone out no further than `copy.bytes`, and will not.
+  virtual void task_dropped(std::uint32_t stream, std::uint32_t transfer, paths::Load copy) = 0;
   /// The source of this file (or bundled file) could not be read whole; its chunk has been dropped.
   virtual void source_failed(std::uint32_t transfer, std::uint64_t file, FileError error) = 0;
 };
@@ -92,7 +116,11 @@ class Worker final : public Role {
   // To be called by mail only.
   void join(StreamSetup setup);
   void assign(std::uint32_t stream, ChunkTask task);
-  void close_stream(std::uint32_t stream);
+  /// What has not gone out of this copy stays here.
+  void cancel(std::uint32_t stream, std::uint32_t transfer, const paths::Load& copy);
+  void close_stream(std::uint32_t stream, Error why = {Code::interrupted, "closed here", 0});
+  /// `bytes_per_s` as in wire::Connection::set_pace; `held`: no further frame begins.
+  void set_pace(std::uint32_t stream, std::uint64_t bytes_per_s, bool held);
   void send_message(std::uint32_t stream, const protocol::Message& message);
   void open_incoming(const IncomingTransfer& transfer) { context_.incoming[transfer.files->transfer()] = transfer; }
   /// Calls `done` when nothing of the transfer is in flight here any more.

@@ -89,8 +89,8 @@ class LandingZone {
   /// Removes an unfinished file and its journal.
   Result<> drop(const LandingFile& file);
   /// Removes what killed receivers left behind and nobody locks (HASH.new; a journal or a part without the other;
-  /// scratch files) and, when nothing is unfinished, the empty landing directories of mount points; syncs the
-  /// landing directories that stay. At the end of a transfer.
+  /// scratch files) and, when nothing is unfinished, the empty landing directories of mount points; syncs what it
+  /// has swept. At the end of a transfer.
   /// `own_scratch`: how the scratch files of the transfer that ends begin.
   void sweep(const std::string& own_scratch = {});
   /// Unfinished large files: for the words at the end of an interrupted run.

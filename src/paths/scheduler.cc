@@ -2,105 +2,307 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <utility>
 
 namespace longhaul::paths {
 namespace {
 
-constexpr unsigned chunks_min = 2;  // always so many assigned: one on its way, one behind it
-constexpr double queue_s = 0.25;    // and as much as the stream carries in this time (an RTT of small chunks)
-constexpr unsigned chunks_max = 64;
-constexpr double rate_unknown = 1e9;   // optimistic: a new stream is tried soon
-constexpr double fade_s = 1.0;         // what was measured so long (busy) ago counts a third
-constexpr double trusted_s = 0.05;     // a first small chunk only fills a socket buffer: it says nothing of the path
-constexpr double instant_s = 0.00001;  // answers come in lists
+constexpr std::size_t chunks_min = 2;  // always so many assigned: one on its way, one behind it
+constexpr std::size_t chunks_max = 64;
+// What may wait on a stream beyond that: enough to fill a window that doubles, and to live through a busy moment.
+constexpr double rtts_ahead = 2;
+constexpr double ahead_s = 0.1;
+constexpr double ahead_blind_s = 0.25;  // where nothing is known of what the peer's kernel has
+constexpr double rate_unknown = 1e9;    // optimistic: a new stream is tried soon
+constexpr double fade_s = 1.0;          // what was measured so long (busy) ago counts a third
+constexpr double trusted_s = 0.05;      // a first small chunk only fills a socket buffer: it says nothing of the path
+constexpr double instant_s = 0.00001;   // answers come in lists
+constexpr double end_slack_s = 0.05;
+constexpr double faster_least = 1.2;
+constexpr double weight_least = 0.001;
+// A stream is not called slow while its window may still be growing.
+constexpr double settled_s = 1.0;
+constexpr double settled_rtts = 12;
+// Rates are estimates: a copy must also be expected in so small a part of the time.
+constexpr double gain_least = 1.5;
+constexpr double gain_least_idle = 1.2;
+constexpr double gain_least_retired = 4;
+constexpr double gain_idle_s = 0.05;
+
+double seconds_of(Time time) {
+  return static_cast<double>(time) / static_cast<double>(second);
+}
 
 }  // namespace
+
+// --- one stream ---------------------------------------------------------------------------------------------------
 
 double Scheduler::Stream::rate() const {
   return bytes / std::max(busy_s, instant_s);
 }
 
 bool Scheduler::Stream::trusted() const {
-  return busy_s >= trusted_s;
+  return busy_s >= trusted_s && bytes > 0;
 }
 
-void Scheduler::add(StreamId stream, Time now) {
-  streams_[stream] = {.busy_since = now};
+/// Bytes over time, both fading: a long measurement corrects at once what a short one pretended.
+void Scheduler::Stream::carried(std::uint64_t count, double over_s) {
+  const double fade = std::exp(-over_s / std::max(fade_s, 4 * rtt_s()));
+  bytes = bytes * fade + static_cast<double>(count);
+  busy_s = busy_s * fade + over_s;
+}
+
+void Scheduler::taken_off(Stream& stream, const std::deque<Queued>::const_iterator& at) {
+  stream.queued_bytes -= at->load.bytes;
+  stream.acked -= std::min(stream.acked, at->load.bytes);
+  stream.queue.erase(at);
+}
+
+Scheduler::Stream* Scheduler::find(StreamId stream) {
+  return const_cast<Stream*>(std::as_const(*this).find(stream));
+}
+
+const Scheduler::Stream* Scheduler::find(StreamId stream) const {
+  const auto at = std::lower_bound(streams_.begin(), streams_.end(), stream,
+                                   [](const Stream& each, StreamId id) { return each.id < id; });
+  return at != streams_.end() && at->id == stream ? &*at : nullptr;
+}
+
+const PathTerms& Scheduler::terms(const Stream& stream) const {
+  static constexpr PathTerms plain;
+  return stream.path < paths_.size() ? paths_[stream.path] : plain;
+}
+
+// --- what happens -------------------------------------------------------------------------------------------------
+
+void Scheduler::set_path(PathId path, const PathTerms& terms) {
+  if (paths_.size() <= path) paths_.resize(path + std::size_t{1});
+  paths_[path] = terms;
+}
+
+void Scheduler::add(StreamId stream, PathId path, Time now) {
+  if (Stream* known = find(stream)) {
+    known->retired = false;
+    return;
+  }
+  Stream added;
+  added.id = stream;
+  added.path = path;
+  added.busy_since = added.added_at = now;
+  const auto at = std::lower_bound(streams_.begin(), streams_.end(), stream,
+                                   [](const Stream& each, StreamId id) { return each.id < id; });
+  streams_.insert(at, std::move(added));
 }
 
 void Scheduler::remove(StreamId stream) {
-  streams_.erase(stream);
+  std::erase_if(streams_, [stream](const Stream& each) { return each.id == stream; });
 }
 
-void Scheduler::assigned(StreamId stream, std::uint64_t bytes, Time now) {
-  auto& s = streams_.at(stream);
-  if (s.chunks_in_flight == 0) s.busy_since = now;
-  s.bytes_in_flight += bytes;
-  ++s.chunks_in_flight;
+void Scheduler::retire(StreamId stream) {
+  if (Stream* it = find(stream)) it->retired = true;
 }
 
-void Scheduler::answered(StreamId stream, std::uint64_t bytes, Time now) {
-  const auto at = streams_.find(stream);
-  if (at == streams_.end()) return;
-  auto& s = at->second;
-  s.bytes_in_flight -= std::min(bytes, s.bytes_in_flight);
-  if (s.chunks_in_flight > 0) --s.chunks_in_flight;
-  // Bytes over time, both fading: a long chunk corrects at once what a short one pretended.
-  const double busy_s = static_cast<double>(now - s.busy_since) / static_cast<double>(second);
-  const double fade = std::exp(-busy_s / fade_s);
-  s.bytes = s.bytes * fade + static_cast<double>(bytes);
-  s.busy_s = s.busy_s * fade + busy_s;
-  s.busy_since = now;
+void Scheduler::assigned(StreamId stream, const Load& load, Time now, bool copy) {
+  Stream* it = find(stream);
+  if (it == nullptr) return;
+  if (it->queue.empty()) it->busy_since = now;
+  it->queue.push_back({load, copy});
+  it->queued_bytes += load.bytes;
 }
 
-bool Scheduler::has_room(const Stream& stream, std::uint64_t bytes) const {
-  if (stream.chunks_in_flight < chunks_min) return true;
-  if (stream.chunks_in_flight >= chunks_max) return false;
-  return static_cast<double>(stream.bytes_in_flight + bytes) <= stream.rate() * queue_s;
+bool Scheduler::answered(StreamId stream, const Load& load, Time now) {
+  Stream* it = find(stream);
+  if (it == nullptr) return false;
+  const auto at = std::find_if(it->queue.begin(), it->queue.end(),
+                               [&](const Queued& queued) { return queued.load.same_copy(load); });
+  if (at == it->queue.end()) return false;
+  if (!it->sampled()) {
+    it->carried(at->load.bytes, seconds_of(now - it->busy_since));
+    it->busy_since = now;
+  }
+  taken_off(*it, at);
+  return true;
 }
 
-double Scheduler::arrival_s(const Stream& stream, std::uint64_t bytes) const {
-  return static_cast<double>(stream.bytes_in_flight + bytes) / (stream.bytes > 0 ? stream.rate() : rate_unknown);
-}
-
-std::optional<Scheduler::StreamId> Scheduler::choose(std::uint64_t bytes, std::uint64_t remaining_bytes) const {
-  std::optional<StreamId> best;
-  double best_s = 0;
-  double others_rate = 0;
-  std::uint64_t others_in_flight = 0;
-  for (const auto& [id, stream] : streams_) {
-    if (stream.trusted()) {
-      others_rate += stream.rate();
-      others_in_flight += stream.bytes_in_flight;
-    }
-    if (!has_room(stream, bytes)) continue;
-    const double s = arrival_s(stream, bytes);
-    if (!best || s < best_s) {
-      best = id;
-      best_s = s;
+void Scheduler::forget_file(std::uint64_t file) {
+  for (Stream& stream : streams_) {
+    for (std::size_t i = stream.queue.size(); i-- > 0;) {
+      const auto at = stream.queue.begin() + static_cast<std::ptrdiff_t>(i);
+      if (at->load.file == file) taken_off(stream, at);
     }
   }
-  if (!best) return best;
-  const Stream& chosen = streams_.at(*best);
-  if (chosen.trusted() && chosen.chunks_in_flight > 0) {
-    others_rate -= chosen.rate();
-    others_in_flight -= chosen.bytes_in_flight;
-    if (others_rate <= 0) return best;
-    const double others_s = static_cast<double>(others_in_flight + remaining_bytes) / others_rate;
-    if (best_s > 2 * others_s + 0.05) return std::nullopt;
+}
+
+void Scheduler::sampled(StreamId stream, const Sample& sample) {
+  Stream* it = find(stream);
+  if (it == nullptr || sample.at <= it->last.at) return;
+  const Sample before = std::exchange(it->last, sample);
+  if (before.at == 0) {  // where counting begins
+    it->quiet_since = sample.waiting ? sample.at : 0;
+    return;
+  }
+  const std::uint64_t bytes = sample.acked_bytes - std::min(before.acked_bytes, sample.acked_bytes);
+  const bool moved = bytes > 0 || sample.acks != before.acks;
+  if (moved || !sample.waiting) {
+    it->quiet_since = sample.waiting ? sample.at : 0;
+    it->stalled = it->told = false;
+  } else if (it->quiet_since == 0) {
+    it->quiet_since = sample.at;
+  }
+  if (it->quiet_since != 0 && sample.at - it->quiet_since >= std::max(silence_min, 4 * sample.rtt)) it->stalled = true;
+  if (it->stalled || (it->queue.empty() && bytes == 0)) return;
+  // Time in which it had nothing to do, or the peer would not take more, says nothing of the path.
+  const Time begun = std::max(before.at, std::min(it->busy_since, sample.at));
+  const Time held = sample.held - std::min(before.held, sample.held);
+  it->carried(bytes, seconds_of(std::max<Time>(sample.at - begun - held, 0)));
+  it->acked = std::min(it->queued_bytes, it->acked + bytes);
+}
+
+// --- choosing -----------------------------------------------------------------------------------------------------
+
+bool Scheduler::has_room(const Stream& stream, std::uint64_t bytes) const {
+  if (stream.queue.size() < chunks_min) return true;
+  if (stream.queue.size() >= chunks_max) return false;
+  const double ahead = stream.sampled() ? rtts_ahead * stream.rtt_s() + ahead_s : ahead_blind_s;
+  const double most = std::max(stream.rate() * ahead, stream.sampled() ? static_cast<double>(chunks_min * bytes) : 0);
+  return stream.backlog() + static_cast<double>(bytes) <= most;
+}
+
+double Scheduler::arrival_s(const Stream& stream, double bytes) const {
+  const double rate = stream.bytes > 0 ? stream.rate() : rate_unknown;
+  return (stream.backlog() + bytes) / rate + stream.rtt_s() / 2;
+}
+
+/// Some path that is no spare can carry.
+bool Scheduler::spares_wait() const {
+  return std::any_of(streams_.begin(), streams_.end(),
+                     [&](const Stream& stream) { return stream.open() && !terms(stream).spare; });
+}
+
+std::optional<StreamId> Scheduler::choose(std::uint64_t bytes, std::uint64_t remaining_bytes, StreamId not_on) const {
+  const auto wanted = static_cast<double>(std::min(bytes, remaining_bytes));
+  const bool spares_rest = spares_wait();
+  const Stream* avoided = not_on == 0 ? nullptr : find(not_on);
+  const Stream* best = nullptr;
+  double best_s = 0;
+  bool best_beside = false;
+  for (const Stream& stream : streams_) {
+    const PathTerms& its = terms(stream);
+    if (!stream.open() || &stream == avoided || (its.spare && spares_rest) || !has_room(stream, bytes)) continue;
+    const double s = arrival_s(stream, wanted) / std::max(its.weight, weight_least);
+    const bool beside = avoided != nullptr && stream.path == avoided->path;
+    if (best != nullptr && (beside != best_beside ? beside : s >= best_s)) continue;
+    best = &stream;
+    best_s = s;
+    best_beside = beside;
+  }
+  if (best == nullptr || better_left_to_others(*best, wanted, remaining_bytes)) return std::nullopt;
+  return best->id;
+}
+
+/// Near the end: those that are faster, and at work, will have carried everything, this chunk too, before it would
+/// arrive here.
+bool Scheduler::better_left_to_others(const Stream& stream, double bytes, std::uint64_t remaining_bytes) const {
+  if (!stream.trusted()) return false;  // it is tried all the same: nothing is known of it
+  double rate = 0;
+  double backlog = 0;
+  double fastest = 0;
+  for (const Stream& other : streams_) {
+    if (!other.open() || !other.trusted() || other.queue.empty() || other.rate() <= stream.rate() * faster_least)
+      continue;
+    rate += other.rate();
+    backlog += other.backlog();
+    fastest = std::max(fastest, other.rate());
+  }
+  if (rate <= 0) return false;
+  const double others_s = (backlog + static_cast<double>(remaining_bytes)) / rate + bytes / fastest;
+  return arrival_s(stream, bytes) > others_s + end_slack_s;
+}
+
+// --- sending again elsewhere --------------------------------------------------------------------------------------
+
+std::vector<StreamId> Scheduler::newly_stalled() {
+  std::vector<StreamId> found;
+  const bool others = std::any_of(streams_.begin(), streams_.end(), [](const Stream& each) { return each.open(); });
+  if (!others) return found;
+  for (Stream& stream : streams_)
+    if (stream.stalled && !std::exchange(stream.told, true)) found.push_back(stream.id);
+  return found;
+}
+
+std::vector<StreamId> Scheduler::hopeless() const {
+  std::vector<StreamId> found;
+  for (const Stream& stream : streams_)
+    if (stream.stalled && stream.last.at - stream.quiet_since >= std::max(silence_max, 8 * stream.last.rtt))
+      found.push_back(stream.id);
+  return found;
+}
+
+bool Scheduler::open_beside(StreamId stream) const {
+  return std::any_of(streams_.begin(), streams_.end(),
+                     [&](const Stream& each) { return each.id != stream && each.open(); });
+}
+
+double Scheduler::best_elsewhere_s(const Stream& from, std::uint64_t bytes) const {
+  const bool spares_rest = spares_wait();
+  double best = std::numeric_limits<double>::infinity();
+  for (const Stream& stream : streams_) {
+    if (&stream == &from || !stream.open() || !stream.trusted() || (terms(stream).spare && spares_rest)) continue;
+    best = std::min(best, arrival_s(stream, static_cast<double>(bytes)));
   }
   return best;
 }
 
+std::optional<Late> Scheduler::late(bool idle, Time now) {
+  Queued* worst = nullptr;
+  StreamId on = 0;
+  double most = 0;
+  for (Stream& stream : streams_) {
+    if (stream.stalled || !stream.sampled() || !stream.trusted()) continue;
+    const bool end = idle && !stream.retired;  // one that is drained carries what it has
+    const double ratio = stream.retired ? gain_least_retired : end ? gain_least_idle : gain_least;
+    const double settled = std::max(settled_s, settled_rtts * stream.rtt_s());
+    if (!end && seconds_of(now - stream.added_at) < settled) continue;
+    // The last one: while it goes out elsewhere, the stream gets on with those before it.
+    const auto last =
+        std::find_if(stream.queue.rbegin(), stream.queue.rend(), [](const Queued& queued) { return !queued.copied; });
+    if (last == stream.queue.rend()) continue;
+    double behind = 0;
+    for (auto at = stream.queue.rbegin(); at != last; ++at) behind += static_cast<double>(at->load.bytes);
+    const double here_s = std::max(stream.backlog() - behind, 0.0) / stream.rate() + stream.rtt_s() / 2;
+    const double there_s = best_elsewhere_s(stream, last->load.bytes);
+    const double gain = here_s - there_s;
+    const double least =
+        end ? std::max(gain_idle_s, stream.rtt_s() / 2) : std::max(seconds_of(silence_min), 4 * stream.rtt_s());
+    if (gain < std::max(least, most) || here_s < there_s * ratio) continue;
+    worst = &*last;
+    on = stream.id;
+    most = gain;
+  }
+  if (worst == nullptr) return std::nullopt;
+  worst->copied = true;
+  return Late{on, worst->load};
+}
+
+// --- figures ------------------------------------------------------------------------------------------------------
+
 std::uint64_t Scheduler::bytes_in_flight() const {
   std::uint64_t bytes = 0;
-  for (const auto& [id, stream] : streams_) bytes += stream.bytes_in_flight;
+  for (const Stream& stream : streams_) bytes += stream.queued_bytes;
   return bytes;
 }
 
 double Scheduler::rate(StreamId stream) const {
-  const auto at = streams_.find(stream);
-  return at == streams_.end() ? 0 : at->second.rate();
+  const Stream* it = find(stream);
+  return it == nullptr ? 0 : it->rate();
+}
+
+std::vector<Load> Scheduler::loads(StreamId stream) const {
+  std::vector<Load> found;
+  if (const Stream* it = find(stream))
+    for (const Queued& queued : it->queue) found.push_back(queued.load);
+  return found;
 }
 
 }  // namespace longhaul::paths

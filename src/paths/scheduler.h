@@ -1,49 +1,144 @@
-// Which stream gets the next chunk: the one where it is expected first, among those with room. Pure decisions, no I/O.
+// Which stream gets the next chunk, and which chunk had better go out once more on another stream. Pure decisions, no
+// I/O.
+//
+// Every stream has a queue of loads: the copies of chunks that were given to it and are not answered. A chunk goes
+// where it is expected first: (bytes waiting there + chunk) / measured rate + RTT / 2. A stream that has bytes on the
+// wire of which nothing is acknowledged for silence_min, or 4 RTT if that is longer, is stalled (law 6): it gets
+// nothing, and its loads go elsewhere. A load on a stream that crawls goes elsewhere once it is expected there earlier
+// by as much.
 #pragma once
 
 #include <cstdint>
-#include <map>
+#include <deque>
 #include <optional>
+#include <vector>
 
 #include "base/clock.h"
 
 namespace longhaul::paths {
 
+using StreamId = std::uint32_t;
+using PathId = std::uint32_t;
+
+/// One copy of a chunk on its way.
+struct Load {
+  std::uint64_t file = 0;
+  std::uint64_t chunk = 0;
+  std::uint32_t attempt = 0;
+  std::uint64_t bytes = 0;
+  [[nodiscard]] bool same_copy(const Load& other) const {
+    return file == other.file && chunk == other.chunk && attempt == other.attempt;
+  }
+};
+
+/// A load that is expected earlier on another stream.
+struct Late {
+  StreamId stream = 0;  ///< that carries it now
+  Load load;
+};
+
+/// What a stream's connection and its kernel tell. All but `at`, `rtt` and `waiting` only grow.
+struct Sample {
+  Time at = 0;                    ///< when it was taken; 0: nothing is known
+  Time rtt = 0;                   ///< smoothed
+  std::uint64_t acked_bytes = 0;  ///< acknowledged by the peer's kernel, in order
+  std::uint64_t acks = 0;         ///< grows with everything that is acknowledged, also out of order
+  bool waiting = false;           ///< bytes are on the wire and not acknowledged
+  Time held = 0;                  ///< time in which the peer's full window kept bytes back
+};
+
+/// What an operator, a policy or a forecast says of a path.
+struct PathTerms {
+  double weight = 1;   ///< counts as so many times as fast as it is
+  bool spare = false;  ///< used only while no other path can carry
+};
+
 /// Used by one thread.
 class Scheduler {
  public:
-  using StreamId = std::uint32_t;
+  static constexpr Time silence_min = 200 * millisecond;
+  static constexpr Time silence_max = 3 * second;
 
-  void add(StreamId stream, Time now);
+  void set_path(PathId path, const PathTerms& terms);
+  /// Also one that was retired: it goes on with what it has.
+  void add(StreamId stream, PathId path, Time now);
+  /// Its loads are forgotten: the caller sends them again.
   void remove(StreamId stream);
-  void assigned(StreamId stream, std::uint64_t bytes, Time now);
-  /// The peer has it (or it came to nothing).
-  void answered(StreamId stream, std::uint64_t bytes, Time now);
+  /// No new loads for it; what it has is still expected of it.
+  void retire(StreamId stream);
+
+  /// `copy`: another stream carries it as well; late() leaves it alone.
+  void assigned(StreamId stream, const Load& load, Time now, bool copy = false);
+  /// The peer has it, or it came to nothing. False: this stream does not carry it.
+  bool answered(StreamId stream, const Load& load, Time now);
+  /// Nobody will answer what is on its way of this file.
+  void forget_file(std::uint64_t file);
+  void sampled(StreamId stream, const Sample& sample);
 
   /// The stream for a chunk of `bytes`, or none: no stream has room, or - near the end, `remaining_bytes` being all
-  /// that is left - the others will have carried everything before it would arrive.
-  [[nodiscard]] std::optional<StreamId> choose(std::uint64_t bytes, std::uint64_t remaining_bytes) const;
+  /// that is left - the others will have carried everything before it would arrive. `not_on`: 0, or the stream that
+  /// carries a copy of it already; its path is avoided while another one has room.
+  [[nodiscard]] std::optional<StreamId> choose(std::uint64_t bytes, std::uint64_t remaining_bytes,
+                                               StreamId not_on = 0) const;
+
+  /// Streams on which nothing moves although bytes are on the wire. Empty while no stream of another state is there to
+  /// take over; each is named once for each of its stalls.
+  [[nodiscard]] std::vector<StreamId> newly_stalled();
+  /// Streams that have been stalled for silence_max, or 8 RTT if that is longer: better dialled anew.
+  [[nodiscard]] std::vector<StreamId> hopeless() const;
+  /// Another stream than this one can carry.
+  [[nodiscard]] bool open_beside(StreamId stream) const;
+  /// The load that gains most by going out again elsewhere, if any gains enough. `idle`: there is nothing else to send,
+  /// so that a smaller gain will do. The load counts as copied from now on and is not named again.
+  [[nodiscard]] std::optional<Late> late(bool idle, Time now);
 
   [[nodiscard]] std::size_t streams() const { return streams_.size(); }
   [[nodiscard]] std::uint64_t bytes_in_flight() const;
   /// Bytes per second that this stream is expected to carry; 0: not known yet.
   [[nodiscard]] double rate(StreamId stream) const;
+  /// All copies of this stream that are not answered, oldest first.
+  [[nodiscard]] std::vector<Load> loads(StreamId stream) const;
 
  private:
-  struct Stream {
-    std::uint64_t bytes_in_flight = 0;
-    unsigned chunks_in_flight = 0;
-    double bytes = 0;     ///< answered, older ones fading
-    double busy_s = 0;    ///< the time that it was busy with them, fading alike
-    Time busy_since = 0;  ///< last answer or begin of business
-    [[nodiscard]] double rate() const;
-    /// Measured for so long that others may be told to wait for it.
-    [[nodiscard]] bool trusted() const;
+  struct Queued {
+    Load load;
+    bool copied = false;
   };
+  struct Stream {
+    StreamId id = 0;
+    PathId path = 0;
+    std::deque<Queued> queue;
+    std::uint64_t queued_bytes = 0;
+    std::uint64_t acked = 0;  ///< of queued_bytes, by the peer's kernel
+    Sample last;
+    Time quiet_since = 0;  ///< waiting, and nothing acknowledged since; 0: not so
+    bool stalled = false;
+    bool told = false;  ///< named by newly_stalled
+    bool retired = false;
+    double bytes = 0;   ///< carried, older ones fading
+    double busy_s = 0;  ///< the time that it had for them, fading alike
+    Time busy_since = 0;
+    Time added_at = 0;
+    [[nodiscard]] double rate() const;
+    [[nodiscard]] bool trusted() const;
+    [[nodiscard]] bool sampled() const { return last.at != 0; }
+    [[nodiscard]] bool open() const { return !stalled && !retired; }
+    [[nodiscard]] double backlog() const { return static_cast<double>(queued_bytes - acked); }
+    [[nodiscard]] double rtt_s() const { return static_cast<double>(last.rtt) / static_cast<double>(second); }
+    void carried(std::uint64_t count, double over_s);
+  };
+  [[nodiscard]] Stream* find(StreamId stream);
+  [[nodiscard]] const Stream* find(StreamId stream) const;
+  [[nodiscard]] const PathTerms& terms(const Stream& stream) const;
   [[nodiscard]] bool has_room(const Stream& stream, std::uint64_t bytes) const;
-  [[nodiscard]] double arrival_s(const Stream& stream, std::uint64_t bytes) const;
+  [[nodiscard]] double arrival_s(const Stream& stream, double bytes) const;
+  [[nodiscard]] bool spares_wait() const;
+  [[nodiscard]] bool better_left_to_others(const Stream& stream, double bytes, std::uint64_t remaining_bytes) const;
+  [[nodiscard]] double best_elsewhere_s(const Stream& from, std::uint64_t bytes) const;
+  static void taken_off(Stream& stream, const std::deque<Queued>::const_iterator& at);
 
-  std::map<StreamId, Stream> streams_;
+  std::vector<Stream> streams_;  ///< by id
+  std::vector<PathTerms> paths_;
 };
 
 }  // namespace longhaul::paths

@@ -34,6 +34,9 @@ constexpr std::uint64_t file_bytes_max = std::uint64_t{1} << 50;  ///< of one en
 constexpr std::size_t entries_open_max = 16384;                   ///< announced and not dealt with
 constexpr std::size_t text_bytes_max = 1024;                      ///< words to a peer are cut to this
 constexpr std::size_t hello_bytes_max = 2048;                     ///< before the peer has proven itself
+constexpr std::size_t paths_max = 64;                             ///< of one session
+constexpr std::uint64_t path_cap_max = std::uint64_t{1} << 50;    ///< bits per second that a peer may name as a cap
+// The words of a path are held to what `longhaul/options.h` says (check_path): name, number and length of tags, ranges.
 constexpr std::size_t message_bytes_max = 4 * 1024 * 1024;
 constexpr std::size_t path_bytes_max = 1024 * 1024;  ///< of one entry's path (10,000 levels deep and more)
 constexpr std::size_t name_bytes_max = 255;

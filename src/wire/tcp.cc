@@ -62,6 +62,46 @@ std::unexpected<Error> fail_socket(int system_errno, const std::string& what, st
               system_errno);
 }
 
+int family_of(int fd) {
+  int family = AF_UNSPEC;
+  socklen_t bytes = sizeof family;
+  (void)getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &bytes);
+  return family;
+}
+
+/// An IPv6 socket may carry IPv4 packets (a listener on [::]), which have a field of their own.
+Result<> set_socket_dscp(int fd, int dscp) {
+  constexpr int ecn_bits = 2;  // the kernel's, below the code point
+  const int value = dscp << ecn_bits;
+  const bool v6 = family_of(fd) == AF_INET6;
+  if (v6) set_option(fd, IPPROTO_IP, IP_TOS, value);
+  if (setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_TCLASS : IP_TOS, &value, sizeof value) == 0) return {};
+  return fail_socket(errno, fmt::format("cannot mark packets with DSCP {}", dscp));
+}
+
+Result<> set_socket_congestion(int fd, const std::string& name) {
+  if (setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name.data(), static_cast<socklen_t>(name.size())) == 0) return {};
+  return fail(Code::unsupported,
+              fmt::format("cannot use congestion control '{}': {}; /proc/sys/net/ipv4/tcp_available_congestion_control "
+                          "lists what this kernel has",
+                          name, words_of(errno)),
+              errno);
+}
+
+Result<> bind_device(int fd, const DialOptions& options) {
+  const std::string& device = options.device;
+  if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device.data(), static_cast<socklen_t>(device.size())) == 0) return {};
+  const int problem = errno;
+  const std::string what = fmt::format("cannot dial {} through device {}", options.remote, device);
+  if (problem == ENODEV)
+    return fail(Code::not_found,
+                fmt::format("{}: this machine has no such network interface; 'ip link' lists them", what), problem);
+  return fail_socket(problem, what,
+                     problem == EPERM ? "binding to a device takes Linux 5.7 or later, or CAP_NET_RAW (root); "
+                                        "a local address (local=) needs neither"
+                                      : "");
+}
+
 class TcpConnection final : public Connection {
  public:
   TcpConnection(Fd fd, bool connected, std::string remote)
@@ -120,13 +160,29 @@ class TcpConnection final : public Connection {
     poller_ = nullptr;
   }
 
+  void set_pace(std::uint64_t bytes_per_s) override {
+    const std::uint64_t pace = bytes_per_s == 0 ? ~std::uint64_t{0} : bytes_per_s;
+    (void)setsockopt(fd_.get(), SOL_SOCKET, SO_MAX_PACING_RATE, &pace, sizeof pace);
+  }
+
   Health health() override {
     tcp_info info{};
     socklen_t bytes = sizeof info;
     if (getsockopt(fd_.get(), IPPROTO_TCP, TCP_INFO, &info, &bytes) != 0) return {};
-    return {info.tcpi_rtt, info.tcpi_bytes_acked, info.tcpi_notsent_bytes, info.tcpi_total_retrans,
-            info.tcpi_delivery_rate};
+    Health health;
+    health.rtt_us = info.tcpi_rtt;
+    health.bytes_acked = info.tcpi_bytes_acked;
+    health.acks = info.tcpi_delivered;
+    health.bytes_in_flight = std::uint64_t{info.tcpi_unacked} * info.tcpi_snd_mss;
+    health.bytes_unsent = info.tcpi_notsent_bytes;
+    health.held_us = info.tcpi_rwnd_limited;
+    health.retransmits = info.tcpi_total_retrans;
+    health.delivery_bytes_per_s = info.tcpi_delivery_rate;
+    return health;
   }
+
+  Result<> set_dscp(int dscp) override { return set_socket_dscp(fd_.get(), dscp); }
+  Result<> set_congestion(const std::string& name) override { return set_socket_congestion(fd_.get(), name); }
 
   std::string local_address() const override { return local_; }
   std::string remote_address() const override { return remote_; }
@@ -225,18 +281,14 @@ Result<> bind_local(int fd, const DialOptions& options, sa_family_t family) {
 }
 
 Result<> set_path_options(int fd, const DialOptions& options) {
-  if (!options.congestion.empty() && setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, options.congestion.data(),
-                                                static_cast<socklen_t>(options.congestion.size())) != 0) {
-    return fail(
-        Code::unsupported,
-        fmt::format("cannot use congestion control '{}': {}; /proc/sys/net/ipv4/tcp_available_congestion_control "
-                    "lists what this kernel has",
-                    options.congestion, words_of(errno)),
-        errno);
+  if (!options.device.empty()) {
+    if (auto bound = bind_device(fd, options); !bound) return bound;
   }
-  const std::uint64_t pace = options.pace_bytes_per_s;
-  if (pace != 0 && setsockopt(fd, SOL_SOCKET, SO_MAX_PACING_RATE, &pace, sizeof pace) != 0) {
-    return fail_socket(errno, fmt::format("cannot pace the connection to {}", options.remote));
+  if (options.dscp >= 0) {
+    if (auto marked = set_socket_dscp(fd, options.dscp); !marked) return marked;
+  }
+  if (!options.congestion.empty()) {
+    if (auto set = set_socket_congestion(fd, options.congestion); !set) return set;
   }
   return {};
 }

@@ -31,7 +31,10 @@ struct Transfer {
 struct Health {
   std::uint64_t rtt_us = 0;
   std::uint64_t bytes_acked = 0;
-  std::uint64_t bytes_unsent = 0;  ///< in the socket's buffer, not yet on the wire
+  std::uint64_t acks = 0;             ///< grows with everything that is acknowledged, also out of order
+  std::uint64_t bytes_in_flight = 0;  ///< on the wire and not acknowledged
+  std::uint64_t bytes_unsent = 0;     ///< in the socket's buffer, not yet on the wire
+  std::uint64_t held_us = 0;          ///< so long in all did the peer's full window keep bytes back
   std::uint64_t retransmits = 0;
   std::uint64_t delivery_bytes_per_s = 0;
 };
@@ -55,6 +58,14 @@ class Connection {
   /// Takes back all wishes: call before handing the connection to another thread.
   virtual void unwatch(Poller& poller) = 0;
   virtual Health health() = 0;
+  /// For connections that were accepted: what the dialler asks of its path holds for the packets of this side too.
+  /// `dscp`: 0..63. A network without such things does nothing. Errors: the system does not let us; the connection goes
+  /// on.
+  virtual Result<> set_dscp(int /*dscp*/) { return {}; }
+  virtual Result<> set_congestion(const std::string& /*name*/) { return {}; }
+  /// From now on at most so many bytes per second leave, evenly spread; 0: as fast as they can. Never fails: where the
+  /// system cannot pace, nothing changes.
+  virtual void set_pace(std::uint64_t bytes_per_s) = 0;
   virtual std::string local_address() const = 0;  ///< "127.0.0.1:4711", "[::1]:4711"
   virtual std::string remote_address() const = 0;
 };
@@ -70,10 +81,11 @@ class Listener {
 };
 
 struct DialOptions {
-  std::string local;                   ///< ADDR or empty
-  std::string remote;                  ///< ADDR:PORT; names are not resolved here
-  std::uint64_t pace_bytes_per_s = 0;  ///< 0: none
-  std::string congestion;              ///< empty: the system's
+  std::string local;       ///< ADDR or empty
+  std::string device;      ///< network interface to bind to; empty: the routing table chooses
+  std::string remote;      ///< ADDR:PORT; names are not resolved here
+  std::string congestion;  ///< empty: the system's
+  int dscp = -1;           ///< 0..63, of every packet from the first; -1: the system's
 };
 
 class Wire {

@@ -166,6 +166,8 @@ class Context:
         count = self.labels[label] = self.labels.get(label, 0) + 1
         label = label if count == 1 else f"{label}.{count}"
         plain = {key: value for key, value in os.environ.items() if key != "LONGHAUL_TICKET"}
+        # Control sockets: where no other test, and nobody's real transfer, has its own. Short, as sockets' names must be.
+        plain["XDG_RUNTIME_DIR"] = str(make_directory(self.shared.parent / "run"))
         process = Process(self.directory, label, arguments, env={**plain, **(env or {})}, cwd=self.directory, **kwargs)
         self.processes.append(process)
         return process
@@ -236,7 +238,7 @@ class Context:
             for name, path in (("stdout", process.out_path), ("stderr", process.err_path)):
                 data = path.read_bytes() if path.exists() else b""
                 if data:
-                    parts.append(f"    {name}: " + data[-2000:].decode(errors="backslashreplace"))
+                    parts.append(f"    {name}: " + data[-int(os.environ.get("LONGHAUL_E2E_TAIL", "2000")):].decode(errors="backslashreplace"))
         return "\n".join(parts)
 
 

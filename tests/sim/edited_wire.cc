@@ -43,6 +43,7 @@ class EditedConnection final : public wire::Connection {
   }
   void unwatch(Poller& poller) override { under_->unwatch(poller); }
   wire::Health health() override { return under_->health(); }
+  void set_pace(std::uint64_t bytes_per_s) override { under_->set_pace(bytes_per_s); }
   [[nodiscard]] std::string local_address() const override { return under_->local_address(); }
   [[nodiscard]] std::string remote_address() const override { return under_->remote_address(); }
 

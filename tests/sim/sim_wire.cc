@@ -324,17 +324,30 @@ void SimNetwork::send(End& end, End& peer, std::span<const std::byte> bytes) {
   }
 }
 
-wire::Health SimNetwork::health(const End& end) const {
+wire::Health SimNetwork::health(End& end) {
   wire::Health health;
   const PathState& path = *end.path;
-  health.rtt_us = static_cast<std::uint64_t>(2 * path.path.delay / 1000);
+  const Time now = clock_.now();
+  Time rtt = 2 * path.path.delay + path.path.jitter;
+  // A segment and its acknowledgement; where the path is slow, that of those before it.
+  if (path.path.bytes_per_s != 0)
+    rtt += static_cast<Time>(2 * segment_bytes_max * static_cast<std::uint64_t>(second) / path.path.bytes_per_s);
+  health.rtt_us = static_cast<std::uint64_t>(rtt / 1000);
   health.bytes_acked = end.bytes_sent;
   const auto peer = end.peer.lock();
   if (peer == nullptr) return health;
   for (const Segment& segment : peer->in) {
-    if (peer->host_gone || effective(*peer, segment.arrives) > clock_.now()) health.bytes_acked -= segment.bytes.size();
-    if (segment.departs > clock_.now()) health.bytes_unsent += segment.bytes.size();
+    const bool arrived = !peer->host_gone && effective(*peer, segment.arrives) <= now;
+    const bool departed = segment.departs <= now;
+    if (!arrived) health.bytes_acked -= segment.bytes.size();
+    if (!departed) health.bytes_unsent += segment.bytes.size();
+    if (departed && !arrived) health.bytes_in_flight += segment.bytes.size();
   }
+  // Everything has arrived and is not read: the peer's window is full.
+  const bool full = health.bytes_in_flight + health.bytes_unsent == 0 && peer->bytes_in >= buffer_bytes / 3;
+  if (full) end.held += now - end.looked_at;
+  end.looked_at = now;
+  health.held_us = static_cast<std::uint64_t>(end.held / 1000);
   return health;
 }
 

@@ -62,6 +62,8 @@ struct End {
   std::deque<Segment> in;
   std::uint64_t bytes_in = 0;  ///< in `in`, not read
   std::uint64_t bytes_sent = 0;
+  Time held = 0;       ///< by the peer's full buffer, as far as somebody asked
+  Time looked_at = 0;  ///< last question for its health
   Time peer_closed_at = time_never;
   Time failed_at = time_never;
   int failed_errno = 0;
@@ -123,7 +125,7 @@ class SimNetwork {
   [[nodiscard]] bool readable(const End& end, std::size_t bytes) const;
   [[nodiscard]] bool writable(const End& end) const;
   [[nodiscard]] bool somebody_waits(const std::string& address) const;
-  [[nodiscard]] wire::Health health(const End& end) const;
+  [[nodiscard]] wire::Health health(End& end);
 
   SimClock& clock_;
   Trace& trace_;

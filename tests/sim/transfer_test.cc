@@ -1,6 +1,7 @@
 // The real engine, both ends, on simulated disks, wires and clock: whole transfers through crashes, cuts and bad disks.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cerrno>
 #include <set>
 
@@ -108,6 +109,144 @@ TEST(Transfer, APathMayBeCutAndComeBack) {
     ASSERT_TRUE(world.run_to_end(300 * second));
     world.check_complete();
     EXPECT_TRUE(world.sent->ok);
+  });
+}
+
+Adjustment change(Adjustment::Kind kind, const std::string& path = {}, std::uint64_t cap_bits_per_s = 0) {
+  Adjustment adjustment;
+  adjustment.kind = kind;
+  adjustment.path.name = path;
+  adjustment.cap_bits_per_s = adjustment.path.cap_bits_per_s = cap_bits_per_s;
+  return adjustment;
+}
+
+Adjustment added(std::size_t path) {
+  Adjustment adjustment = change(Adjustment::Kind::add_path, std::string(1, static_cast<char>('a' + path)));
+  adjustment.path.local = TransferWorld::sender_host(path);
+  adjustment.path.remote = TransferWorld::receiver_host(path);
+  return adjustment;
+}
+
+TEST(Transfer, ChangesFromEitherEndAtAnyTimeLoseNothing) {
+  using Kind = Adjustment::Kind;
+  for_seeds(4, [](std::uint64_t seed) {
+    TransferWorld world(seed, {.small_files = 40, .large_chunks = 5});
+    EXPECT_TRUE(world.start_receiver()) << world.start_problem;
+    EXPECT_TRUE(world.start_sender()) << world.start_problem;
+    const auto end = [&] { return world.draw(2) == 0 ? "sender" : "receiver"; };
+    for (int round = 0; round < 30 && !world.done(); ++round) {
+      const std::string path = world.draw(2) == 0 ? "a" : "b";
+      constexpr std::array kinds{Kind::drain_path,  Kind::cap_path, Kind::disable_path, Kind::enable_path,
+                                 Kind::remove_path, Kind::pause,    Kind::resume,       Kind::rate};
+      const Kind kind = kinds.at(world.draw(kinds.size()));
+      world.adjust(end(), change(kind, path, world.draw(2) * 100'000'000));
+      if (kind == Kind::remove_path && world.draw(2) == 0) world.adjust(end(), added(path == "a" ? 0 : 1));
+      world.run_for(static_cast<Time>(world.draw(200)) * millisecond);
+      if (world.draw(10) == 0 && !world.done()) {
+        const bool receiver = world.draw(2) == 0;
+        receiver ? world.crash_receiver() : world.kill_sender();
+        world.run_for(static_cast<Time>(world.draw(3000)) * millisecond);
+        receiver ? world.start_receiver() : world.start_sender();
+      }
+    }
+    world.adjust("sender", change(Kind::resume));
+    world.adjust("sender", change(Kind::enable_path, "a"));
+    world.adjust("sender", added(0));  // where it was removed
+    ASSERT_TRUE(world.run_to_end(600 * second));
+    world.check_complete();
+    EXPECT_TRUE(world.sent->ok) << world.sent->error.text;
+    EXPECT_FALSE(world.answers.empty());
+  });
+}
+
+/// A transfer that takes about 3 s.
+WorldPlan slow_plan() {
+  WorldPlan plan;
+  plan.paths.assign(2, {.delay = 5 * millisecond, .bytes_per_s = 8'000'000});
+  plan.tree = {.small_files = 10, .large_chunks = 6};
+  return plan;
+}
+
+TEST(Transfer, APauseOutlastsTheStallDeadline) {
+  using Kind = Adjustment::Kind;
+  for_seeds(2, [](std::uint64_t seed) {
+    TransferWorld world(seed, slow_plan());
+    EXPECT_TRUE(world.start_receiver()) << world.start_problem;
+    EXPECT_TRUE(world.start_sender()) << world.start_problem;
+    world.run_for(second);
+    world.adjust(seed % 2 == 0 ? "sender" : "receiver", change(Kind::pause));
+    world.run_for(2 * second);
+    const std::uint64_t bytes = world.witness.content_bytes();
+    EXPECT_GT(bytes, 0U);
+    EXPECT_LT(bytes, world.tree_bytes());
+    world.run_for(1000 * second);
+    EXPECT_EQ(world.witness.content_bytes(), bytes);
+    ASSERT_FALSE(world.done());
+    world.adjust("receiver", change(Kind::resume));
+    ASSERT_TRUE(world.run_to_end(60 * second));
+    world.check_complete();
+    EXPECT_TRUE(world.sent->ok) << world.sent->error.text;
+    ASSERT_EQ(world.answers.size(), 2U);
+    for (const auto& answer : world.answers) EXPECT_TRUE(answer) << answer.error().text;
+  });
+}
+
+TEST(Transfer, APathOutOfUseCarriesNothing) {
+  using Kind = Adjustment::Kind;
+  for (const Kind kind : {Kind::disable_path, Kind::remove_path}) {
+    for_seeds(2, [&](std::uint64_t seed) {
+      TransferWorld world(seed, slow_plan());
+      EXPECT_TRUE(world.start_receiver()) << world.start_problem;
+      EXPECT_TRUE(world.start_sender()) << world.start_problem;
+      world.run_for(second);
+      const auto carried = [&] { return world.world.network().bytes_between("10.0.0.1", "10.0.0.2"); };
+      world.adjust(seed % 2 == 0 ? "sender" : "receiver", change(kind, "a"));
+      world.run_for(300 * millisecond);
+      ASSERT_FALSE(world.done());
+      const std::uint64_t before = carried();
+      EXPECT_GT(before, 0U);
+      ASSERT_TRUE(world.run_to_end(60 * second));
+      EXPECT_EQ(carried(), before);  // control has left it too
+      world.check_complete();
+      EXPECT_TRUE(world.sent->ok) << world.sent->error.text;
+      const PathReport& a = world.sent->report.paths.at(0);
+      EXPECT_EQ(a.state, kind == Kind::disable_path ? "disabled" : "removed");
+      EXPECT_GT(a.bytes, 0U);
+    });
+  }
+}
+
+/// Law 6. What is left takes the other path some 4 s; a connection that is only found dead by its silence, 20 s.
+TEST(Transfer, ASilentPathIsLeftAtOnceByDataAndControl) {
+  for_seeds(2, [&](std::uint64_t seed) {
+    TransferWorld world(seed, slow_plan());
+    EXPECT_TRUE(world.start_receiver()) << world.start_problem;
+    EXPECT_TRUE(world.start_sender()) << world.start_problem;
+    world.run_for(second);
+    ASSERT_FALSE(world.done());
+    world.world.network().silence("10.0.0.1", "10.0.0.2");  // control was dialled there
+    const Time limit = world.world.clock().now() + 12 * second;
+    EXPECT_EQ(world.world.run_until([&] { return world.done(); }, limit), RunEnd::reached);
+    ASSERT_TRUE(world.run_to_end(60 * second));
+    world.check_complete();
+    EXPECT_TRUE(world.sent->ok) << world.sent->error.text;
+  });
+}
+
+TEST(Transfer, ADrainedPathLeavesNothingBehind) {
+  for_seeds(2, [&](std::uint64_t seed) {
+    TransferWorld world(seed, slow_plan());
+    EXPECT_TRUE(world.start_receiver()) << world.start_problem;
+    EXPECT_TRUE(world.start_sender()) << world.start_problem;
+    world.run_for(second / 2);
+    world.adjust(seed % 2 == 0 ? "sender" : "receiver", change(Adjustment::Kind::drain_path, "a"));
+    ASSERT_TRUE(world.run_to_end(60 * second));
+    world.check_complete();
+    EXPECT_TRUE(world.sent->ok) << world.sent->error.text;
+    EXPECT_EQ(world.sent->report.paths.at(0).state, "drained");
+    EXPECT_GT(world.sent->report.paths.at(1).bytes, 0U);
+    EXPECT_EQ(world.sent->report.resent_bytes, 0U);
+    EXPECT_EQ(world.witness.content_bytes(), world.tree_bytes());
   });
 }
 

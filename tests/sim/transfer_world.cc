@@ -214,6 +214,8 @@ bool TransferWorld::start_receiver() {
   count_loss();
   engine::SessionSetup setup;
   for (std::size_t path = 0; path < plan_.paths.size(); ++path) setup.options.listen.push_back(receiver_host(path));
+  setup.options.require = plan_.receiver.require;
+  setup.options.forbid = plan_.receiver.forbid;
   setup.keep_in = target;
   const auto life = start("receiver", receiver_host(0), std::move(setup));
   receiver_ = life;
@@ -236,9 +238,12 @@ bool TransferWorld::start_sender() {
     options.name = std::string(1, static_cast<char>('a' + path));
     options.local = sender_host(path);
     options.remote = receiver_host(path);
+    if (path < plan_.tags.size()) options.tags = plan_.tags[path];
     setup.options.paths.push_back(std::move(options));
   }
   setup.options.streams = plan_.streams;
+  setup.options.require = plan_.sender.require;
+  setup.options.forbid = plan_.sender.forbid;
   const auto life = start("sender", sender_host(0), std::move(setup));
   sender_ = life;
   if (life == nullptr) return false;
@@ -295,6 +300,12 @@ bool TransferWorld::run_to_end(Time limit) {
                return (!receiver || receiver->finished()) && (!sender || sender->finished());
              },
              world.clock().now() + 60 * second) == RunEnd::reached;
+}
+
+void TransferWorld::adjust(const std::string& process, const Adjustment& adjustment) {
+  const auto life = process == "sender" ? sender_.lock() : receiver_.lock();
+  if (life)
+    life->core->adjust(adjustment, [this](Result<std::string> answer) { answers.push_back(std::move(answer)); });
 }
 
 void TransferWorld::crash_receiver() {

@@ -36,6 +36,13 @@ struct WorldPlan {
   std::uint32_t source_alignment = 0;  ///< 0: no O_DIRECT
   std::uint32_t target_alignment = 0;
   TreeShape tree;
+  struct Policy {
+    std::vector<std::string> require;
+    std::vector<std::string> forbid;
+  };
+  std::vector<std::vector<std::string>> tags;  ///< of each path; none where there is no entry
+  Policy sender;
+  Policy receiver;
 };
 
 class TransferWorld {
@@ -64,6 +71,10 @@ class TransferWorld {
   void crash_sender();
   void kill_receiver();
   void kill_sender();
+
+  /// Asks the process ("sender", "receiver") for a change; `answers` gets its answer.
+  void adjust(const std::string& process, const Adjustment& adjustment);
+  std::vector<Result<std::string>> answers;
 
   /// A source file gets other content of its own size, and another mtime or (`secretly`) the same.
   void rewrite_source(const std::string& path, bool secretly);

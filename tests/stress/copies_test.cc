@@ -260,6 +260,7 @@ class Crowd final : private StreamEvents {
     if (!closing_) note(std::move(error));
   }
   void stream_message(std::uint32_t, protocol::Message) override {}
+  void task_dropped(std::uint32_t, std::uint32_t, paths::Load) override {}
   void source_failed(std::uint32_t, std::uint64_t, FileError failed) override { note(std::move(failed.error)); }
 
   void note(Error error) {

@@ -2,9 +2,9 @@
 """Builds Longhaul and checks everything about it: the steps behind tools/test.
 
 Fast tier: build, format, lint, clang-tidy on what has changed (without its analyzer), unit tests, stress on real threads,
-simulation, fuzz targets (short), the end-to-end suite, the same in short as a non-root user, power cuts on real file systems (as
-root), unit tests and simulation under ASan + UBSan.
---full: clang-tidy with the analyzer on everything, end-to-end suite and power cuts in full, scale in full, ThreadSanitizer as well,
+simulation, fuzz targets (short), the end-to-end suite, the same in short as a non-root user, parallel long-haul paths and power
+cuts on real file systems (as root), unit tests and simulation under ASan + UBSan.
+--full: clang-tidy with the analyzer on everything, end-to-end suite, long-haul paths and power cuts in full, scale in full, ThreadSanitizer as well,
 and every mutant of tests/sim/mutants.
 """
 
@@ -30,6 +30,8 @@ MUTANTS = ROOT / "tests/sim/mutants/run.py"
 MUTANTS_TIMEOUT_S = 3 * 3600
 CRASH = ROOT / "tests/crash/run.py"
 CRASH_TIMEOUT_S = {"": 600, "--full": 3600}
+LAB = ROOT / "tests/lab/run.py"
+LAB_TIMEOUT_S = {"": 900, "--full": 7200}
 
 
 def call(command, timeout=None, **kwargs):
@@ -139,6 +141,13 @@ def power_cuts(mode):
     return of_script("tests/crash/run.py", output, status)
 
 
+def long_haul_paths(mode):
+    """mode: nothing, or --full."""
+    command = [sys.executable, LAB, "--binary", BINARY] + ([mode] if mode else [])
+    status, output = call(command, timeout=LAB_TIMEOUT_S[mode])
+    return of_script("tests/lab/run.py", output, status)
+
+
 def mutants():
     """Bugs on purpose, each in a copy of the tree: what the tests do not notice, they do not test."""
     status, output = call([sys.executable, MUTANTS], timeout=MUTANTS_TIMEOUT_S)
@@ -174,6 +183,7 @@ def steps(full):
     yield "end to end", lambda: end_to_end("--full" if full else "")
     if os.geteuid() == 0:
         yield "end to end, as nobody", end_to_end_as_nobody
+    yield "lab", lambda: long_haul_paths("--full" if full else "")
     yield "power cuts", lambda: power_cuts("--full" if full else "")
     yield "clang-tidy", lambda: check_tidy(full)
     yield "unit + simulation, ASan + UBSan", address_sanitizer

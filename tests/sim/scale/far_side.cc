@@ -126,7 +126,7 @@ void FarSide::bring_up(std::size_t number) {
     const std::uint32_t id = next_stream_++;
     streams_[id] = {.path = number, .free_at = clock_.now(), .copies = {}};
     path.streams.push_back(id);
-    planner_->stream_up(id);
+    planner_->stream_up(id, id);
   }
   if (faults_.path_dies_every == 0) return;
   at(clock_.now() + static_cast<Time>(random_.below(static_cast<std::uint64_t>(2 * faults_.path_dies_every))),

@@ -23,19 +23,23 @@ Cost cost_of_a_decision(std::uint32_t streams, std::uint64_t decisions) {
   constexpr std::uint64_t chunk = 64 * mib;
   constexpr std::uint64_t endless = ~std::uint64_t{0} / 4;
   paths::Scheduler scheduler;
-  std::vector<std::uint32_t> in_flight;  // a ring: the next that is answered
+  struct Flying {
+    std::uint32_t stream;
+    paths::Load load;
+  };
+  std::vector<Flying> in_flight;  // the next that is answered
   Time now = second;
-  for (std::uint32_t stream = 1; stream <= streams; ++stream) scheduler.add(stream, now);
+  for (std::uint32_t stream = 1; stream <= streams; ++stream) scheduler.add(stream, stream % 8, now);
   const auto assign_all = [&] {
     while (const auto stream = scheduler.choose(chunk, endless)) {
-      scheduler.assigned(*stream, chunk, now);
-      in_flight.push_back(*stream);
+      in_flight.push_back({*stream, {1, in_flight.size(), 0, chunk}});
+      scheduler.assigned(*stream, in_flight.back().load, now);
     }
   };
   assign_all();
   for (std::uint64_t i = 0; i < std::uint64_t{streams} * 256; ++i) {  // until rates are known
     now += 10 * millisecond / streams;
-    scheduler.answered(in_flight[i], chunk, now);
+    scheduler.answered(in_flight[i].stream, in_flight[i].load, now);
     assign_all();
   }
   std::size_t first = std::size_t{streams} * 256;
@@ -44,10 +48,11 @@ Cost cost_of_a_decision(std::uint32_t streams, std::uint64_t decisions) {
   const double begun = cpu_seconds();
   while (cost.decisions < decisions && first < in_flight.size()) {
     now += 10 * millisecond / streams;
-    scheduler.answered(in_flight[first++], chunk, now);
+    scheduler.answered(in_flight[first].stream, in_flight[first].load, now);
+    ++first;
     while (const auto stream = scheduler.choose(chunk, endless)) {
-      scheduler.assigned(*stream, chunk, now);
-      in_flight.push_back(*stream);
+      in_flight.push_back({*stream, {1, in_flight.size(), 0, chunk}});
+      scheduler.assigned(*stream, in_flight.back().load, now);
       ++cost.decisions;
     }
   }
@@ -90,7 +95,7 @@ TEST(SchedulerAtScale, LongPathsInFigures) {
                                     .run();
         row += fmt::format("  {:>5.1f}", 100 * outcome.efficiency);
       }
-      std::cout << row << std::endl;
+      std::cout << row << '\n' << std::flush;
     }
   }
 }

@@ -59,6 +59,33 @@ TEST(JsonEvents, ProgressHasWhatADashboardNeeds) {
   EXPECT_EQ(json["paths"][1]["up"], false);
 }
 
+TEST(JsonEvents, PathsCarryTheirTermsAndTheAudit) {
+  Report report = some_report();
+  report.paths[0].tags = {"us", "fiber"};
+  report.paths[0].cap_bits_per_s = 2'000'000'000;
+  report.paths[0].dscp = 0;
+  report.paths[0].weight = 0.5;
+  report.paths[0].cost_per_gb = 0.02;
+  report.paths[0].cost = 1.25;
+  report.paths[1].excluded = "the tag 'metered' is forbidden";
+  report.cost = 1.25;
+  const Json json = parsed(done_json({.ok = true, .error = {}, .report = report}, ExitCode::complete, 1));
+  const Json& a = json["paths"][0];
+  EXPECT_EQ(a["tags"], (std::vector<std::string>{"us", "fiber"}));
+  EXPECT_EQ(a["cap_bits_per_s"], 2'000'000'000);
+  EXPECT_EQ(a["dscp"], 0) << "a mark of zero was asked for";
+  EXPECT_EQ(a["weight"], 0.5);
+  EXPECT_EQ(a["cost_per_gb"], 0.02);
+  EXPECT_EQ(a["cost"], 1.25);
+  EXPECT_TRUE(a["excluded"].is_null());
+  const Json& b = json["paths"][1];
+  EXPECT_EQ(b["excluded"], "the tag 'metered' is forbidden");
+  EXPECT_TRUE(b["cap_bits_per_s"].is_null());
+  EXPECT_TRUE(b["dscp"].is_null());
+  EXPECT_EQ(b["tags"], Json::array());
+  EXPECT_EQ(json["cost"], 1.25);
+}
+
 TEST(JsonEvents, DoneHasTheWholeReport) {
   Outcome outcome{.ok = true, .error = {}, .report = some_report()};
   outcome.report.failed_files = 1;

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <fstream>
+
 namespace longhaul::cli {
 namespace {
 
@@ -146,6 +149,58 @@ TEST(Options, VerifyAndVersion) {
   EXPECT_EQ(good({"--version"}).verb, Verb::version);
 }
 
+TEST(Options, PolicyAndCap) {
+  const Command command = good({"receive", "--cipher", "none", "--require", "us,fiber", "--require=owned", "--forbid",
+                                "metered+guest", "--cap", "2Gbps", "/data"});
+  EXPECT_EQ(command.engine.require, (Arguments{"us", "fiber", "owned"}));
+  EXPECT_EQ(command.engine.forbid, (Arguments{"metered", "guest"}));
+  EXPECT_EQ(command.engine.cap_bits_per_s, 2'000'000'000U);
+  EXPECT_EQ(good({"copy", "--cap", "1Gbps", "a", "b"}).engine.cap_bits_per_s, 1'000'000'000U);
+}
+
+class PathsOption : public testing::Test {
+ protected:
+  void SetUp() override { ASSERT_NE(::mkdtemp(directory_.data()), nullptr); }
+  void TearDown() override { EXPECT_EQ(std::system(("rm -rf " + directory_).c_str()), 0); }
+  std::string write(const std::string& text) {
+    std::ofstream(directory_ + "/paths.toml") << text;
+    return directory_ + "/paths.toml";
+  }
+  std::string directory_ = testing::TempDir() + "lh-options-XXXXXX";
+};
+
+TEST_F(PathsOption, IsJoinedWithTheLine) {
+  const std::string file =
+      write("require = ['us']\nforbid = ['guest']\ncap = '5Gbps'\nstreams = 3\n[[path]]\nname = 'a'\ntags = ['us']\n");
+  Command command = good({"send", "--cipher", "none", "--paths", file, "--path", "name=b,tags=us", "--require", "fiber",
+                          "--cap", "2Gbps", "--streams", "auto", "dir", ticket});
+  ASSERT_EQ(command.engine.paths.size(), 2U);
+  EXPECT_EQ(command.engine.paths[0].name, "a");
+  EXPECT_EQ(command.engine.paths[1].name, "b");
+  EXPECT_EQ(command.engine.require, (Arguments{"us", "fiber"})) << "policy only gets stricter";
+  EXPECT_EQ(command.engine.forbid, (Arguments{"guest"}));
+  EXPECT_EQ(command.engine.cap_bits_per_s, 2'000'000'000U) << "the line's holds";
+  EXPECT_EQ(command.engine.streams, 0U) << "the line's auto holds";
+  command = good({"send", "--cipher", "none", "--paths", file, "dir", ticket});
+  EXPECT_EQ(command.engine.cap_bits_per_s, 5'000'000'000U);
+  EXPECT_EQ(command.engine.streams, 3U);
+}
+
+TEST_F(PathsOption, ServesAListenerWithPolicyOnly) {
+  const Command command = good({"receive", "--cipher", "none", "--paths", write("forbid = ['guest']\n"), "/data"});
+  EXPECT_EQ(command.engine.forbid, (Arguments{"guest"}));
+  const std::string file = write("[[path]]\nname = 'a'\n");
+  EXPECT_NE(refused({"receive", "--cipher", "none", "--paths", file, "/data"}).err.find("side that dials"),
+            std::string::npos);
+}
+
+TEST_F(PathsOption, NamesAreUniqueOverFileAndLine) {
+  const std::string file = write("[[path]]\nname = 'a'\n");
+  const Exit exit = refused({"send", "--cipher", "none", "--paths", file, "--path", "name=a", "dir", ticket});
+  EXPECT_EQ(exit.code, 2);
+  EXPECT_NE(exit.err.find("two paths are called 'a'"), std::string::npos) << exit.err;
+}
+
 struct BadLine {
   Arguments arguments;
   const char* hint;
@@ -218,25 +273,85 @@ TEST(Options, WrongReceivesAreTold) {
 }
 
 TEST(Options, WrongSendsAreTold) {
-  expect_usage_errors({{{"send", "--cipher", "none"}, "TICKET is missing"},
-                       {{"send", "--cipher", "none", "dir"}, "TICKET is missing"},
-                       {{"send", "--cipher", "none", ticket}, "SOURCE is missing"},
-                       {{"send", "dir", ticket}, "travel in clear"},
-                       {{"send", "--cipher", "none", ticket, "dir", ticket}, "last argument"},
-                       {{"send", "--cipher", "none", "-", "-"}, "both a SOURCE and the TICKET"},
-                       {{"send", "--cipher", "none", "a", "-", "-"}, "both a SOURCE and the TICKET"},
-                       {{"send", "--cipher", "none", "--name", "n", "-", "-"}, "both a SOURCE and the TICKET"},
-                       {{"send", "--cipher", "none", "-", ticket}, "--name"},
-                       {{"send", "--cipher", "none", "--name", "n", "dir", ticket}, "--name names stdin"},
-                       {{"send", "--cipher", "none", "--name", "n", "-", "dir", ticket}, "alone"},
-                       {{"send", "--cipher", "none", "--name", "../n", "-", ticket}, "not a file name"},
-                       {{"send", "--cipher", "none", "", ticket}, "empty"},
-                       {{"send", "--cipher", "none", "--listen", "::1"}, "SOURCE is missing"},
-                       {{"send", "--cipher", "none", "--listen", "::1", "dir", ticket}, "take one of them"},
-                       {{"send", "--cipher", "none", "--listen", "::1", "--path", "name=a", "dir"}, "side that dials"},
-                       {{"send", "--cipher", "none", "--path", "nmae=a", "dir", ticket}, "did you mean 'name'"},
-                       {{"send", "--cipher", "none", "--keep", "dir", ticket}, "option of 'longhaul receive'"},
-                       {{"send", "--cipher", "none", "--ticket-file", "t", "dir", ticket}, "prints a ticket"}});
+  expect_usage_errors(
+      {{{"send", "--cipher", "none"}, "TICKET is missing"},
+       {{"send", "--cipher", "none", "dir"}, "TICKET is missing"},
+       {{"send", "--cipher", "none", ticket}, "SOURCE is missing"},
+       {{"send", "dir", ticket}, "travel in clear"},
+       {{"send", "--cipher", "none", ticket, "dir", ticket}, "last argument"},
+       {{"send", "--cipher", "none", "-", "-"}, "both a SOURCE and the TICKET"},
+       {{"send", "--cipher", "none", "a", "-", "-"}, "both a SOURCE and the TICKET"},
+       {{"send", "--cipher", "none", "--name", "n", "-", "-"}, "both a SOURCE and the TICKET"},
+       {{"send", "--cipher", "none", "-", ticket}, "--name"},
+       {{"send", "--cipher", "none", "--name", "n", "dir", ticket}, "--name names stdin"},
+       {{"send", "--cipher", "none", "--name", "n", "-", "dir", ticket}, "alone"},
+       {{"send", "--cipher", "none", "--name", "../n", "-", ticket}, "not a file name"},
+       {{"send", "--cipher", "none", "", ticket}, "empty"},
+       {{"send", "--cipher", "none", "--listen", "::1"}, "SOURCE is missing"},
+       {{"send", "--cipher", "none", "--listen", "::1", "dir", ticket}, "take one of them"},
+       {{"send", "--cipher", "none", "--listen", "::1", "--path", "name=a", "dir"}, "side that dials"},
+       {{"send", "--cipher", "none", "--path", "nmae=a", "dir", ticket}, "did you mean 'name'"},
+       {{"send", "--cipher", "none", "--path", "name=a", "--path", "name=a", "dir", ticket}, "two paths"},
+       {{"send", "--cipher", "none", "--paths", "/nonexistent/p", "dir", ticket}, "/nonexistent/p"},
+       {{"send", "--cipher", "none", "--paths", "a", "--paths", "b", "dir", ticket}, "more than once"},
+       {{"send", "--cipher", "none", "--require", "a b", "dir", ticket}, "--require: 'a b'"},
+       {{"send", "--cipher", "none", "--forbid", "a,", "dir", ticket}, "--forbid: ''"},
+       {{"send", "--cipher", "none", "--require", "a", "--forbid", "a", "dir", ticket}, "and forbidden"},
+       {{"send", "--cipher", "none", "--cap", "0Gbps", "dir", ticket}, "--cap: "},
+       {{"send", "--cipher", "none", "--keep", "dir", ticket}, "option of 'longhaul receive'"},
+       {{"send", "--cipher", "none", "--ticket-file", "t", "dir", ticket}, "prints a ticket"}});
+}
+
+TEST(Options, ChangesOfARunningTransfer) {
+  using Kind = Adjustment::Kind;
+  const auto change = [](const Arguments& arguments) {
+    const Command command = good(arguments);
+    EXPECT_EQ(command.live.transfer, arguments[0] == "path" ? arguments[2] : arguments[1]);
+    EXPECT_TRUE(command.live.request.change);
+    return command.live.request.change.value_or(Adjustment{});
+  };
+  EXPECT_EQ(good({"list", "--json"}).verb, Verb::list);
+  EXPECT_FALSE(good({"path", "list", "-"}).live.request.change);
+  EXPECT_EQ(change({"path", "drain", "3fa9", "a"}).kind, Kind::drain_path);
+  EXPECT_EQ(change({"path", "disable", "3fa9", "a"}).kind, Kind::disable_path);
+  EXPECT_EQ(change({"path", "enable", "3fa9", "a"}).kind, Kind::enable_path);
+  EXPECT_EQ(change({"path", "remove", "3fa9", "a"}).path.name, "a");
+  const Adjustment cap = change({"path", "cap", "3fa9", "a", "2Gbps"});
+  EXPECT_EQ(cap.kind, Kind::cap_path);
+  EXPECT_EQ(cap.path.name, "a");
+  EXPECT_EQ(cap.cap_bits_per_s, 2'000'000'000U);
+  EXPECT_EQ(change({"path", "cap", "-", "a", "none"}).cap_bits_per_s, 0U);
+  EXPECT_EQ(change({"path", "add", "12", "name=c,remote=::1"}).path.remote, "::1");
+  EXPECT_EQ(good({"path", "add", "12", "--path", "name=c"}).live.request.path_text, "name=c");
+  EXPECT_EQ(change({"pause", "12"}).kind, Kind::pause);
+  EXPECT_EQ(change({"resume", "-"}).kind, Kind::resume);
+  EXPECT_EQ(change({"rate", "12", "10MB/s"}).cap_bits_per_s, 80'000'000U);
+  EXPECT_EQ(change({"rate", "12", "none"}).kind, Kind::rate);
+  EXPECT_FALSE(good({"copy", "--no-control", "a", "b"}).control);
+  EXPECT_TRUE(good({"copy", "a", "b"}).control);
+}
+
+TEST(Options, WrongChangesAreTold) {
+  expect_usage_errors({{{"path"}, "drain"},
+                       {{"path", "drian", "-"}, "did you mean 'drain'"},
+                       {{"path", "list"}, "TRANSFER is missing"},
+                       {{"path", "list", "-", "x"}, "too many"},
+                       {{"path", "drain", "-"}, "NAME is missing"},
+                       {{"path", "drain", "-", "a", "b"}, "too many"},
+                       {{"path", "cap", "-", "a"}, "RATE (or none) is missing"},
+                       {{"path", "cap", "-", "a", "fast"}, "fast"},
+                       {{"path", "cap", "-", "a", "0bps"}, "path disable"},
+                       {{"path", "add", "-"}, "KEY=VALUE,... is missing"},
+                       {{"path", "add", "-", "colour=red"}, "unknown key"},
+                       {{"path", "add", "-", "--path", "name=a", "name=b"}, "too many"},
+                       {{"path", "add", "-", "--path", "name=a", "--path", "name=b"}, "one path at a time"},
+                       {{"path", "drain", "-", "a", "--path", "name=a"}, "path add"},
+                       {{"pause"}, "TRANSFER is missing"},
+                       {{"resume", "a", "b"}, "too many"},
+                       {{"rate", "-"}, "RATE (or none) is missing"},
+                       {{"rate", "-", "12"}, "12"},
+                       {{"list", "x"}, "too many"},
+                       {{"list", "--no-control"}, "option of"}});
 }
 
 TEST(Options, HelpIsTextOnStdout) {

@@ -48,6 +48,15 @@ TEST(ProgressBlock, SaysTotalPathsAndLimit) {
   EXPECT_EQ(block[3], "limited by: network");
 }
 
+TEST(ProgressBlock, SaysWhichPathIsNotUsed) {
+  Report report = half_way();
+  report.paths[1].excluded = "the tag 'metered' is forbidden";
+  const auto block = progress_block(report, {160, 24});
+  EXPECT_NE(block[2].find("not used  the tag 'metered' is forbidden"), std::string::npos) << block[2];
+  EXPECT_EQ(block[2].find("down"), std::string::npos) << block[2];
+  EXPECT_EQ(progress_line(report).find("fiber2"), std::string::npos) << progress_line(report);
+}
+
 TEST(ProgressBlock, ClaimsNoPercentageBeforeTheWalkEnds) {
   Report report = half_way();
   report.walk_done = false;

@@ -44,6 +44,20 @@ TEST(Summary, SaysWhatArrivedAndHowSafeItIs) {
   EXPECT_FALSE(has(summary_of(copy, complete()), "in clear")) << "nothing left the machine";
 }
 
+TEST(Summary, SaysWhatWasNotUsedAndWhatItCost) {
+  Outcome outcome = complete();
+  EXPECT_FALSE(has(summary_of(sending(), outcome), "cost"));
+  outcome.report.paths[0].cost_per_gb = 0.02;
+  outcome.report.paths[0].cost = 0.0214748;
+  outcome.report.paths.push_back({.name = "b", .excluded = "the tag 'x\x1b' is forbidden"});
+  outcome.report.cost = 1234.5;
+  const std::string text = summary_of(sending(), outcome);
+  EXPECT_TRUE(has(text, "2 streams, cost 0.021\n")) << text;
+  EXPECT_TRUE(has(text, "path b: 0 B, not used: the tag 'x\\x1b' is forbidden\n")) << text;
+  EXPECT_TRUE(has(text, "  cost: 1234.50\n")) << text;
+  EXPECT_FALSE(has(text, "down at the end")) << text;
+}
+
 TEST(Summary, NamesEverythingThatIsNotKept) {
   Outcome outcome = complete();
   outcome.report.hard_links = 1;

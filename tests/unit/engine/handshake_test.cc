@@ -15,6 +15,9 @@ using State = Handshake::State;
 class Door final : public Admission {
  public:
   explicit Door(const security::TicketKey& key) : key_(key) {}
+  std::string why_excluded(const protocol::Hello& dialler) override {
+    return dialler.path() == excluded ? "policy excludes path " + excluded : std::string();
+  }
   Result<Answer> answer(const protocol::Hello& dialler) override {
     if (unknown_ticket) return fail(Code::refused, "this ticket is not known here");
     asked = dialler.path();
@@ -32,6 +35,7 @@ class Door final : public Admission {
   }
   bool unknown_ticket = false;
   bool strangers_only = false;
+  std::string excluded;
   bool allow_clear = true;
   std::string asked;
   int admitted = 0;
@@ -113,6 +117,32 @@ TEST_F(HandshakeTest, TheSecretNeverCrossesTheWire) {
   const auto key = key_of(7);
   EXPECT_GT(crossed.size(), 200U);
   EXPECT_EQ(std::search(crossed.begin(), crossed.end(), key.begin(), key.begin() + 8), crossed.end());
+}
+
+TEST_F(HandshakeTest, APathThatPolicyExcludesIsRefusedBeforeAnythingIsAsked) {
+  door_.excluded = "a";
+  begin(hello(), key_of(7));
+  run();
+  expect_refused("policy excludes path a");
+  EXPECT_TRUE(dialler_->path_excluded());
+  EXPECT_TRUE(listener_->path_excluded());
+  EXPECT_EQ(door_.asked, "") << "the ticket was looked at";
+}
+
+TEST_F(HandshakeTest, AnotherPathMayBePermitted) {
+  door_.excluded = "b";
+  begin(hello(), key_of(7));
+  run();
+  EXPECT_EQ(dialler_state_, State::proven) << dialler_->error().text;
+  EXPECT_FALSE(dialler_->path_excluded());
+}
+
+TEST_F(HandshakeTest, ARefusalForOtherReasonsIsNotThePathsFault) {
+  door_.unknown_ticket = true;
+  begin(hello(), key_of(7));
+  run();
+  expect_refused("not known here");
+  EXPECT_FALSE(dialler_->path_excluded());
 }
 
 TEST_F(HandshakeTest, AnUnknownTicketIsRefused) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <utility>
 
 #include "place.h"
 #include "protocol/bounds.h"
@@ -110,6 +111,10 @@ class PlannerTest : public ::testing::Test, protected PlannerHost {
 
   void tell(protocol::Message message) override { told_.push_back(std::move(message)); }
   void assign(std::uint32_t stream, ChunkTask task) override { assigned_.push_back({stream, std::move(task)}); }
+  void cancel(std::uint32_t stream, std::uint32_t, const paths::Load& copy) override {
+    cancelled_.emplace_back(stream, copy);
+  }
+  void give_up_stream(std::uint32_t stream) override { given_up_.push_back(stream); }
   void file_durable(std::uint32_t, const std::string& path) override { durable_files_.push_back(path); }
   void file_error(std::uint32_t, FileError error) override { errors_.push_back(std::move(error)); }
 
@@ -123,6 +128,8 @@ class PlannerTest : public ::testing::Test, protected PlannerHost {
   std::deque<Assigned> assigned_;
   std::vector<FileError> errors_;
   std::vector<std::string> durable_files_;
+  std::vector<std::pair<std::uint32_t, paths::Load>> cancelled_;
+  std::vector<std::uint32_t> given_up_;
 };
 
 TEST_F(PlannerTest, AnnouncesEverythingOnce) {
@@ -140,7 +147,7 @@ TEST_F(PlannerTest, AnnouncesEverythingOnce) {
 }
 
 TEST_F(PlannerTest, SmallFilesTravelTogetherUntilTheyAreDurable) {
-  planner_->stream_up(1);
+  planner_->stream_up(1, 1);
   feed({file("a", 100), file("b", 0), file("c", 200)});
   decide(all(Verdict::SEND, 3));
   const Assigned bundle = take();
@@ -157,6 +164,56 @@ TEST_F(PlannerTest, SmallFilesTravelTogetherUntilTheyAreDurable) {
   EXPECT_EQ(durable_files_, (std::vector<std::string>{"a", "b", "c"}));
   EXPECT_EQ(report().bytes, 300U);
   EXPECT_EQ(planner_->bytes_not_durable(), 0U);
+}
+
+TEST_F(PlannerTest, ARetiredStreamEndsWhatItHasAndGetsNothingNew) {
+  planner_->stream_up(1, 1);
+  feed({file("large", 20 * node_bytes)});
+  decide(all(Verdict::SEND, 1));
+  std::deque<Assigned> before = std::exchange(assigned_, {});
+  ASSERT_GE(before.size(), 2U);
+  planner_->retire_stream(1);
+  planner_->stream_up(2, 2);
+  planner_->step(now_);
+  EXPECT_TRUE(planner_->carries(1));
+  while (!before.empty()) {
+    EXPECT_TRUE(planner_->carries(1));
+    arrive(before.front());
+    before.pop_front();
+    planner_->step(now_);
+  }
+  EXPECT_FALSE(planner_->carries(1));
+  ASSERT_FALSE(assigned_.empty());
+  for (const Assigned& it : assigned_) EXPECT_EQ(it.stream, 2U);
+  planner_->stream_down(1);
+  planner_->step(now_);
+  EXPECT_EQ(planner_->resent_bytes(), 0U);
+  // Back in use.
+  assigned_.clear();
+  planner_->stream_up(3, 3);
+  planner_->retire_stream(3);
+  planner_->stream_up(3, 3);
+  planner_->step(now_);
+  ASSERT_FALSE(assigned_.empty());
+  EXPECT_EQ(assigned_.front().stream, 3U);
+}
+
+TEST_F(PlannerTest, WhilePausedNothingIsAssignedAndNoDeadlineRuns) {
+  planner_->stream_up(1, 1);
+  planner_->pause(true);
+  feed({file("large", 20 * node_bytes)});
+  decide(all(Verdict::SEND, 1));
+  EXPECT_TRUE(assigned_.empty());
+  EXPECT_EQ(report().verdict, "paused");
+  EXPECT_TRUE(report().paused);
+  for (now_ = second; now_ < 1000 * second; now_ += 10 * second) planner_->step(now_);
+  EXPECT_FALSE(planner_->failure());
+  planner_->pause(false);
+  planner_->step(now_);
+  EXPECT_FALSE(assigned_.empty());
+  EXPECT_FALSE(report().paused);
+  planner_->step(now_ + 200 * second);  // and the deadline runs again
+  EXPECT_TRUE(planner_->failure());
 }
 
 TEST_F(PlannerTest, RefusedAndSkippedFilesAreCounted) {
@@ -176,8 +233,8 @@ TEST_F(PlannerTest, RefusedAndSkippedFilesAreCounted) {
 }
 
 TEST_F(PlannerTest, LargeFilesAreCutAndEndOnceTheyArrived) {
-  planner_->stream_up(1);
-  planner_->stream_up(2);
+  planner_->stream_up(1, 1);
+  planner_->stream_up(2, 2);
   feed({file("large", 3 * node_bytes + 10)});
   decide(all(Verdict::SEND, 1));
   std::vector<std::uint64_t> chunks;
@@ -209,7 +266,7 @@ TEST_F(PlannerTest, LargeFilesAreCutAndEndOnceTheyArrived) {
 }
 
 TEST_F(PlannerTest, WhatIsDurableIsNotSentAgain) {
-  planner_->stream_up(1);
+  planner_->stream_up(1, 1);
   feed({file("large", 4 * node_bytes)});
   protocol::Verdicts verdicts = all(Verdict::SEND, 1);
   for (const std::uint64_t number : {0U, 2U, 3U, 1U}) verdicts.mutable_verdicts(0)->add_durable(number);
@@ -220,7 +277,7 @@ TEST_F(PlannerTest, WhatIsDurableIsNotSentAgain) {
 }
 
 TEST_F(PlannerTest, ADeadStreamsChunksGoToAnother) {
-  planner_->stream_up(1);
+  planner_->stream_up(1, 1);
   feed({file("large", 2 * node_bytes)});
   decide(all(Verdict::SEND, 1));
   const Assigned first = take();
@@ -230,7 +287,7 @@ TEST_F(PlannerTest, ADeadStreamsChunksGoToAnother) {
   planner_->stream_down(1);
   planner_->step(now_);
   EXPECT_TRUE(assigned_.empty());
-  planner_->stream_up(2);
+  planner_->stream_up(2, 2);
   planner_->step(now_);
   const Assigned again = take();
   EXPECT_TRUE(assigned_.empty()) << "what has arrived was sent again";
@@ -241,7 +298,7 @@ TEST_F(PlannerTest, ADeadStreamsChunksGoToAnother) {
 }
 
 TEST_F(PlannerTest, AFailureOfAnOlderCopyCountsForNothing) {
-  planner_->stream_up(1);
+  planner_->stream_up(1, 1);
   feed({file("large", node_bytes + 1)});
   decide(all(Verdict::SEND, 1));
   const Assigned first = take();
@@ -256,7 +313,7 @@ TEST_F(PlannerTest, AFailureOfAnOlderCopyCountsForNothing) {
 }
 
 TEST_F(PlannerTest, AFailureCountsAlsoWhenItsStreamWentDownFirst) {
-  for (std::uint32_t stream = 1; stream < 9; ++stream) planner_->stream_up(stream);
+  for (std::uint32_t stream = 1; stream < 9; ++stream) planner_->stream_up(stream, stream);
   feed({file("large", node_bytes + 1)});
   decide(all(Verdict::SEND, 1));
   Assigned bad = take();
@@ -273,7 +330,7 @@ TEST_F(PlannerTest, AFailureCountsAlsoWhenItsStreamWentDownFirst) {
 }
 
 TEST_F(PlannerTest, AChunkThatFailsThreeTimesFailsItsFile) {
-  planner_->stream_up(1);
+  planner_->stream_up(1, 1);
   feed({file("large", node_bytes + 1)});
   decide(all(Verdict::SEND, 1));
   Assigned bad = take();
@@ -300,7 +357,7 @@ TEST_F(PlannerTest, AChunkThatFailsThreeTimesFailsItsFile) {
 }
 
 TEST_F(PlannerTest, ABundleThatFailsIsSentAgainInTheSameFrames) {
-  planner_->stream_up(1);
+  planner_->stream_up(1, 1);
   feed({file("a", 100'000), file("b", 120'000), file("c", 130'000)});
   decide(all(Verdict::SEND, 3));
   const Assigned first = take();
@@ -312,7 +369,7 @@ TEST_F(PlannerTest, ABundleThatFailsIsSentAgainInTheSameFrames) {
 }
 
 TEST_F(PlannerTest, AFileThatStartsAnewIsCutAnew) {
-  planner_->stream_up(1);
+  planner_->stream_up(1, 1);
   feed({file("large", 2 * node_bytes)});
   decide(all(Verdict::SEND, 1));
   arrive(take());
@@ -331,7 +388,7 @@ TEST_F(PlannerTest, AFileThatStartsAnewIsCutAnew) {
 }
 
 TEST_F(PlannerTest, AResumedFileThatStartsAnewWasNotSkipped) {
-  planner_->stream_up(1);
+  planner_->stream_up(1, 1);
   feed({file("large", 2 * node_bytes)});
   protocol::Verdicts verdicts = all(Verdict::SEND, 1);
   for (const std::uint64_t number : {0U, 1U}) verdicts.mutable_verdicts(0)->add_durable(number);
@@ -345,7 +402,7 @@ TEST_F(PlannerTest, AResumedFileThatStartsAnewWasNotSkipped) {
 }
 
 TEST_F(PlannerTest, AFileMayStartAnewAfterItsLastChunkWasDurable) {
-  planner_->stream_up(1);
+  planner_->stream_up(1, 1);
   feed({file("large", 2 * node_bytes)});
   decide(all(Verdict::SEND, 1));
   for (std::uint64_t chunk = 0; chunk < 2; ++chunk) {
@@ -375,7 +432,7 @@ TEST_F(PlannerTest, TheReceiversWindowIsKept) {
   accept.set_frame_bytes(protocol::frame_bytes_min);
   accept.set_window_chunks(3);
   planner_->accepted(accept);
-  for (std::uint32_t stream = 1; stream < 9; ++stream) planner_->stream_up(stream);
+  for (std::uint32_t stream = 1; stream < 9; ++stream) planner_->stream_up(stream, stream);
   feed({file("large", 10 * node_bytes)});
   decide(all(Verdict::SEND, 1));
   EXPECT_EQ(assigned_.size(), 3U);
@@ -398,7 +455,7 @@ TEST_F(PlannerTest, APeerThatTalksNonsenseFailsTheTransfer) {
 }
 
 TEST_F(PlannerTest, AnswersToWhatWasNeverSentAreNoMatter) {
-  planner_->stream_up(1);
+  planner_->stream_up(1, 1);
   feed({file("a", 1)});
   planner_->durable(one(17, 4));
   planner_->received(1, one(17, 4));
@@ -411,7 +468,7 @@ TEST_F(PlannerTest, AnswersToWhatWasNeverSentAreNoMatter) {
 }
 
 TEST_F(PlannerTest, NoProgressEndsInWords) {
-  planner_->stream_up(1);
+  planner_->stream_up(1, 1);
   feed({file("large", 2 * node_bytes)});
   decide(all(Verdict::SEND, 1));
   planner_->step(90 * second);
@@ -420,6 +477,141 @@ TEST_F(PlannerTest, NoProgressEndsInWords) {
   ASSERT_TRUE(planner_->failure());
   EXPECT_EQ(planner_->failure()->code, Code::stalled);
   EXPECT_NE(planner_->failure()->text.find("acknowledged none of 2 chunks"), std::string::npos);
+}
+
+// --- streams that stall (law 6) -----------------------------------------------------------------------------------
+
+class StalledStream : public PlannerTest {
+ protected:
+  static constexpr std::uint64_t node = protocol::node_bytes;
+
+  /// A large file of four chunks, two on each of two streams; then nothing of stream 1 is acknowledged any more.
+  void SetUp() override {
+    feed({file("big", 4 * node)});
+    planner_->stream_up(1, 0);
+    planner_->stream_up(2, 1);
+    decide(all(Verdict::SEND, 1));
+    for (int i = 0; i < 4; ++i) {
+      const Assigned it = take();
+      (it.stream == 1 ? on_1_ : on_2_).push_back(it);
+    }
+    ASSERT_EQ(on_1_.size(), 2U);
+    ASSERT_EQ(on_2_.size(), 2U);
+    for (int i = 0; i < 20; ++i) {
+      now_ += 25 * millisecond;
+      sample(1, 0, true);
+      sample(2, static_cast<std::uint64_t>(i) * 1000, true);
+      planner_->step(now_);
+    }
+  }
+  void sample(std::uint32_t stream, std::uint64_t acked, bool waiting) {
+    planner_->sampled(stream, {.at = now_, .rtt = 10 * millisecond, .acked_bytes = acked, .waiting = waiting});
+  }
+
+  std::vector<Assigned> on_1_;
+  std::vector<Assigned> on_2_;
+};
+
+TEST_F(StalledStream, ItsChunksGoOutOnTheOther) {
+  ASSERT_TRUE(assigned_.empty()) << "the other one has no room yet";
+  EXPECT_EQ(cancelled_.size(), 2U) << "what has not gone out stays here";
+  arrive(on_2_[0]);
+  planner_->step(now_);
+  const Assigned copy = take();
+  EXPECT_EQ(copy.stream, 2U);
+  EXPECT_GT(copy.task.attempt, 0U);
+  arrive(on_2_[1]);
+  planner_->step(now_);
+  EXPECT_EQ(take().stream, 2U);
+  EXPECT_TRUE(given_up_.empty());
+}
+
+TEST_F(StalledStream, TheCopyThatArrivesFirstCounts) {
+  arrive(on_2_[0]);
+  planner_->step(now_);
+  const Assigned copy = take();
+  const Assigned& first = copy.task.chunk == on_1_[0].task.chunk ? on_1_[0] : on_1_[1];
+  cancelled_.clear();
+  arrive(first);  // the path has healed
+  ASSERT_EQ(cancelled_.size(), 1U);
+  EXPECT_EQ(cancelled_[0].first, copy.stream);
+  EXPECT_EQ(cancelled_[0].second.attempt, copy.task.attempt);
+  arrive(copy);  // it had gone out all the same: no harm
+  arrive(on_2_[1]);
+  planner_->step(now_);
+  arrive(take());
+  planner_->step(now_);
+  EXPECT_TRUE(assigned_.empty());
+  EXPECT_EQ(told([](const auto& message) { return message.has_file_end(); }), 1U);
+}
+
+TEST_F(StalledStream, WhatAnotherCopyFailedAtIsSentWhole) {
+  arrive(on_2_[0]);
+  planner_->step(now_);
+  const Assigned copy = take();
+  const Assigned& first = copy.task.chunk == on_1_[0].task.chunk ? on_1_[0] : on_1_[1];
+  fail_chunk(first);
+  arrive(copy);  // it may have left out what the first one was writing
+  arrive(on_2_[1]);
+  planner_->step(now_);
+  std::set<std::uint64_t> again;
+  while (!assigned_.empty()) {
+    const Assigned it = take();
+    EXPECT_EQ(it.stream, 2U);
+    again.insert(it.task.chunk);
+    arrive(it);
+    planner_->step(now_);
+  }
+  EXPECT_EQ(again.size(), 2U);
+  EXPECT_TRUE(again.contains(copy.task.chunk));
+}
+
+TEST_F(StalledStream, ACopyThatIsDroppedIsNotWaitedFor) {
+  for (const auto& [stream, load] : cancelled_) planner_->task_dropped(stream, load);
+  arrive(on_2_[0]);
+  arrive(on_2_[1]);
+  planner_->step(now_);
+  const Assigned first = take();
+  const Assigned second = take();
+  planner_->stream_down(2);
+  planner_->step(now_);
+  EXPECT_TRUE(assigned_.empty()) << "stream 1 is still stalled";
+  now_ += 25 * millisecond;
+  sample(1, 1000, true);  // it is alive again
+  planner_->step(now_);
+  EXPECT_EQ(take().stream, 1U);
+  EXPECT_EQ(take().stream, 1U);
+}
+
+TEST_F(StalledStream, WhatHasArrivedIsNotSentAgainForTheCopyThatIsDropped) {
+  arrive(on_2_[0]);
+  planner_->step(now_);
+  const Assigned copy = take();
+  cancelled_.clear();
+  arrive(copy);
+  ASSERT_EQ(cancelled_.size(), 1U) << "the first copy is not needed any more";
+  EXPECT_EQ(cancelled_[0].first, 1U);
+  planner_->task_dropped(cancelled_[0].first, cancelled_[0].second);
+  arrive(on_2_[1]);
+  planner_->step(now_);
+  EXPECT_FALSE(assigned_.empty()) << "the other chunk of stream 1";
+  while (!assigned_.empty()) {
+    const Assigned it = take();
+    EXPECT_NE(it.task.chunk, copy.task.chunk);
+    arrive(it);
+    planner_->step(now_);
+  }
+  EXPECT_EQ(told([](const auto& message) { return message.has_file_end(); }), 1U);
+}
+
+TEST_F(StalledStream, ItIsGivenUpAfterAWhile) {
+  for (int i = 0; i < 200; ++i) {
+    now_ += 25 * millisecond;
+    sample(1, 0, true);
+    planner_->step(now_);
+  }
+  ASSERT_FALSE(given_up_.empty());
+  EXPECT_EQ(given_up_[0], 1U);
 }
 
 }  // namespace

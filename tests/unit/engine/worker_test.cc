@@ -21,6 +21,7 @@ class WorkerTest : public ::testing::Test, protected StreamEvents {
   }
   void stream_down(std::uint32_t, Error error) override { down_ = error.text; }
   void stream_message(std::uint32_t, protocol::Message) override {}
+  void task_dropped(std::uint32_t, std::uint32_t, paths::Load) override {}
   void source_failed(std::uint32_t, std::uint64_t, FileError) override {}
 
   void open(std::uint32_t transfer) {

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <deque>
+#include <map>
+#include <optional>
 #include <vector>
 
 namespace longhaul::paths {
@@ -11,36 +13,41 @@ namespace {
 constexpr std::uint64_t chunk = 8 * 1024 * 1024;
 constexpr std::uint64_t much = 1ULL << 50;
 
+Load load(std::uint64_t number, std::uint64_t bytes = chunk) {
+  return {.file = 0, .chunk = number, .attempt = 0, .bytes = bytes};
+}
+
 TEST(Scheduler, NoStreamNoChoice) {
   Scheduler scheduler;
   EXPECT_FALSE(scheduler.choose(chunk, much));
-  scheduler.add(1, 0);
+  scheduler.add(1, 0, 0);
   EXPECT_EQ(scheduler.choose(chunk, much), 1U);
   scheduler.remove(1);
   EXPECT_FALSE(scheduler.choose(chunk, much));
-  scheduler.answered(1, chunk, 5);  // of a stream that is gone
+  EXPECT_FALSE(scheduler.answered(1, load(0), 5)) << "of a stream that is gone";
   EXPECT_EQ(scheduler.bytes_in_flight(), 0U);
 }
 
 TEST(Scheduler, AnUnknownStreamGetsTwoChunks) {
   Scheduler scheduler;
-  scheduler.add(1, 0);
-  scheduler.assigned(1, chunk, 0);
+  scheduler.add(1, 0, 0);
+  scheduler.assigned(1, load(0), 0);
   EXPECT_EQ(scheduler.choose(chunk, much), 1U);
-  scheduler.assigned(1, chunk, 0);
+  scheduler.assigned(1, load(1), 0);
   EXPECT_FALSE(scheduler.choose(chunk, much));
   EXPECT_EQ(scheduler.bytes_in_flight(), 2 * chunk);
-  scheduler.answered(1, chunk, second);
+  EXPECT_TRUE(scheduler.answered(1, load(0), second));
+  EXPECT_FALSE(scheduler.answered(1, load(0), second)) << "twice";
   EXPECT_EQ(scheduler.choose(chunk, much), 1U);
   EXPECT_NEAR(scheduler.rate(1), static_cast<double>(chunk), 1.0);
 }
 
 TEST(Scheduler, NewStreamsAreTriedFirst) {
   Scheduler scheduler;
-  scheduler.add(1, 0);
-  scheduler.assigned(1, chunk, 0);
-  scheduler.answered(1, chunk, 100 * millisecond);
-  scheduler.add(2, 0);
+  scheduler.add(1, 0, 0);
+  scheduler.assigned(1, load(0), 0);
+  scheduler.answered(1, load(0), 100 * millisecond);
+  scheduler.add(2, 0, 0);
   EXPECT_EQ(scheduler.choose(chunk, much), 2U);
 }
 
@@ -53,20 +60,21 @@ Played play(const std::vector<double>& rates, unsigned count) {
   Scheduler scheduler;
   std::vector<std::deque<Time>> arrivals(rates.size());
   std::vector<Time> free_at(rates.size(), 0);
+  std::vector<std::uint64_t> answered(rates.size(), 0);
   Played played{std::vector<unsigned>(rates.size(), 0), 0};
-  for (std::uint32_t id = 0; id < rates.size(); ++id) scheduler.add(id, 0);
+  for (std::uint32_t id = 0; id < rates.size(); ++id) scheduler.add(id + 1, id, 0);
   Time now = 0;
   unsigned left = count;
   for (unsigned arrived = 0; arrived < count;) {
     while (left > 0) {
-      const auto id = scheduler.choose(chunk, left * chunk);
-      if (!id) break;
+      const auto stream = scheduler.choose(chunk, left * chunk);
+      if (!stream) break;
       --left;
-      ++played.chunks[*id];
-      scheduler.assigned(*id, chunk, now);
-      free_at[*id] = std::max(free_at[*id], now) +
-                     static_cast<Time>(static_cast<double>(chunk) / rates[*id] * static_cast<double>(second));
-      arrivals[*id].push_back(free_at[*id]);
+      const std::size_t id = *stream - 1;
+      scheduler.assigned(*stream, load(played.chunks[id]++), now);
+      free_at[id] = std::max(free_at[id], now) +
+                    static_cast<Time>(static_cast<double>(chunk) / rates[id] * static_cast<double>(second));
+      arrivals[id].push_back(free_at[id]);
     }
     std::size_t next = rates.size();
     for (std::size_t id = 0; id < rates.size(); ++id)
@@ -74,7 +82,7 @@ Played play(const std::vector<double>& rates, unsigned count) {
     if (next == rates.size()) return played;  // nothing is on its way and nobody wants the rest: the caller sees it
     now = arrivals[next].front();
     arrivals[next].pop_front();
-    scheduler.answered(static_cast<std::uint32_t>(next), chunk, now);
+    scheduler.answered(static_cast<std::uint32_t>(next) + 1, load(answered[next]++), now);
     ++arrived;
   }
   played.took = now;
@@ -102,17 +110,215 @@ TEST(Scheduler, ALonelyStreamCarriesEverything) {
 
 TEST(Scheduler, ChunksInFlightAreBounded) {
   Scheduler scheduler;
-  scheduler.add(1, 0);
-  for (int i = 0; i < 100; ++i) {  // small chunks, answered fast: a high rate
-    scheduler.assigned(1, 1000, i * 1000);
-    scheduler.answered(1, 1000, i * 1000 + 10);
+  scheduler.add(1, 0, 0);
+  for (std::uint64_t i = 0; i < 100; ++i) {  // small chunks, answered fast: a high rate
+    scheduler.assigned(1, load(i, 1000), static_cast<Time>(i) * 1000);
+    scheduler.answered(1, load(i, 1000), static_cast<Time>(i) * 1000 + 10);
   }
   unsigned assigned = 0;
-  while (scheduler.choose(1, much) && assigned < 1000) {
-    scheduler.assigned(1, 1, second);
-    ++assigned;
-  }
+  while (scheduler.choose(1, much) && assigned < 1000) scheduler.assigned(1, load(assigned++, 1), second);
   EXPECT_EQ(assigned, 64U);
+}
+
+TEST(Scheduler, TheLastChunkFindsAStream) {
+  Scheduler scheduler;  // four equal ones, all idle: together they would be faster, but a chunk is one piece
+  for (StreamId id = 1; id <= 4; ++id) {
+    scheduler.add(id, 0, 0);
+    scheduler.assigned(id, load(id), 0);
+    scheduler.answered(id, load(id), second);
+  }
+  EXPECT_TRUE(scheduler.choose(chunk, chunk));
+  EXPECT_TRUE(scheduler.choose(chunk, chunk / 8)) << "what is left is less than a chunk";
+}
+
+TEST(Scheduler, APreferredPathCountsAsFaster) {
+  Scheduler scheduler;
+  for (StreamId id = 1; id <= 2; ++id) {
+    scheduler.add(id, id - 1, 0);
+    scheduler.assigned(id, load(id), 0);
+    scheduler.answered(id, load(id), id * second);  // the second one is half as fast
+  }
+  EXPECT_EQ(scheduler.choose(chunk, much), 1U);
+  scheduler.set_path(1, {.weight = 3});
+  EXPECT_EQ(scheduler.choose(chunk, much), 2U);
+}
+
+TEST(Scheduler, ASpareRestsWhileAnotherPathIsUp) {
+  Scheduler scheduler;
+  scheduler.set_path(1, {.spare = true});
+  scheduler.add(1, 0, 0);
+  scheduler.add(2, 1, 0);
+  for (std::uint64_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(scheduler.choose(chunk, much), 1U);
+    scheduler.assigned(1, load(i), 0);
+  }
+  EXPECT_FALSE(scheduler.choose(chunk, much));
+  scheduler.remove(1);
+  EXPECT_EQ(scheduler.choose(chunk, much), 2U);
+}
+
+/// Streams whose kernel tells what is acknowledged: sampled every 25 ms, each at a rate that the test may change.
+class Sampled : public ::testing::Test {
+ protected:
+  struct Line {
+    double bytes_per_s = 0;
+    double acked = 0;
+    std::uint64_t next = 0;      // chunk number to be given
+    std::uint64_t answered = 0;  // chunks
+    bool held = false;           // the peer's window is full: nothing is on the wire
+    Time held_for = 0;
+  };
+  void add(StreamId id, double rate) {
+    lines_[id].bytes_per_s = rate;
+    scheduler_.add(id, id, now_);
+    sample(id);
+  }
+  void sample(StreamId id) {
+    Line& line = lines_[id];
+    const bool full = !scheduler_.loads(id).empty();
+    scheduler_.sampled(id, {.at = now_,
+                            .rtt = rtt_,
+                            .acked_bytes = static_cast<std::uint64_t>(line.acked),
+                            .waiting = full && !line.held,
+                            .held = line.held_for});
+  }
+  void fill() {
+    while (remaining_ > 0) {
+      const auto id = scheduler_.choose(chunk, remaining_);
+      if (!id) return;
+      Line& line = lines_[*id];
+      scheduler_.assigned(*id, {*id, line.next++, 0, chunk}, now_);
+      remaining_ -= std::min(remaining_, chunk);
+    }
+  }
+  void run(Time time) {
+    for (const Time end = now_ + time; now_ < end;) {
+      fill();
+      now_ += 25 * millisecond;
+      for (auto& [id, line] : lines_) {
+        const auto given = static_cast<double>(line.next * chunk);
+        if (!line.held) line.acked = std::min(given, line.acked + line.bytes_per_s * 0.025);
+        if (line.held) line.held_for += 25 * millisecond;
+        sample(id);
+        while (static_cast<double>((line.answered + 1) * chunk) <= line.acked)
+          scheduler_.answered(id, {id, line.answered++, 0, chunk}, now_);
+      }
+    }
+  }
+
+  Scheduler scheduler_;
+  std::map<StreamId, Line> lines_;
+  Time now_ = second;
+  Time rtt_ = 20 * millisecond;
+  std::uint64_t remaining_ = much;
+};
+
+TEST_F(Sampled, RatesAreThoseOfTheKernel) {
+  add(1, 100e6);
+  add(2, 25e6);
+  run(5 * second);
+  EXPECT_NEAR(scheduler_.rate(1), 100e6, 3e6);
+  EXPECT_NEAR(scheduler_.rate(2), 25e6, 1e6);
+  EXPECT_TRUE(scheduler_.newly_stalled().empty());
+  EXPECT_FALSE(scheduler_.late(false, now_)) << "a slow path that is as slow as it always was";
+}
+
+TEST_F(Sampled, ASilentStreamIsStalledInTime) {
+  add(1, 100e6);
+  add(2, 100e6);
+  run(2 * second);
+  lines_[1].bytes_per_s = 0;
+  run(175 * millisecond);
+  EXPECT_TRUE(scheduler_.newly_stalled().empty());
+  run(75 * millisecond);
+  EXPECT_EQ(scheduler_.newly_stalled(), std::vector<StreamId>{1});
+  EXPECT_TRUE(scheduler_.newly_stalled().empty()) << "told twice";
+  EXPECT_EQ(scheduler_.choose(chunk, much).value_or(2), 2U);
+  EXPECT_TRUE(scheduler_.hopeless().empty());
+  run(3 * second);
+  EXPECT_EQ(scheduler_.hopeless(), std::vector<StreamId>{1});
+  lines_[1].bytes_per_s = 100e6;
+  run(25 * millisecond);
+  EXPECT_TRUE(scheduler_.hopeless().empty()) << "it is alive again";
+  run(100 * millisecond);
+  EXPECT_FALSE(scheduler_.loads(1).empty());
+}
+
+TEST_F(Sampled, ALongWayHasLongerSilences) {
+  rtt_ = 600 * millisecond;
+  add(1, 10e6);
+  add(2, 10e6);
+  run(2 * second);
+  lines_[1].bytes_per_s = 0;
+  run(2300 * millisecond);
+  EXPECT_TRUE(scheduler_.newly_stalled().empty());
+  run(200 * millisecond);
+  EXPECT_EQ(scheduler_.newly_stalled(), std::vector<StreamId>{1});
+}
+
+TEST_F(Sampled, AFullPeerIsNoFault) {
+  add(1, 100e6);
+  add(2, 100e6);
+  run(2 * second);
+  for (auto& [id, line] : lines_) line.held = true;
+  run(10 * second);
+  EXPECT_TRUE(scheduler_.newly_stalled().empty());
+  EXPECT_TRUE(scheduler_.hopeless().empty());
+  EXPECT_FALSE(scheduler_.late(false, now_));
+  EXPECT_NEAR(scheduler_.rate(1), 100e6, 3e6) << "time in which the peer would not take more says nothing";
+}
+
+TEST_F(Sampled, WithoutAnotherNobodyTakesOver) {
+  add(1, 100e6);
+  run(second);
+  lines_[1].bytes_per_s = 0;
+  run(second);
+  EXPECT_TRUE(scheduler_.newly_stalled().empty());
+  add(2, 100e6);
+  EXPECT_EQ(scheduler_.newly_stalled(), std::vector<StreamId>{1});
+}
+
+TEST_F(Sampled, WhatCrawlsGoesOutElsewhere) {
+  add(1, 100e6);
+  add(2, 100e6);
+  run(3 * second);
+  EXPECT_FALSE(scheduler_.late(false, now_));
+  lines_[1].bytes_per_s = 1e6;  // alive, at 1 %
+  std::optional<Late> late;
+  const Time since = now_;
+  while (!late && now_ - since < 10 * second) {
+    run(25 * millisecond);
+    late = scheduler_.late(false, now_);
+  }
+  ASSERT_TRUE(late);
+  EXPECT_EQ(late->stream, 1U);
+  EXPECT_LT(now_ - since, 2 * second);
+  const auto next = scheduler_.late(false, now_);
+  EXPECT_TRUE(!next || !next->load.same_copy(late->load)) << "the same twice";
+}
+
+TEST_F(Sampled, TheTailGoesOutOnAnIdleStream) {
+  add(1, 200e6);
+  add(2, 20e6);
+  run(3 * second);
+  remaining_ = 0;
+  while (!scheduler_.loads(1).empty()) run(25 * millisecond);
+  const auto late = scheduler_.late(true, now_);
+  ASSERT_TRUE(late);
+  EXPECT_EQ(late->stream, 2U);
+  EXPECT_EQ(late->load.chunk, scheduler_.loads(2).back().chunk) << "the one that would come last";
+}
+
+TEST_F(Sampled, ACopyAvoidsThePathOfTheFirst) {
+  add(1, 100e6);
+  add(2, 10e6);
+  scheduler_.add(3, 1, now_);  // beside stream 1
+  EXPECT_EQ(scheduler_.choose(chunk, much, 1), 2U);
+  scheduler_.retire(2);
+  EXPECT_EQ(scheduler_.choose(chunk, much, 1), 3U) << "another stream of the same path is better than none";
+  scheduler_.retire(3);
+  EXPECT_FALSE(scheduler_.choose(chunk, much, 1));
+  EXPECT_FALSE(scheduler_.open_beside(1));
 }
 
 }  // namespace

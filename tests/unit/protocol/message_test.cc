@@ -54,7 +54,7 @@ TEST(Message, EveryKindIsAsItsGoldenFile) {
     EXPECT_EQ(decoded.body_case(), static_cast<Message::BodyCase>(kind));
     EXPECT_EQ(decoded.SerializeAsString(), sample->message.SerializeAsString());
   }
-  EXPECT_EQ(kinds, 20);
+  EXPECT_EQ(kinds, 23);
 }
 
 TEST(Message, GoldenHelloReadsFieldByField) {
@@ -69,6 +69,9 @@ TEST(Message, GoldenHelloReadsFieldByField) {
   EXPECT_EQ(hello.path(), "fiber-a");
   EXPECT_TRUE(hello.dialler_sends());
   EXPECT_EQ(hello.path_remote(), "10.0.2.2:4711");
+  EXPECT_EQ(hello.terms().tags_size(), 2);
+  EXPECT_EQ(hello.terms().dscp(), 10U);
+  EXPECT_DOUBLE_EQ(hello.terms().weight(), 0.5);
 }
 
 TEST(Message, AnyFlippedBitIsRefused) {

@@ -28,6 +28,14 @@ void fill(Hello& hello) {
   hello.set_path_index(3);
   hello.set_path_local("10.0.1.2");
   hello.set_path_remote("10.0.2.2:4711");
+  PathTerms& terms = *hello.mutable_terms();
+  terms.set_cap_bits_per_s(40'000'000'000);
+  terms.set_weight(0.5);
+  terms.set_cost_per_gb(0.02);
+  terms.add_tags("us");
+  terms.add_tags("fiber");
+  terms.set_dscp(10);
+  terms.set_congestion("bbr");
 }
 
 void fill(OpenTransfer& open) {
@@ -140,9 +148,46 @@ void fill(Stop& stop) {
   stop.set_text("interrupted");
 }
 
+void fill(Adjust& adjust) {
+  adjust.set_request(300);
+  adjust.set_kind(Adjust::ADD_PATH);
+  adjust.set_name("fiber-b");
+  adjust.set_cap_bits_per_s(10000000000);
+  NewPath& path = *adjust.mutable_path();
+  path.set_local("10.0.1.2");
+  path.set_device("eth1");
+  path.set_remote("10.0.2.2:4711");
+  path.set_streams(8);
+  path.set_weight(1.5);
+  path.set_cost_per_gb(0.02);
+  path.add_tags("us");
+  path.add_tags("fiber");
+  path.set_dscp_and_1(11);
+  path.set_congestion("bbr");
+  path.set_transport("tcp");
+}
+
+void fill(Adjusted& adjusted) {
+  adjusted.set_request(300);
+  adjusted.set_ok(true);
+  adjusted.set_code(11);
+  adjusted.set_text("path fiber-b is added");
+}
+
+void fill(Standing& standing) {
+  standing.set_paused(true);
+  standing.set_cap_bits_per_s(2000000000);
+  PathStanding& drained = *standing.add_paths();
+  drained.set_name("fiber-a");
+  drained.set_use(PathStanding::DRAINED);
+  drained.set_cap_bits_per_s(1000000000);
+  standing.add_paths()->set_name("fiber-b");
+}
+
 void fill(Refusal& refusal) {
   refusal.set_code(11);
   refusal.set_text("the ticket has expired");
+  refusal.set_path(true);
 }
 
 void fill(EndOfEntries& end) {
@@ -240,6 +285,18 @@ std::optional<Sample> sample_of(int kind) {
     case Message::kStop:
       sample.name = "stop";
       fill(*m.mutable_stop());
+      return sample;
+    case Message::kAdjust:
+      sample.name = "adjust";
+      fill(*m.mutable_adjust());
+      return sample;
+    case Message::kAdjusted:
+      sample.name = "adjusted";
+      fill(*m.mutable_adjusted());
+      return sample;
+    case Message::kStanding:
+      sample.name = "standing";
+      fill(*m.mutable_standing());
       return sample;
   }
   return std::nullopt;

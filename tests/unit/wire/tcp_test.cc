@@ -4,6 +4,7 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 
 #include "fakes.h"
@@ -204,10 +205,31 @@ TEST_F(Tcp, DestroyedConnectionIsForgotten) {
 
 TEST_F(Tcp, PathOptions) {
   listen("127.0.0.1:0");
-  connect({.remote = listener->address(), .pace_bytes_per_s = 1'000'000'000, .congestion = "reno"});
+  connect({.remote = listener->address(), .congestion = "reno"});
   const auto unknown = wire->dial({.remote = listener->address(), .congestion = "nonesuch"});
   ASSERT_FALSE(unknown);
   EXPECT_NE(unknown.error().text.find("nonesuch"), std::string::npos);
+}
+
+TEST_F(Tcp, APaceHoldsAndIsTakenBack) {
+  listen("127.0.0.1:0");
+  connect({.remote = listener->address()});
+  const std::vector<std::byte> piece(256 * 1024);
+  std::vector<std::byte> into(piece.size());
+  const auto carried_in = [&](std::chrono::milliseconds time) {
+    std::size_t bytes = 0;
+    const auto until = std::chrono::steady_clock::now() + time;
+    while (std::chrono::steady_clock::now() < until) {
+      (void)client->write_some(piece);
+      if (const auto got = server->read_some(into); got.state == Transfer::State::moved) bytes += got.bytes;
+    }
+    return bytes;
+  };
+  client->set_pace(4'000'000);
+  const std::size_t paced = carried_in(std::chrono::milliseconds(500));
+  EXPECT_LT(paced, 8'000'000U);  // 2 MB and what the first moment let through
+  client->set_pace(0);
+  EXPECT_GT(carried_in(std::chrono::milliseconds(500)), 2 * paced);
 }
 
 TEST_F(Tcp, MistakesAreToldInWords) {

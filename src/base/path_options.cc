@@ -1,0 +1,79 @@
+// One place that says what the terms of a path may be: for the command line, for library callers, for a peer's words.
+#include <algorithm>
+#include <cmath>
+#include <span>
+
+#include "base/bytes.h"
+#include "longhaul/options.h"
+
+namespace longhaul {
+namespace {
+
+bool is_lower_or_digit(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+Result<> check_tags(const std::vector<std::string>& tags) {
+  if (tags.size() > path_tags_max)
+    return fail(Code::usage, "tags: " + std::to_string(tags.size()) + " of them; at most " +
+                                 std::to_string(path_tags_max) + " on one path");
+  for (std::size_t i = 0; i < tags.size(); ++i) {
+    if (auto fine = check_tag(tags[i]); !fine) return fail(Code::usage, "tags: " + fine.error().text);
+    const auto before = std::span(tags).first(i);
+    if (std::find(before.begin(), before.end(), tags[i]) != before.end())
+      return fail(Code::usage, "tags: '" + tags[i] + "' stands twice");
+  }
+  return {};
+}
+
+Result<> check_name(const std::string& name) {
+  const bool plain = std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c < '\x7f'; });
+  if (plain && name.size() <= path_name_bytes_max) return {};
+  return fail(Code::usage,
+              "name: up to " + std::to_string(path_name_bytes_max) + " letters, digits and signs without spaces");
+}
+
+Result<> check_device(const std::string& device) {
+  const bool plain =
+      std::all_of(device.begin(), device.end(), [](char c) { return c > ' ' && c < '\x7f' && c != '/'; });
+  if (plain && device.size() <= device_bytes_max && device != "." && device != "..") return {};
+  return fail(Code::usage, "device: '" + printable(device) + "' is not the name of a network interface such as eth1");
+}
+
+Result<> check_congestion(const std::string& name) {
+  const bool plain =
+      std::all_of(name.begin(), name.end(), [](char c) { return is_lower_or_digit(c) || c == '_' || c == '-'; });
+  if (plain && name.size() <= congestion_bytes_max) return {};
+  return fail(Code::usage,
+              "cc: '" + printable(name) + "' is not the name of a TCP congestion control such as cubic or bbr");
+}
+
+}  // namespace
+
+Result<> check_tag(std::string_view tag) {
+  const bool plain = std::all_of(tag.begin(), tag.end(), [](char c) {
+    return is_lower_or_digit(c) || (c >= 'A' && c <= 'Z') || c == '.' || c == '_' || c == ':' || c == '-';
+  });
+  if (plain && !tag.empty() && tag.size() <= tag_bytes_max) return {};
+  return fail(Code::usage, "'" + printable(tag) + "' is not a tag: 1 to " + std::to_string(tag_bytes_max) +
+                               " letters, digits and signs of ._:-");
+}
+
+Result<> check_path(const PathOptions& path) {
+  for (Result<> fine :
+       {check_name(path.name), check_device(path.device), check_tags(path.tags), check_congestion(path.congestion)}) {
+    if (!fine) return fine;
+  }
+  if (!std::isfinite(path.weight) || path.weight < 0 || path.weight > path_weight_max)
+    return fail(Code::usage, "weight: a number from 0 (a spare) to 1000");
+  if (!std::isfinite(path.cost_per_gb) || path.cost_per_gb < 0 || path.cost_per_gb > cost_per_gb_max)
+    return fail(Code::usage, "cost: a number from 0 to 10^9, for 10^9 bytes");
+  if (path.dscp < -1 || path.dscp > dscp_max)
+    return fail(Code::usage, "dscp: " + std::to_string(path.dscp) + " is not a number from 0 to 63");
+  if (!path.transport.empty() && path.transport != "tcp")
+    return fail(Code::usage,
+                "transport: '" + printable(path.transport) + "' is not known here: this version has only tcp");
+  return {};
+}
+
+}  // namespace longhaul
