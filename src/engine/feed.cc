@@ -196,6 +196,10 @@ class PipeReader final : public StreamReader {
       ++first_piece_;
     }
   }
+  [[nodiscard]] bool let_go(std::uint64_t offset) const override {
+    const std::lock_guard lock(mutex_);
+    return offset / piece_bytes < first_piece_;
+  }
   [[nodiscard]] bool full() const override {
     const std::lock_guard lock(mutex_);
     return pieces_.size() == pieces_max && end_ == (first_piece_ + pieces_max) * piece_bytes;

@@ -53,6 +53,8 @@ class StreamReader : public Reader {
   [[nodiscard]] virtual bool ended() const = 0;
   /// Bytes before `offset` are durable at the receiver.
   virtual void release_before(std::uint64_t offset) = 0;
+  /// release_before() has passed it: it cannot be read any more, and need not be.
+  [[nodiscard]] virtual bool let_go(std::uint64_t offset) const = 0;
   [[nodiscard]] virtual bool full() const = 0;  ///< the window is used up: fill would have no room
 };
 

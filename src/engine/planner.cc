@@ -162,6 +162,7 @@ void Planner::chunk_durable(const ChunkKey& key) {
   const std::uint64_t bytes = in_flight.task.extent.bytes;
   totals_.bytes += bytes;
   const bool was_received = in_flight.received;
+  cancel(in_flight, in_flight.before);
   // Its `received` may be lost with the rest of its stream.
   if (!was_received) scheduler_.answered(in_flight.now.stream, {key.first, key.second, in_flight.now.attempt, 0}, now_);
   const auto bundle = in_flight.task.bundle;

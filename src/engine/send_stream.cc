@@ -280,7 +280,10 @@ bool SendStream::send_front() {
   header.frame_count = static_cast<std::uint16_t>(task.frame_count());
   if (task.file) {
     if (auto finished = finish_large(*frame, header); !finished) {
-      fail_task(active, std::move(finished.error()));
+      if (is_late(frame->reads.front()))
+        drop_task(active);
+      else
+        fail_task(active, std::move(finished.error()));
       recycle(std::move(frame));
       return true;
     }
@@ -369,6 +372,18 @@ void SendStream::fail_task(ActiveTask& active, Error error) {
   active.failed = true;
   OutgoingFile& file = *active.task.file;  // bundles fail file by file
   context_.events.source_failed(file.transfer, file.id, {file.feed->words(file.entry), std::move(error)});
+}
+
+/// Another copy of this part of a stream was faster: it is durable, and let go.
+bool SendStream::is_late(const OutRead& read) {
+  const auto* stream = dynamic_cast<const StreamReader*>(read.content.reader.get());
+  return stream != nullptr && stream->let_go(read.offset);
+}
+
+void SendStream::drop_task(ActiveTask& active) {
+  active.failed = true;
+  const ChunkTask& task = active.task;
+  context_.events.task_dropped(id_, task.transfer(), {task.file_id(), task.chunk, task.attempt, active.sent_bytes});
 }
 
 void SendStream::fail(Error error) {

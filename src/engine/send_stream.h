@@ -83,6 +83,8 @@ class SendStream {
   void finish_bundle(OutFrame& frame, protocol::FrameHeader& header);
   bool bundled_file_whole(OutRead& read, const BundlePlan::File& file);
   void submit(OutRead& read);
+  static bool is_late(const OutRead& read);
+  void drop_task(ActiveTask& active);
   void fail_task(ActiveTask& active, Error error);
   void fail(Error error);
   std::unique_ptr<OutFrame> new_frame();

@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 
 #include "deaf_poller.h"
+#include "longhaul/source.h"
 #include "pair.h"
 #include "place.h"
+#include "protocol/bounds.h"
 
 namespace longhaul::engine {
 namespace {
@@ -21,8 +23,8 @@ class WorkerTest : public ::testing::Test, protected StreamEvents {
   }
   void stream_down(std::uint32_t, Error error) override { down_ = error.text; }
   void stream_message(std::uint32_t, protocol::Message) override {}
-  void task_dropped(std::uint32_t, std::uint32_t, paths::Load) override {}
-  void source_failed(std::uint32_t, std::uint64_t, FileError) override {}
+  void task_dropped(std::uint32_t, std::uint32_t, paths::Load copy) override { dropped_.push_back(copy); }
+  void source_failed(std::uint32_t, std::uint64_t, FileError error) override { source_failed_ = error.error.text; }
 
   void open(std::uint32_t transfer) {
     auto files = std::make_shared<IncomingFiles>(transfer, 0);
@@ -40,6 +42,8 @@ class WorkerTest : public ::testing::Test, protected StreamEvents {
   std::unique_ptr<wire::Channel> dialler_ = pair_.dialler();
   std::unique_ptr<Worker> worker_;
   std::string down_;
+  std::vector<paths::Load> dropped_;
+  std::string source_failed_;
 };
 
 /// A worker that is held up between reading its mail and its streams finds the frame first. Nobody would send it again.
@@ -67,6 +71,65 @@ TEST_F(WorkerTest, AFrameOfATransferThatHasEndedIsDroppedAndTheNextIsTaken) {
   for (int steps = 0; steps < 3; ++steps) worker_->step(0);
   EXPECT_EQ(counters_->frames, 1U);
   EXPECT_EQ(down_, "");
+}
+
+/// A stream of which everything before `kept` is durable and let go.
+class HalfGone final : public StreamReader {
+ public:
+  explicit HalfGone(std::uint64_t kept) : kept_(kept) {}
+  Result<bool> fill() override { return false; }
+  Result<std::size_t> read_at(std::uint64_t offset, Bytes into) override {
+    if (let_go(offset)) return fail(Code::internal, "let go");
+    return into.size();
+  }
+  [[nodiscard]] std::uint64_t available() const override { return ~std::uint64_t{0}; }
+  [[nodiscard]] bool ended() const override { return true; }
+  void release_before(std::uint64_t) override {}
+  [[nodiscard]] bool let_go(std::uint64_t offset) const override { return offset < kept_; }
+  [[nodiscard]] bool full() const override { return false; }
+
+ private:
+  std::uint64_t kept_;
+};
+
+class SendingWorker : public WorkerTest {
+ protected:
+  void send_chunk(std::uint64_t chunk) {
+    auto file = std::make_shared<OutgoingFile>();
+    file->id = 7;
+    file->feed = make_feed(memory_source("stream", {}));
+    file->chunk_bytes = protocol::node_bytes;
+    file->content.reader = std::make_shared<HalfGone>(protocol::node_bytes);
+    ChunkTask task;
+    task.file = file;
+    task.chunk = chunk;
+    task.extent = {chunk * file->chunk_bytes, 1000};
+    task.frame_bytes = protocol::leaf_bytes;
+    task.attempt = 1;
+    auto setup = std::make_shared<StreamSetup>(StreamSetup{2, true, other_.dialler(1, 0), counters_});
+    worker_->post([setup, task](Worker& worker) {
+      worker.join(std::move(*setup));
+      worker.assign(2, task);
+    });
+    for (int steps = 0; steps < 3; ++steps) worker_->step(0);
+  }
+  Pair other_;
+};
+
+/// The copy that was faster is durable: that the slower one cannot be read any more is nobody's failure.
+TEST_F(SendingWorker, ACopyOfWhatAStreamHasLetGoIsDropped) {
+  send_chunk(0);
+  EXPECT_EQ(source_failed_, "");
+  ASSERT_EQ(dropped_.size(), 1U);
+  EXPECT_TRUE(dropped_[0].same_copy({7, 0, 1, 0}));
+  EXPECT_EQ(counters_->frames, 0U);
+}
+
+TEST_F(SendingWorker, WhatAStreamKeepsIsSent) {
+  send_chunk(1);
+  EXPECT_EQ(source_failed_, "");
+  EXPECT_TRUE(dropped_.empty());
+  EXPECT_EQ(counters_->frames, 1U);
 }
 
 }  // namespace
