@@ -254,7 +254,7 @@ void Planner::task_dropped(std::uint32_t stream, const paths::Load& load) {
   if (at == in_flight_.end()) return;
   InFlight& in_flight = at->second;
   const std::uint64_t whole = in_flight.task.extent.bytes;
-  resent_bytes_ -= std::min(resent_bytes_, whole - std::min(whole, load.bytes));
+  resent_bytes_ -= static_cast<std::int64_t>(whole - std::min(whole, load.bytes));
   if (in_flight.received) return;
   const Copy copy{stream, load.attempt};
   if (in_flight.before == copy) in_flight.before = {};

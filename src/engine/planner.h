@@ -2,6 +2,7 @@
 // remembers each chunk until it is durable at the receiver. Lives on the control thread; all calls from there.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <memory>
@@ -30,6 +31,8 @@ class PlannerHost {
   /// This copy is not needed on that stream any more: what has not gone out of it had better stay here. `task_dropped`
   /// tells the planner if so.
   virtual void cancel(std::uint32_t stream, std::uint32_t transfer, const paths::Load& copy) = 0;
+  /// As `cancel`, but one that has begun to go out goes on, and nobody is told.
+  virtual void call_back(std::uint32_t stream, std::uint32_t transfer, const paths::Load& copy) = 0;
   /// Nothing moves on this stream any more: it had better be dialled anew.
   virtual void give_up_stream(std::uint32_t stream) = 0;
   /// The receiver has answered for all of it. `path`: below the target.
@@ -83,7 +86,9 @@ class Planner {
 
   void fill(Report& report) const;
   /// Of copies after the first, what went out or is still to go out.
-  [[nodiscard]] std::uint64_t resent_bytes() const { return resent_bytes_; }
+  [[nodiscard]] std::uint64_t resent_bytes() const {
+    return static_cast<std::uint64_t>(std::max<std::int64_t>(resent_bytes_, 0));
+  }
   /// Assigned and not durable: what a lost session costs at most.
   [[nodiscard]] std::uint64_t bytes_not_durable() const { return in_flight_bytes_; }
 
@@ -193,7 +198,7 @@ class Planner {
 
   // figures
   Report totals_;
-  std::uint64_t resent_bytes_ = 0;
+  std::int64_t resent_bytes_ = 0;   ///< below 0 for a moment: a copy was dropped, and the next is not given yet
   std::uint64_t bytes_wanted_ = 0;  ///< of files with verdict SEND, less what was durable before
 };
 

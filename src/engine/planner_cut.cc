@@ -191,7 +191,7 @@ void Planner::pump(Time now) {
     in_flight.task = *task;
     in_flight.now = {*stream, task->attempt};
     in_flight.received = false;
-    if (task->attempt > 0) resent_bytes_ += task->extent.bytes;
+    if (task->attempt > 0) resent_bytes_ += static_cast<std::int64_t>(task->extent.bytes);
     const bool copy = in_flight.before.stream != 0;
     scheduler_.assigned(*stream, {task->file_id(), task->chunk, task->attempt, task->extent.bytes}, now, copy);
     host_.assign(*stream, std::move(*task));
@@ -215,6 +215,10 @@ void Planner::relieve_streams(Time now) {
   for (unsigned copies = 0; copies < copies_at_once_max; ++copies) {
     const auto late = scheduler_.late(nothing_else, now);
     if (!late) return;
+    if (!late->begun) {
+      host_.call_back(late->stream, setup_.transfer, late->load);
+      continue;
+    }
     resend_elsewhere(late->load);
     pump(now);
   }

@@ -32,6 +32,12 @@ Result<> check_version(disk::Disk& disk, const Feed& feed, const Entry& entry, c
   return {};
 }
 
+bool is_copy(const ActiveTask& active, std::uint32_t transfer, const paths::Load& copy) {
+  const ChunkTask& task = active.task;
+  return task.transfer() == transfer && task.file_id() == copy.file && task.chunk == copy.chunk &&
+         task.attempt == copy.attempt && !active.failed;
+}
+
 }  // namespace
 
 SendStream::SendStream(StreamSetup setup, WorkerContext& context)
@@ -53,22 +59,26 @@ void SendStream::drop_transfer(std::uint32_t transfer) {
 }
 
 std::optional<std::uint64_t> SendStream::cancel(std::uint32_t transfer, const paths::Load& copy) {
-  const auto is_it = [&](const ActiveTask& active) {
-    const ChunkTask& task = active.task;
-    return task.transfer() == transfer && task.file_id() == copy.file && task.chunk == copy.chunk &&
-           task.attempt == copy.attempt && !active.failed;
-  };
   for (auto& active : tasks_) {
-    if (!is_it(*active)) continue;
+    if (!is_copy(*active, transfer, copy)) continue;
     active->failed = true;
     return active->sent_bytes;
   }
   for (auto& frame : frames_) {  // wholly read, and not wholly sent
-    if (!is_it(*frame->active)) continue;
+    if (!is_copy(*frame->active, transfer, copy)) continue;
     frame->active->failed = true;
     return frame->active->sent_bytes;
   }
   return std::nullopt;
+}
+
+bool SendStream::call_back(std::uint32_t transfer, const paths::Load& copy) {
+  const auto at = std::find_if(tasks_.begin(), tasks_.end(), [&](const auto& active) {
+    return active->next_frame == 0 && is_copy(*active, transfer, copy);
+  });
+  if (at == tasks_.end()) return false;
+  tasks_.erase(at);
+  return true;
 }
 
 Time SendStream::look_at_health(Time now) {
@@ -84,6 +94,7 @@ Time SendStream::look_at_health(Time now) {
                  .acked_bytes = health.bytes_acked,
                  .acks = health.acks,
                  .waiting = health.bytes_in_flight > 0,
+                 .handed_bytes = health.bytes_in_flight + health.bytes_unsent,
                  .held = static_cast<Time>(health.held_us) * 1000};
   told.retransmits = health.retransmits;
   counters_->set_health(told);

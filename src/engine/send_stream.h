@@ -59,6 +59,8 @@ class SendStream {
   void drop_transfer(std::uint32_t transfer);
   /// How many of its bytes had gone out; none when all of this copy has gone out, or it is not here.
   std::optional<std::uint64_t> cancel(std::uint32_t transfer, const paths::Load& copy);
+  /// Drops this copy if it has not begun. True: it is dropped.
+  bool call_back(std::uint32_t transfer, const paths::Load& copy);
   /// Publishes what the kernel tells of the connection when it is time. Returns when it is time again.
   Time look_at_health(Time now);
   void watch();

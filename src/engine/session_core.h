@@ -254,6 +254,7 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   void tell(protocol::Message message) override { control_.send(message); }
   void assign(std::uint32_t stream, ChunkTask task) override;
   void cancel(std::uint32_t stream, std::uint32_t transfer, const paths::Load& copy) override;
+  void call_back(std::uint32_t stream, std::uint32_t transfer, const paths::Load& copy) override;
   void give_up_stream(std::uint32_t stream) override;
   void file_durable(std::uint32_t transfer, const std::string& path) override;
   void file_error(std::uint32_t transfer, FileError error) override;

@@ -62,6 +62,13 @@ void SessionCore::cancel(std::uint32_t stream, std::uint32_t transfer, const pat
       [stream, transfer, copy](Worker& worker) { worker.cancel(stream, transfer, copy); });
 }
 
+void SessionCore::call_back(std::uint32_t stream, std::uint32_t transfer, const paths::Load& copy) {
+  const auto at = streams_.find(stream);
+  if (at == streams_.end()) return;
+  workers_[at->second.worker]->post(
+      [stream, transfer, copy](Worker& worker) { worker.call_back(stream, transfer, copy); });
+}
+
 /// The kernel would go on trying for 30 s, ever more rarely: a new connection finds a path that has healed at once.
 void SessionCore::give_up_stream(std::uint32_t stream) {
   const auto at = streams_.find(stream);

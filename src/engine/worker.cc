@@ -46,6 +46,12 @@ void Worker::cancel(std::uint32_t stream, std::uint32_t transfer, const paths::L
     context_.events.task_dropped(stream, transfer, {copy.file, copy.chunk, copy.attempt, *sent});
 }
 
+void Worker::call_back(std::uint32_t stream, std::uint32_t transfer, const paths::Load& copy) {
+  const auto at = senders_.find(stream);
+  if (at != senders_.end() && at->second->call_back(transfer, copy))
+    context_.events.task_dropped(stream, transfer, {copy.file, copy.chunk, copy.attempt, 0});
+}
+
 void Worker::close_stream(std::uint32_t stream, Error why) {
   end_stream(stream, std::move(why));
 }

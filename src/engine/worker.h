@@ -118,6 +118,8 @@ class Worker final : public Role {
   void assign(std::uint32_t stream, ChunkTask task);
   /// What has not gone out of this copy stays here.
   void cancel(std::uint32_t stream, std::uint32_t transfer, const paths::Load& copy);
+  /// As `cancel`, of a copy of which nothing has gone out.
+  void call_back(std::uint32_t stream, std::uint32_t transfer, const paths::Load& copy);
   void close_stream(std::uint32_t stream, Error why = {Code::interrupted, "closed here", 0});
   /// `bytes_per_s` as in wire::Connection::set_pace; `held`: no further frame begins.
   void set_pace(std::uint32_t stream, std::uint64_t bytes_per_s, bool held);

@@ -24,11 +24,15 @@ constexpr double weight_least = 0.001;
 // A stream is not called slow while its window may still be growing.
 constexpr double settled_s = 1.0;
 constexpr double settled_rtts = 12;
-// Rates are estimates: a copy must also be expected in so small a part of the time.
-constexpr double gain_least = 1.5;
-constexpr double gain_least_idle = 1.2;
-constexpr double gain_least_retired = 4;
-constexpr double gain_idle_s = 0.05;
+// Rates are estimates: elsewhere it must be expected in so small a part of the time. A copy of what has begun costs
+// bytes, and half a second at the end of a transfer is worth them; a stream that is slower than its sibling is no
+// crawling one.
+constexpr double ratio_unbegun = 1.5;
+constexpr double ratio_unbegun_idle = 1.2;
+constexpr double ratio_begun = 4;
+constexpr double ratio_begun_idle = 1.5;
+constexpr double gain_unbegun_idle_s = 0.05;
+constexpr double gain_begun_idle_s = 0.5;
 
 double seconds_of(Time time) {
   return static_cast<double>(time) / static_cast<double>(second);
@@ -244,45 +248,57 @@ bool Scheduler::open_beside(StreamId stream) const {
                      [&](const Stream& each) { return each.id != stream && each.open(); });
 }
 
-double Scheduler::best_elsewhere_s(const Stream& from, std::uint64_t bytes) const {
+double Scheduler::best_elsewhere_s(const Stream& from, std::uint64_t bytes, bool with_room) const {
   const bool spares_rest = spares_wait();
   double best = std::numeric_limits<double>::infinity();
   for (const Stream& stream : streams_) {
     if (&stream == &from || !stream.open() || !stream.trusted() || (terms(stream).spare && spares_rest)) continue;
+    if (with_room && !has_room(stream, bytes)) continue;
     best = std::min(best, arrival_s(stream, static_cast<double>(bytes)));
   }
   return best;
 }
 
+/// None: it is too early to say anything of this stream.
+std::optional<Scheduler::Gain> Scheduler::gain_wanted(const Stream& stream, bool idle, bool begun, Time now) {
+  const double takeover_s = std::max(seconds_of(silence_min), 4 * stream.rtt_s());  // law 6
+  if (idle && !stream.retired) {
+    const double least_s = std::max(begun ? gain_begun_idle_s : gain_unbegun_idle_s, stream.rtt_s() / 2);
+    return Gain{least_s, begun ? ratio_begun_idle : ratio_unbegun_idle};
+  }
+  if (seconds_of(now - stream.added_at) < std::max(settled_s, settled_rtts * stream.rtt_s())) return std::nullopt;
+  // One that is drained carries what it has.
+  return Gain{takeover_s, begun || stream.retired ? ratio_begun : ratio_unbegun};
+}
+
 std::optional<Late> Scheduler::late(bool idle, Time now) {
   Queued* worst = nullptr;
-  StreamId on = 0;
+  Late late;
   double most = 0;
   for (Stream& stream : streams_) {
     if (stream.stalled || !stream.sampled() || !stream.trusted()) continue;
-    const bool end = idle && !stream.retired;  // one that is drained carries what it has
-    const double ratio = stream.retired ? gain_least_retired : end ? gain_least_idle : gain_least;
-    const double settled = std::max(settled_s, settled_rtts * stream.rtt_s());
-    if (!end && seconds_of(now - stream.added_at) < settled) continue;
     // The last one: while it goes out elsewhere, the stream gets on with those before it.
     const auto last =
         std::find_if(stream.queue.rbegin(), stream.queue.rend(), [](const Queued& queued) { return !queued.copied; });
     if (last == stream.queue.rend()) continue;
     double behind = 0;
     for (auto at = stream.queue.rbegin(); at != last; ++at) behind += static_cast<double>(at->load.bytes);
-    const double here_s = std::max(stream.backlog() - behind, 0.0) / stream.rate() + stream.rtt_s() / 2;
-    const double there_s = best_elsewhere_s(stream, last->load.bytes);
+    const double left = std::max(stream.backlog() - behind, 0.0);  // to its end
+    const double handed = static_cast<double>(stream.last.handed_bytes);
+    const bool begun = last->called_back || left - static_cast<double>(last->load.bytes) < handed;
+    const auto wanted = gain_wanted(stream, idle, begun, now);
+    if (!wanted) continue;
+    const double here_s = left / stream.rate() + stream.rtt_s() / 2;
+    const double there_s = best_elsewhere_s(stream, last->load.bytes, !begun);
     const double gain = here_s - there_s;
-    const double least =
-        end ? std::max(gain_idle_s, stream.rtt_s() / 2) : std::max(seconds_of(silence_min), 4 * stream.rtt_s());
-    if (gain < std::max(least, most) || here_s < there_s * ratio) continue;
+    if (gain < std::max(wanted->least_s, most) || here_s < there_s * wanted->ratio) continue;
     worst = &*last;
-    on = stream.id;
+    late = {stream.id, last->load, begun};
     most = gain;
   }
   if (worst == nullptr) return std::nullopt;
-  worst->copied = true;
-  return Late{on, worst->load};
+  (late.begun ? worst->copied : worst->called_back) = true;
+  return late;
 }
 
 // --- figures ------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@
 // where it is expected first: (bytes waiting there + chunk) / measured rate + RTT / 2. A stream that has bytes on the
 // wire of which nothing is acknowledged for silence_min, or 4 RTT if that is longer, is stalled (law 6): it gets
 // nothing, and its loads go elsewhere. A load on a stream that crawls goes elsewhere once it is expected there earlier
-// by as much.
+// by as much. What has not begun to go out is called back for that, so that it goes out once; the rest goes out twice.
 #pragma once
 
 #include <cstdint>
@@ -35,16 +35,18 @@ struct Load {
 struct Late {
   StreamId stream = 0;  ///< that carries it now
   Load load;
+  bool begun = false;  ///< some of it has gone out, as far as is known here
 };
 
-/// What a stream's connection and its kernel tell. All but `at`, `rtt` and `waiting` only grow.
+/// What a stream's connection and its kernel tell. `acked_bytes`, `acks` and `held` only grow.
 struct Sample {
-  Time at = 0;                    ///< when it was taken; 0: nothing is known
-  Time rtt = 0;                   ///< smoothed
-  std::uint64_t acked_bytes = 0;  ///< acknowledged by the peer's kernel, in order
-  std::uint64_t acks = 0;         ///< grows with everything that is acknowledged, also out of order
-  bool waiting = false;           ///< bytes are on the wire and not acknowledged
-  Time held = 0;                  ///< time in which the peer's full window kept bytes back
+  Time at = 0;                     ///< when it was taken; 0: nothing is known
+  Time rtt = 0;                    ///< smoothed
+  std::uint64_t acked_bytes = 0;   ///< acknowledged by the peer's kernel, in order
+  std::uint64_t acks = 0;          ///< grows with everything that is acknowledged, also out of order
+  bool waiting = false;            ///< bytes are on the wire and not acknowledged
+  std::uint64_t handed_bytes = 0;  ///< given to the kernel, and not acknowledged
+  Time held = 0;                   ///< time in which the peer's full window kept bytes back
 };
 
 /// What an operator, a policy or a forecast says of a path.
@@ -88,8 +90,9 @@ class Scheduler {
   [[nodiscard]] std::vector<StreamId> hopeless() const;
   /// Another stream than this one can carry.
   [[nodiscard]] bool open_beside(StreamId stream) const;
-  /// The load that gains most by going out again elsewhere, if any gains enough. `idle`: there is nothing else to send,
-  /// so that a smaller gain will do. The load counts as copied from now on and is not named again.
+  /// The load that gains most by going out elsewhere, if any gains enough. `idle`: there is nothing else to send, so
+  /// that a smaller gain will do. One that has begun counts as copied from now on and is not named again; one that has
+  /// not counts as called back, and is taken for begun if it is still there next time.
   [[nodiscard]] std::optional<Late> late(bool idle, Time now);
 
   [[nodiscard]] std::size_t streams() const { return streams_.size(); }
@@ -103,6 +106,12 @@ class Scheduler {
   struct Queued {
     Load load;
     bool copied = false;
+    bool called_back = false;
+  };
+  /// What it takes to send a load elsewhere: so much earlier, and in so small a part of the time.
+  struct Gain {
+    double least_s = 0;
+    double ratio = 1;
   };
   struct Stream {
     StreamId id = 0;
@@ -134,7 +143,8 @@ class Scheduler {
   [[nodiscard]] double arrival_s(const Stream& stream, double bytes) const;
   [[nodiscard]] bool spares_wait() const;
   [[nodiscard]] bool better_left_to_others(const Stream& stream, double bytes, std::uint64_t remaining_bytes) const;
-  [[nodiscard]] double best_elsewhere_s(const Stream& from, std::uint64_t bytes) const;
+  [[nodiscard]] double best_elsewhere_s(const Stream& from, std::uint64_t bytes, bool with_room) const;
+  [[nodiscard]] static std::optional<Gain> gain_wanted(const Stream& stream, bool idle, bool begun, Time now);
   static void taken_off(Stream& stream, const std::deque<Queued>::const_iterator& at);
 
   std::vector<Stream> streams_;  ///< by id

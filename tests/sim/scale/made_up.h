@@ -72,6 +72,7 @@ class MadeUpTransfer final : private engine::PlannerHost {
   void tell(protocol::Message message) override { far_.tell(message); }
   void assign(std::uint32_t stream, engine::ChunkTask task) override { far_.assign(stream, task); }
   void cancel(std::uint32_t, std::uint32_t, const paths::Load&) override {}
+  void call_back(std::uint32_t, std::uint32_t, const paths::Load&) override {}
   void give_up_stream(std::uint32_t) override {}
   void file_durable(std::uint32_t, const std::string&) override { ++outcome_.durable_calls; }
   void file_error(std::uint32_t, FileError error) override;

@@ -114,6 +114,9 @@ class PlannerTest : public ::testing::Test, protected PlannerHost {
   void cancel(std::uint32_t stream, std::uint32_t, const paths::Load& copy) override {
     cancelled_.emplace_back(stream, copy);
   }
+  void call_back(std::uint32_t stream, std::uint32_t, const paths::Load& copy) override {
+    called_back_.emplace_back(stream, copy);
+  }
   void give_up_stream(std::uint32_t stream) override { given_up_.push_back(stream); }
   void file_durable(std::uint32_t, const std::string& path) override { durable_files_.push_back(path); }
   void file_error(std::uint32_t, FileError error) override { errors_.push_back(std::move(error)); }
@@ -129,6 +132,7 @@ class PlannerTest : public ::testing::Test, protected PlannerHost {
   std::vector<FileError> errors_;
   std::vector<std::string> durable_files_;
   std::vector<std::pair<std::uint32_t, paths::Load>> cancelled_;
+  std::vector<std::pair<std::uint32_t, paths::Load>> called_back_;
   std::vector<std::uint32_t> given_up_;
 };
 
@@ -602,6 +606,47 @@ TEST_F(StalledStream, WhatHasArrivedIsNotSentAgainForTheCopyThatIsDropped) {
     planner_->step(now_);
   }
   EXPECT_EQ(told([](const auto& message) { return message.has_file_end(); }), 1U);
+}
+
+/// The fast stream is done, and the slow one has a chunk that it has not begun.
+TEST_F(PlannerTest, WhatASlowStreamHasNotBegunGoesOutElsewhereOnce) {
+  feed({file("big", 40 * node_bytes)});
+  planner_->stream_up(1, 0);
+  planner_->stream_up(2, 1);
+  decide(all(Verdict::SEND, 1));
+  std::map<std::uint32_t, std::uint64_t> acked;
+  std::deque<Assigned> fast;
+  std::vector<Assigned> slow;
+  for (int i = 0; i < 400 && called_back_.empty(); ++i) {
+    now_ += 25 * millisecond;
+    while (!assigned_.empty()) {
+      Assigned it = take();
+      if (it.stream == 1)
+        fast.push_back(std::move(it));
+      else
+        slow.push_back(std::move(it));
+    }
+    acked[1] += fast.empty() ? 0 : node_bytes;
+    acked[2] += 10'000;
+    for (std::uint32_t stream = 1; stream <= 2; ++stream)
+      planner_->sampled(stream, {.at = now_, .rtt = 10 * millisecond, .acked_bytes = acked[stream], .waiting = true});
+    if (!fast.empty()) {
+      arrive(fast.front());
+      fast.pop_front();
+    }
+    planner_->step(now_);
+  }
+  ASSERT_EQ(called_back_.size(), 1U);
+  EXPECT_EQ(called_back_[0].first, 2U);
+  EXPECT_EQ(called_back_[0].second.chunk, slow.back().task.chunk);
+  paths::Load dropped = called_back_[0].second;
+  dropped.bytes = 0;  // so far it had gone out
+  planner_->task_dropped(2, dropped);
+  planner_->step(now_);
+  const Assigned again = take();
+  EXPECT_EQ(again.stream, 1U);
+  EXPECT_EQ(again.task.chunk, slow.back().task.chunk);
+  EXPECT_EQ(planner_->resent_bytes(), 0U);
 }
 
 TEST_F(StalledStream, ItIsGivenUpAfterAWhile) {

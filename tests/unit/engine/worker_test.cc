@@ -111,6 +111,11 @@ class SendingWorker : public WorkerTest {
       worker.join(std::move(*setup));
       worker.assign(2, task);
     });
+  }
+  void call_back(std::uint64_t chunk) {
+    worker_->post([chunk](Worker& worker) { worker.call_back(2, 0, {7, chunk, 1, 1000}); });
+  }
+  void step() {
     for (int steps = 0; steps < 3; ++steps) worker_->step(0);
   }
   Pair other_;
@@ -119,6 +124,7 @@ class SendingWorker : public WorkerTest {
 /// The copy that was faster is durable: that the slower one cannot be read any more is nobody's failure.
 TEST_F(SendingWorker, ACopyOfWhatAStreamHasLetGoIsDropped) {
   send_chunk(0);
+  step();
   EXPECT_EQ(source_failed_, "");
   ASSERT_EQ(dropped_.size(), 1U);
   EXPECT_TRUE(dropped_[0].same_copy({7, 0, 1, 0}));
@@ -127,7 +133,27 @@ TEST_F(SendingWorker, ACopyOfWhatAStreamHasLetGoIsDropped) {
 
 TEST_F(SendingWorker, WhatAStreamKeepsIsSent) {
   send_chunk(1);
+  step();
   EXPECT_EQ(source_failed_, "");
+  EXPECT_TRUE(dropped_.empty());
+  EXPECT_EQ(counters_->frames, 1U);
+}
+
+TEST_F(SendingWorker, WhatHasNotBegunCanBeCalledBack) {
+  send_chunk(1);
+  call_back(1);
+  step();
+  ASSERT_EQ(dropped_.size(), 1U);
+  EXPECT_TRUE(dropped_[0].same_copy({7, 1, 1, 0}));
+  EXPECT_EQ(dropped_[0].bytes, 0U);
+  EXPECT_EQ(counters_->frames, 0U);
+}
+
+TEST_F(SendingWorker, WhatHasBegunGoesOn) {
+  send_chunk(1);
+  step();
+  call_back(1);
+  step();
   EXPECT_TRUE(dropped_.empty());
   EXPECT_EQ(counters_->frames, 1U);
 }

@@ -165,6 +165,7 @@ class Sampled : public ::testing::Test {
     double acked = 0;
     std::uint64_t next = 0;      // chunk number to be given
     std::uint64_t answered = 0;  // chunks
+    double handed = 0;           // beyond what is acknowledged
     bool held = false;           // the peer's window is full: nothing is on the wire
     Time held_for = 0;
   };
@@ -180,6 +181,7 @@ class Sampled : public ::testing::Test {
                             .rtt = rtt_,
                             .acked_bytes = static_cast<std::uint64_t>(line.acked),
                             .waiting = full && !line.held,
+                            .handed_bytes = static_cast<std::uint64_t>(line.handed),
                             .held = line.held_for});
   }
   void fill() {
@@ -297,16 +299,68 @@ TEST_F(Sampled, WhatCrawlsGoesOutElsewhere) {
   EXPECT_TRUE(!next || !next->load.same_copy(late->load)) << "the same twice";
 }
 
-TEST_F(Sampled, TheTailGoesOutOnAnIdleStream) {
-  add(1, 200e6);
-  add(2, 20e6);
-  run(3 * second);
-  remaining_ = 0;
-  while (!scheduler_.loads(1).empty()) run(25 * millisecond);
+class Tail : public Sampled {
+ protected:
+  /// Stream 1 has carried all it had, and there is nothing more to give; stream 2 is at it still.
+  void begin(double rate) {
+    add(1, 200e6);
+    add(2, rate);
+    run(3 * second);
+    remaining_ = 0;
+    while (!scheduler_.loads(1).empty()) run(25 * millisecond);
+    ASSERT_FALSE(scheduler_.loads(2).empty());
+  }
+};
+
+TEST_F(Tail, WhatHasNotBegunIsCalledBack) {
+  begin(20e6);
+  ASSERT_GE(scheduler_.loads(2).size(), 2U);
   const auto late = scheduler_.late(true, now_);
   ASSERT_TRUE(late);
   EXPECT_EQ(late->stream, 2U);
+  EXPECT_FALSE(late->begun);
   EXPECT_EQ(late->load.chunk, scheduler_.loads(2).back().chunk) << "the one that would come last";
+}
+
+TEST_F(Tail, WhatIsCalledBackAndStaysHasBegun) {
+  begin(2e6);
+  const auto late = scheduler_.late(true, now_);
+  ASSERT_TRUE(late);
+  EXPECT_FALSE(late->begun);
+  const auto again = scheduler_.late(true, now_);
+  ASSERT_TRUE(again);
+  EXPECT_TRUE(again->begun);
+  EXPECT_TRUE(again->load.same_copy(late->load));
+  const auto next = scheduler_.late(true, now_);
+  EXPECT_TRUE(!next || !next->load.same_copy(late->load)) << "a third time";
+}
+
+TEST_F(Tail, WhatTheKernelHasIsNotCalledBack) {
+  begin(2e6);
+  lines_[2].handed = 100e6;
+  run(25 * millisecond);
+  const auto late = scheduler_.late(true, now_);
+  ASSERT_TRUE(late);
+  EXPECT_TRUE(late->begun);
+}
+
+/// Its last chunk would come a fifth of a second sooner elsewhere: not worth its bytes.
+TEST_F(Tail, ASmallGainIsNoReasonToSendTwice) {
+  begin(60e6);
+  for (auto loads = scheduler_.loads(2); loads.size() > 1; loads = scheduler_.loads(2))
+    scheduler_.answered(2, loads.back(), now_);
+  EXPECT_FALSE(scheduler_.late(true, now_));
+}
+
+/// Two streams of one path often share it unevenly for a while.
+TEST_F(Sampled, AStreamAtAThirdOfItsSiblingsRateIsLeftAlone) {
+  add(1, 120e6);
+  add(2, 40e6);
+  for (auto& [id, line] : lines_) line.handed = 100e6;
+  for (int i = 0; i < 400; ++i) {
+    run(25 * millisecond);
+    ASSERT_FALSE(scheduler_.late(false, now_)) << i;
+  }
 }
 
 TEST_F(Sampled, ACopyAvoidsThePathOfTheFirst) {
