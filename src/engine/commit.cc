@@ -242,6 +242,7 @@ void Commit::write_manifest() {
                                     step.buffer);
   step.data = step.buffer.data();
   step.bytes = static_cast<std::uint32_t>(step.buffer.size());
+  manifest_.keep_room(disk_);
   step.offset = manifest_.end_offset();
   manifest_.written(step.bytes);
   disk_.submit(step);

@@ -80,10 +80,19 @@ Result<std::unique_ptr<ManifestLog>> ManifestLog::open(disk::Disk& disk, const d
     done = disk::write_now(disk, *log->file_, 0, header);
     log->end_ = header.size();
   }
+  if (done) log->keep_room(disk);
   if (done) done = disk::sync_now(disk, *log->file_, true);
   if (done) done = disk.sync_dir(directory);
   if (!done) return std::unexpected(std::move(done.error()));
   return log;
+}
+
+void ManifestLog::keep_room(disk::Disk& disk) {
+  constexpr std::uint64_t room_least = 192 * 1024;  // a group of a thousand files
+  constexpr std::uint64_t room_ahead = 512 * 1024;
+  if (end_ + room_least <= reserved_) return;
+  reserved_ = end_ + room_ahead;
+  (void)disk.allocate(*file_, reserved_);  // a wish: what is full shows when it is written to
 }
 
 Result<> read_manifest(disk::Disk& disk, const disk::DirPtr& directory, const std::string& name, bool is_log,

@@ -43,10 +43,14 @@ class ManifestLog {
   [[nodiscard]] const disk::FilePtr& file_ptr() const { return file_; }
   [[nodiscard]] std::uint64_t end_offset() const { return end_; }
   void written(std::uint64_t bytes) { end_ += bytes; }
+  /// Reserves space for what will be written next, where there is some: files that have landed fill a target to its
+  /// last block, and without a record none of them could be published.
+  void keep_room(disk::Disk& disk);
 
  private:
   disk::FilePtr file_;
   std::uint64_t end_ = 0;
+  std::uint64_t reserved_ = 0;  ///< zeros behind the end, up to here
 };
 
 /// Streams the records of a log or a manifest in file order.
