@@ -97,6 +97,8 @@ Time SendStream::look_at_health(Time now) {
                  .handed_bytes = health.bytes_in_flight + health.bytes_unsent,
                  .held = static_cast<Time>(health.held_us) * 1000};
   told.retransmits = health.retransmits;
+  told.sent_bytes = health.bytes_sent;
+  told.segment_bytes = health.segment_bytes;
   counters_->set_health(told);
   quiet_ = !work && health.bytes_in_flight + health.bytes_unsent == 0;
   return quiet_ ? time_never : now + look_every;

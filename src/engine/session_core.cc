@@ -552,6 +552,7 @@ Time SessionCore::step(Time now) {
   }
   finish_incoming(now);
   step_live(now);
+  again = std::min(again, step_rates(now));
   if (auto lost = control_.step(now)) control_lost(*lost, now);
   if (std::exchange(tickets_unsaved_, false)) (void)tickets_.save(*kit_.plain_disk);
   check_deadlines(now);

@@ -19,6 +19,7 @@
 #include "engine/tickets.h"
 #include "engine/worker.h"
 #include "longhaul/transfer.h"
+#include "paths/allot.h"
 #include "security/ticket.h"
 
 namespace longhaul::engine {
@@ -94,6 +95,9 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
     std::shared_ptr<StreamCounters> counters;
     std::uint64_t pace_bytes_per_s = 0;  ///< what its worker was told
     bool held = false;                   ///< as well
+    Time measured_at = 0;                ///< `sent_bytes` and `bytes_per_s`, for the paces
+    std::uint64_t sent_bytes = 0;
+    double bytes_per_s = 0;
     bool closing = false;
   };
   struct Greeting {
@@ -206,13 +210,20 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   void move_control(Time now);
   void step_live(Time now);
   void fail_asked(const Error& error);
-  void share_caps();
   void offer_stream(Planner& planner, std::uint32_t stream, std::size_t path) const;
   [[nodiscard]] bool may_dial_control(std::size_t path) const;
   [[nodiscard]] bool any_path_in_use() const;
   [[nodiscard]] std::size_t paths_in_use() const;
   [[nodiscard]] std::string path_names() const;
   [[nodiscard]] std::string waits_if_none() const;
+
+  // session_rates.cc: from caps to the paces of streams
+  void share_caps();
+  Time step_rates(Time now);
+  void allot(Time now);
+  void set_pace(std::uint32_t id, Stream& stream, std::uint64_t bytes_per_s, bool held);
+  [[nodiscard]] bool is_capped(const Stream& stream) const;
+  [[nodiscard]] std::uint64_t cap_of_all() const;
 
   // Admission
   std::string why_excluded(const protocol::Hello& dialler) override;
@@ -319,6 +330,8 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   // live changes
   bool paused_ = false;               ///< what this side sends
   protocol::Standing peer_standing_;  ///< what the peer said of its side
+  paths::Allotter allotter_;
+  Time allotted_at_ = 0;  ///< 0: never, or a cap has changed since
   std::map<std::uint32_t, Asked> asked_;
   std::uint32_t next_request_ = 1;
 

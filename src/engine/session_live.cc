@@ -392,33 +392,6 @@ Result<std::string> SessionCore::set_rate(std::uint64_t cap_bits_per_s, bool by_
   return "all paths together carry " + rate_words(cap_bits_per_s);
 }
 
-/// The pace of every sending stream, from the caps of the paths, the cap of all together, and how many streams are up.
-/// Called whenever one of these changes.
-void SessionCore::share_caps() {
-  const std::uint64_t all = setup_.options.cap_bits_per_s / 8;
-  std::map<std::size_t, std::uint64_t> streams;  // that send, of each path
-  for (const auto& [id, stream] : streams_)
-    if (stream.sends) ++streams[stream.path];
-  const auto limit = [&](std::size_t path) {  // of the path by itself; 0: none
-    const std::uint64_t cap = paths_[path].options.cap_bits_per_s / 8;
-    return all == 0 || (cap != 0 && cap < all) ? cap : all;
-  };
-  double sum = 0;
-  for (const auto& [path, count] : streams) sum += static_cast<double>(limit(path));
-  const double scale = all != 0 && sum > static_cast<double>(all) ? static_cast<double>(all) / sum : 1;
-  for (auto& [id, stream] : streams_) {
-    if (!stream.sends) continue;
-    const double path = static_cast<double>(limit(stream.path)) * scale;
-    const auto each = path / static_cast<double>(streams[stream.path]);
-    const std::uint64_t pace = path == 0 ? 0 : std::max<std::uint64_t>(static_cast<std::uint64_t>(each), 1);
-    if (pace == stream.pace_bytes_per_s && paused_ == stream.held) continue;
-    stream.pace_bytes_per_s = pace;
-    stream.held = paused_;
-    workers_[stream.worker]->post(
-        [number = id, pace, held = paused_](Worker& worker) { worker.set_pace(number, pace, held); });
-  }
-}
-
 // --- what the peer should know
 // ----------------------------------------------------------------------------------------
 

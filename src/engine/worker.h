@@ -25,6 +25,8 @@ namespace longhaul::engine {
 struct StreamHealth {
   paths::Sample sample;
   std::uint64_t retransmits = 0;
+  std::uint64_t sent_bytes = 0;     ///< put on the wire, repeats included
+  std::uint32_t segment_bytes = 0;  ///< see wire::Health
 };
 
 /// Plain counters of one stream: written by its worker, sampled by control.

@@ -175,6 +175,8 @@ class TcpConnection final : public Connection {
     health.acks = info.tcpi_delivered;
     health.bytes_in_flight = std::uint64_t{info.tcpi_unacked} * info.tcpi_snd_mss;
     health.bytes_unsent = info.tcpi_notsent_bytes;
+    health.bytes_sent = info.tcpi_bytes_sent;
+    health.segment_bytes = info.tcpi_snd_mss;
     health.held_us = info.tcpi_rwnd_limited;
     health.retransmits = info.tcpi_total_retrans;
     health.delivery_bytes_per_s = info.tcpi_delivery_rate;

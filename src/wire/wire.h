@@ -34,6 +34,8 @@ struct Health {
   std::uint64_t acks = 0;             ///< grows with everything that is acknowledged, also out of order
   std::uint64_t bytes_in_flight = 0;  ///< on the wire and not acknowledged
   std::uint64_t bytes_unsent = 0;     ///< in the socket's buffer, not yet on the wire
+  std::uint64_t bytes_sent = 0;       ///< payload put on the wire, repeats included
+  std::uint32_t segment_bytes = 0;    ///< most payload of one packet
   std::uint64_t held_us = 0;          ///< so long in all did the peer's full window keep bytes back
   std::uint64_t retransmits = 0;
   std::uint64_t delivery_bytes_per_s = 0;

@@ -1,6 +1,8 @@
 """Whole transfers over sets of unlike paths: right, and the bytes go where the rates are."""
 
-from transfers import Transfer, best_for_loss, bound, case, make_lab
+import time
+
+from transfers import Transfer, best_for_loss, bound, case, make_lab, note
 from wan import Line
 
 # Wished of a whole transfer: its rate against what the paths can carry together (their start included, so less than the
@@ -8,6 +10,9 @@ from wan import Line
 SHARE_OF_RATES_LEAST = {"fast": 0.7, "full": 0.9}
 SHARE_OFF_MOST = 0.10
 MIB = {"fast": 256, "full": 1024}
+CAP_OFF_MOST = 0.02  # of a cap, over 10 s: this is held to, for no machine is too slow to send this little
+CAP_WINDOW_S = 10
+ETHERNET_BYTES = 14  # of each packet: caps count them, and TUN devices do not have them
 
 EQUAL = [Line("p1", 250, 50), Line("p2", 250, 50)]
 UNEQUAL = [Line("p1", 40, 10), Line("p2", 80, 25), Line("p3", 160, 80), Line("p4", 320, 150)]
@@ -58,3 +63,38 @@ def fiber_and_satellites(t):
 def ip6_paths(t):
     """The same over IPv6."""
     whole_transfer(t, EQUAL, ip6=True, mib=64)
+
+
+def on_the_wire(lab):
+    """(when, bytes) that have arrived on all paths, as a network interface would count them."""
+    links = [each["fwd"] for each in lab.stats().values()]
+    return time.monotonic(), sum(link["bytes"] + ETHERNET_BYTES * link["packets"] for link in links)
+
+
+def capped_transfer(t, lines, cap, mib, **options):
+    """What leaves under a cap of so many Mb/s of all paths together, measured from outside; the transfer is not waited for."""
+    lab = make_lab(t, lines)
+    transfer = Transfer(t, lab, mib, **options)
+    t.wait_for(lambda: transfer.arrived() > 1e6, "the first bytes")
+    time.sleep(1.5)
+    begun, before = on_the_wire(lab)
+    time.sleep(CAP_WINDOW_S)
+    ended, after = on_the_wire(lab)
+    transfer.meter.stop()
+    t.check(transfer.sender.poll() is None, "the sender ended before the measurement did")
+    rate = (after - before) * 8 / 1e6 / (ended - begun)
+    worst = max(abs(transfer.meter.rate(transfer.names, begun + at, begun + at + 1) / rate - 1) for at in range(CAP_WINDOW_S))
+    note(f"cap {cap} Mb/s: {rate:.2f} on the wire, off by {rate / cap - 1:+.2%}; seconds differ from their mean by {worst:.1%}")
+    t.check(abs(rate / cap - 1) <= CAP_OFF_MOST, f"{rate:.2f} Mb/s under a cap of {cap}")
+
+
+@case(timeout_s=60)
+def cap_of_20_mbit(t):
+    """A slow cap of one path, exact over 10 s."""
+    capped_transfer(t, [Line("p1", 100, 40)], 20, 64, options=("--cap", "20Mbps"))
+
+
+@case(timeout_s=60)
+def cap_of_200_mbit(t):
+    """A cap of all paths together, of which one is slower than its share: the other carries the rest."""
+    capped_transfer(t, [Line("p1", 60, 80), Line("p2", 400, 20)], 200, 512, options=("--cap", "200Mbps"))

@@ -347,6 +347,7 @@ wire::Health SimNetwork::health(End& end) {
   const bool full = health.bytes_in_flight + health.bytes_unsent == 0 && peer->bytes_in >= buffer_bytes / 3;
   if (full) end.held += now - end.looked_at;
   end.looked_at = now;
+  health.bytes_sent = end.bytes_sent - health.bytes_unsent;
   health.held_us = static_cast<std::uint64_t>(end.held / 1000);
   return health;
 }

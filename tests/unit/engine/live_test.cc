@@ -207,6 +207,26 @@ TEST_F(LiveTest, APauseStopsBytesAndEitherSideEndsIt) {
   EXPECT_EQ(outcome.report.resent_bytes, 0U);
 }
 
+/// No more than the cap, whatever the machine is busy with; how exact it is, the lab measures.
+TEST_F(LiveTest, ACapOfAllPathsHoldsOverThemTogetherAndIsLifted) {
+  constexpr double cap = 10e6;                  // bytes per second
+  constexpr double frames = 4.0 * 1024 * 1024;  // on their way at the edges of what is measured
+  options_.cap_bits_per_s = static_cast<std::uint64_t>(8 * cap);
+  dial({path("a", "127.0.0.1", 0), path("b", "127.0.0.2", 16'000'000)});
+  transfer(*dialler_, *listener_);
+  ASSERT_TRUE(soon([&] { return path_of(*listener_, "a").bytes > 0 && path_of(*listener_, "b").bytes > 0; }));
+  const auto begun = Clock::now();
+  const auto before = path_of(*listener_, "a").bytes + path_of(*listener_, "b").bytes;
+  std::this_thread::sleep_for(std::chrono::seconds(2));
+  const auto after = path_of(*listener_, "a").bytes + path_of(*listener_, "b").bytes;
+  const std::chrono::duration<double> took = Clock::now() - begun;
+  EXPECT_LT(static_cast<double>(after - before), 1.02 * cap * took.count() + frames);
+  ASSERT_TRUE(dialler_->adjust(change(Kind::cap_path, "b", 0)));
+  ASSERT_TRUE(dialler_->adjust(change(Kind::rate)));
+  const Outcome outcome = sent_.get();
+  EXPECT_TRUE(outcome.ok) << outcome.error.text;
+}
+
 TEST_F(LiveTest, WhenThePeerIsAwayItsChangesAreRefused) {
   received_ = std::async(std::launch::async, [&] { return listener_->receive(std::make_unique<NullSink>()); });
   ASSERT_TRUE(soon([&] { return listener_->snapshot()->verdict == "waiting for the sender"; }));

@@ -108,6 +108,8 @@ TEST_F(Tcp, FramesAndMessagesCrossLoopback) {
   EXPECT_EQ(arrived, frames);
   const Health health = sender.connection().health();
   EXPECT_GE(health.bytes_acked, frames * 1024 * 1024);
+  EXPECT_GE(health.bytes_sent, health.bytes_acked - 1);  // the handshake counts as one
+  EXPECT_GT(health.segment_bytes, 500U);
   EXPECT_GT(health.rtt_us, 0U);
 }
 

@@ -1,0 +1,107 @@
+// Caps: what the streams that send really put on the wire goes into the allotter, and the paces that it says go to
+// their workers. Without a cap nothing of this runs, and no stream has a pace.
+#include <algorithm>
+#include <cmath>
+
+#include "engine/session_core.h"
+
+namespace longhaul::engine {
+namespace {
+
+constexpr Time allot_every = 100 * millisecond;
+constexpr double change_told = 0.01;   // of a pace: less is not worth a call into the kernel
+constexpr double spare_weight = 0.01;  // of a global cap, for a path that carries only while no other can
+constexpr double bits_per_byte = 8;
+
+bool is_ipv6(const std::string& address) {
+  return address.starts_with('[') && !address.starts_with("[::ffff:");
+}
+
+}  // namespace
+
+/// Bits per second that all paths together may carry of what this side sends; 0: any.
+std::uint64_t SessionCore::cap_of_all() const {
+  return setup_.options.cap_bits_per_s;
+}
+
+bool SessionCore::is_capped(const Stream& stream) const {
+  return cap_of_all() != 0 || paths_[stream.path].options.cap_bits_per_s != 0;
+}
+
+void SessionCore::set_pace(std::uint32_t id, Stream& stream, std::uint64_t bytes_per_s, bool held) {
+  const auto before = static_cast<double>(stream.pace_bytes_per_s);
+  const auto next = static_cast<double>(bytes_per_s);
+  const bool same = std::abs(next - before) <= change_told * before && (bytes_per_s == 0) == (before == 0);
+  if (same && stream.held == held) return;
+  if (!same) stream.pace_bytes_per_s = bytes_per_s;
+  stream.held = held;
+  workers_[stream.worker]->post(
+      [id, pace = stream.pace_bytes_per_s, held](Worker& worker) { worker.set_pace(id, pace, held); });
+}
+
+/// Called whenever a cap, the pause or the set of streams changes. A stream under a cap sends nothing before it has a
+/// pace, for which it waits 100 ms at most.
+void SessionCore::share_caps() {
+  for (auto& [id, stream] : streams_) {
+    if (!stream.sends) continue;
+    const std::uint64_t pace = is_capped(stream) ? stream.pace_bytes_per_s : 0;
+    set_pace(id, stream, pace, paused_ || (pace == 0 && is_capped(stream)));
+  }
+}
+
+/// Once in every step. Returns when it is to be called again.
+Time SessionCore::step_rates(Time now) {
+  const bool capped = std::any_of(streams_.begin(), streams_.end(),
+                                  [this](const auto& each) { return each.second.sends && is_capped(each.second); });
+  if (!capped) {
+    if (std::exchange(allotted_at_, 0) != 0) allotter_ = {};
+    return time_never;
+  }
+  if (allotted_at_ == 0 || now - allotted_at_ >= allot_every) {
+    allotted_at_ = now;
+    allot(now);
+  }
+  return allotted_at_ + allot_every;
+}
+
+void SessionCore::allot(Time now) {
+  struct Group {
+    std::vector<paths::Allotter::Stream> streams;
+    std::uint32_t segment_bytes = 0;
+  };
+  std::map<std::size_t, Group> groups;  // by path
+  for (auto& [id, stream] : streams_) {
+    if (!stream.sends) continue;
+    const StreamHealth health = stream.counters->health();
+    // Between the worker's own looks, not between these calls: their distance is known exactly.
+    if (const Time over = health.sample.at - stream.measured_at; over > 0) {
+      const std::uint64_t sent = health.sent_bytes - std::min(health.sent_bytes, stream.sent_bytes);
+      const bool first = stream.measured_at == 0;
+      stream.bytes_per_s =
+          first ? 0 : static_cast<double>(sent) * static_cast<double>(second) / static_cast<double>(over);
+      stream.measured_at = health.sample.at;
+      stream.sent_bytes = health.sent_bytes;
+    } else if (now - stream.measured_at > allot_every) {
+      stream.bytes_per_s = 0;  // its worker does not even look: it has nothing to send
+    }
+    Group& group = groups[stream.path];
+    group.streams.push_back({id, stream.bytes_per_s});
+    if (health.segment_bytes != 0) group.segment_bytes = health.segment_bytes;
+  }
+  std::vector<paths::Allotter::Path> paths;
+  for (const auto& [number, group] : groups) {
+    const PathOptions& options = paths_[number].options;
+    // TCP paces payload by itself. Where the queueing discipline fq does it, packets are counted: `trim` corrects that.
+    const double wire = paths::wire_per_payload(group.segment_bytes, is_ipv6(options.remote));
+    paths.push_back({.id = static_cast<std::uint32_t>(number),
+                     .cap = static_cast<double>(options.cap_bits_per_s) / bits_per_byte,
+                     .weight = options.weight > 0 ? options.weight : spare_weight,
+                     .wire = wire,
+                     .wire_of_pace = wire,
+                     .streams = group.streams});
+  }
+  for (const auto& pace : allotter_.allot(paths, static_cast<double>(cap_of_all()) / bits_per_byte))
+    set_pace(pace.stream, streams_.at(pace.stream), pace.rate, paused_);
+}
+
+}  // namespace longhaul::engine
