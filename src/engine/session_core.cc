@@ -406,11 +406,15 @@ void SessionCore::stream_proven(Greeting& greeting, Time now) {
   (void)now;
 }
 
-/// On what terms the planner may use it: those of its path.
-void SessionCore::offer_stream(Planner& planner, std::uint32_t stream, std::size_t path) const {
+/// On what terms planners may use it.
+paths::PathTerms SessionCore::terms_of(std::size_t path) const {
   const double weight = paths_[path].options.weight;
+  return {.weight = weight > 0 ? weight : 1, .spare = weight <= 0, .factor = paths_[path].watch.health.factor()};
+}
+
+void SessionCore::offer_stream(Planner& planner, std::uint32_t stream, std::size_t path) const {
   const auto number = static_cast<paths::PathId>(path);
-  planner.set_path(number, {.weight = weight > 0 ? weight : 1, .spare = weight <= 0});
+  planner.set_path(number, terms_of(path));
   planner.stream_up(stream, number);
 }
 
@@ -550,6 +554,7 @@ Time SessionCore::step(Time now) {
       finish_outgoing(transfer, error, nullptr, now);
     }
   }
+  watch_health(now);
   finish_incoming(now);
   step_live(now);
   if (auto lost = control_.step(now)) control_lost(*lost, now);

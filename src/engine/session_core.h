@@ -14,6 +14,7 @@
 #include "engine/control_link.h"
 #include "engine/feeder.h"
 #include "engine/handshake.h"
+#include "engine/path_meter.h"
 #include "engine/planner.h"
 #include "engine/storage.h"
 #include "engine/tickets.h"
@@ -85,6 +86,7 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
     std::string last_error;
     std::string excluded;  ///< why policy lets no byte onto it, of this side or the peer's; empty: it may carry
     bool excluded_by_peer = false;  ///< then until a new session, whose policy may be another
+    PathWatch watch;                ///< of what this side sends on it
     [[nodiscard]] bool may_carry() const { return use == Use::in_use && excluded.empty(); }
   };
   struct Stream {
@@ -207,12 +209,19 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   void step_live(Time now);
   void fail_asked(const Error& error);
   void share_caps();
+  [[nodiscard]] paths::PathTerms terms_of(std::size_t path) const;
   void offer_stream(Planner& planner, std::uint32_t stream, std::size_t path) const;
   [[nodiscard]] bool may_dial_control(std::size_t path) const;
   [[nodiscard]] bool any_path_in_use() const;
   [[nodiscard]] std::size_t paths_in_use() const;
   [[nodiscard]] std::string path_names() const;
   [[nodiscard]] std::string waits_if_none() const;
+
+  // session_health.cc: paths that get worse
+  [[nodiscard]] std::vector<std::vector<MeteredStream>> metered_streams() const;
+  void watch_health(Time now);
+  void watch_path(std::size_t path, const std::vector<MeteredStream>& streams, Time now);
+  void tell_health(std::size_t path, paths::Health::Change change);
 
   // Admission
   std::string why_excluded(const protocol::Hello& dialler) override;
@@ -323,6 +332,7 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
 
   Time sampled_at_ = 0;
   Time looked_at_ = 0;    ///< at the health of streams
+  Time watched_at_ = 0;   ///< at the health of paths
   bool stopped_ = false;  ///< the stop flag has been seen
   bool shutting_down_ = false;
   Time shut_down_by_ = 0;

@@ -36,6 +36,9 @@ struct Health {
   std::uint64_t bytes_unsent = 0;     ///< in the socket's buffer, not yet on the wire
   std::uint64_t held_us = 0;          ///< so long in all did the peer's full window keep bytes back
   std::uint64_t retransmits = 0;
+  std::uint64_t bytes_sent = 0;      ///< repeats included
+  std::uint64_t bytes_resent = 0;    ///< repeats
+  std::uint64_t buffer_held_us = 0;  ///< so long in all was the send buffer too small for the path
   std::uint64_t delivery_bytes_per_s = 0;
 };
 

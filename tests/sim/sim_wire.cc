@@ -333,7 +333,7 @@ wire::Health SimNetwork::health(End& end) {
   if (path.path.bytes_per_s != 0)
     rtt += static_cast<Time>(2 * segment_bytes_max * static_cast<std::uint64_t>(second) / path.path.bytes_per_s);
   health.rtt_us = static_cast<std::uint64_t>(rtt / 1000);
-  health.bytes_acked = end.bytes_sent;
+  health.bytes_acked = health.bytes_sent = end.bytes_sent;
   const auto peer = end.peer.lock();
   if (peer == nullptr) return health;
   for (const Segment& segment : peer->in) {
