@@ -20,6 +20,7 @@
 #include "engine/tickets.h"
 #include "engine/worker.h"
 #include "longhaul/transfer.h"
+#include "paths/flap.h"
 #include "security/ticket.h"
 
 namespace longhaul::engine {
@@ -87,6 +88,7 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
     std::string excluded;  ///< why policy lets no byte onto it, of this side or the peer's; empty: it may carry
     bool excluded_by_peer = false;  ///< then until a new session, whose policy may be another
     PathWatch watch;                ///< of what this side sends on it
+    paths::Flap flap;               ///< dialler
     [[nodiscard]] bool may_carry() const { return use == Use::in_use && excluded.empty(); }
   };
   struct Stream {
@@ -164,6 +166,9 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   void dial(Time now);
   void dial_control(Time now);
   void dial_streams(Time now);
+  [[nodiscard]] bool may_dial(std::size_t path, const StreamSlot& slot, Time now) const;
+  [[nodiscard]] bool carried_beside(std::size_t path) const;
+  void tell_path_down(std::size_t path, Error error, Time now);
   bool start_dial(std::size_t path, std::size_t slot, bool control, Time now);
   protocol::Hello hello_of(const Path& path, const StreamSlot* slot);
   void reset_session(Time now);

@@ -97,5 +97,77 @@ TEST(PathHealth, APauseIsNoFaultOfThePath) {
   });
 }
 
+/// Cuts path `path` and heals it at once, again and again; returns how long it was down each time, in seconds.
+std::vector<double> flap(TransferWorld& world, const std::vector<Told>& told, std::size_t path, unsigned times) {
+  auto& network = world.world.network();
+  const std::string a = TransferWorld::sender_host(path);
+  const std::string b = TransferWorld::receiver_host(path);
+  const std::string name(1, static_cast<char>('a' + path));
+  std::vector<double> down_s;
+  for (unsigned time = 0; time < times && !world.done(); ++time) {
+    const std::size_t before = told.size();
+    const Time cut_at = world.world.clock().now();
+    network.cut(a, b);
+    world.run_for(100 * millisecond);
+    network.heal(a, b);
+    const auto is_up = [&] {
+      for (std::size_t i = before; i < told.size(); ++i)
+        if (told[i].event.type == Event::Type::path_up && told[i].event.path == name) return true;
+      return world.done();
+    };
+    EXPECT_EQ(world.world.run_until(is_up, cut_at + 100 * second), RunEnd::reached);
+    down_s.push_back(static_cast<double>(world.world.clock().now() - cut_at) / static_cast<double>(second));
+    world.run_for(300 * millisecond);
+  }
+  return down_s;
+}
+
+TEST(PathFlap, APathThatFlapsIsTriedEverMoreRarely) {
+  for_seeds(2, [](std::uint64_t seed) {
+    std::vector<Told> told;
+    TransferWorld world(seed, long_plan(12));
+    listen(world, told);
+    EXPECT_TRUE(world.start_receiver()) << world.start_problem;
+    EXPECT_TRUE(world.start_sender()) << world.start_problem;
+    world.run_for(3 * second);  // until the other one is known to carry
+    const std::vector<double> down_s = flap(world, told, 1, 5);
+    ASSERT_FALSE(world.done());
+    ASSERT_EQ(down_s.size(), 5U);
+    double wait_s = 0.5;
+    for (const double s : down_s) {
+      EXPECT_GE(s, wait_s);
+      EXPECT_LE(s, wait_s + 1.5);  // and the greeting
+      wait_s *= 2;
+    }
+    unsigned downs = 0;
+    for (const Told& each : told) {
+      if (each.event.type != Event::Type::path_down) continue;
+      EXPECT_EQ(each.event.text.find("flaps: next try in ") != std::string::npos, ++downs >= 3) << each.event.text;
+    }
+    EXPECT_EQ(downs, 5U);
+    ASSERT_TRUE(world.run_to_end(100 * second));
+    world.check_complete();
+  });
+}
+
+TEST(PathFlap, TheOnlyPathThatIsLeftIsTriedAsOftenAsEver) {
+  for_seeds(2, [](std::uint64_t seed) {
+    std::vector<Told> told;
+    TransferWorld world(seed, long_plan(6));
+    listen(world, told);
+    EXPECT_TRUE(world.start_receiver()) << world.start_problem;
+    EXPECT_TRUE(world.start_sender()) << world.start_problem;
+    world.run_for(3 * second);
+    world.world.network().cut(TransferWorld::sender_host(0), TransferWorld::receiver_host(0));
+    world.run_for(3 * second);  // until it is known to carry nothing
+    const std::vector<double> down_s = flap(world, told, 1, 8);
+    ASSERT_FALSE(world.done());
+    for (const double s : down_s) EXPECT_LE(s, 5);
+    ASSERT_TRUE(world.run_to_end(100 * second));
+    world.check_complete();
+    for (const Told& each : told) EXPECT_EQ(each.event.text.find("flaps"), std::string::npos) << each.event.text;
+  });
+}
+
 }  // namespace
 }  // namespace longhaul::sim
