@@ -34,6 +34,10 @@ struct PathReport {
   double cost_per_gb = 0;
   double cost = 0;       ///< of `bytes`, at `cost_per_gb` for 10^9
   std::string excluded;  ///< why policy, of either side, kept every byte off it; empty: it was permitted
+  // Of the side that sends.
+  bool degraded = false;        ///< worse than it used to be, now
+  unsigned times_degraded = 0;  ///< in this session
+  std::string evidence;         ///< of the last time: "retransmits 0 % -> 2.3 %, within 2.5 s"; empty: it never was
 };
 
 struct FileError {
@@ -77,9 +81,21 @@ struct Report {
 
 /// What happens while a transfer runs. Called from one thread of the session; must not block for long.
 struct Event {
-  enum class Type : std::uint8_t { ticket, start, progress, path_up, path_down, file_durable, file_error, note, done };
+  enum class Type : std::uint8_t {
+    ticket,
+    start,
+    progress,
+    path_up,
+    path_down,
+    path_degraded,   ///< it carries, but worse than it used to: less is given to it
+    path_recovered,  ///< as before again, or for good what it is now
+    file_durable,
+    file_error,
+    note,
+    done
+  };
   Type type = Type::note;
-  std::string text;  ///< in words, for every type; for `ticket` the ticket itself
+  std::string text;  ///< in words; for `ticket` the ticket itself, for path_degraded and path_recovered the evidence
   std::string path;  ///< path_*: the path's name; file_error: the file; file_durable: its name below the target
   Error error;       ///< path_down, file_error
   std::shared_ptr<const Report> report;  ///< start, progress, done

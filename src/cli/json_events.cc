@@ -66,6 +66,9 @@ Json path_of(const PathReport& path) {
   object["state"] = path.state;
   object["rtt_us"] = path.rtt_us;
   object["excluded"] = path.excluded.empty() ? Json(nullptr) : Json(words(path.excluded));
+  object["degraded"] = path.degraded;
+  object["times_degraded"] = path.times_degraded;
+  object["evidence"] = path.evidence.empty() ? Json(nullptr) : Json(words(path.evidence));
   return object;
 }
 
@@ -169,6 +172,10 @@ const char* name_of_type(Event::Type type) {
       return "path_up";
     case Event::Type::path_down:
       return "path_down";
+    case Event::Type::path_degraded:
+      return "path_degraded";
+    case Event::Type::path_recovered:
+      return "path_recovered";
     case Event::Type::file_durable:
       return "file_durable";
     case Event::Type::file_error:
@@ -179,6 +186,11 @@ const char* name_of_type(Event::Type type) {
       return "done";
   }
   return "note";
+}
+
+bool is_about_path(Event::Type type) {
+  return type == Event::Type::path_up || type == Event::Type::path_down || type == Event::Type::path_degraded ||
+         type == Event::Type::path_recovered;
 }
 
 Json document(const std::string& command, double time_s) {
@@ -193,12 +205,11 @@ std::string document_text(const Json& object) {
 
 std::string event_json(const Event& event, double time_s) {
   Json object = head(name_of_type(event.type), time_s);
-  const bool about_path = event.type == Event::Type::path_up || event.type == Event::Type::path_down;
   if (event.type == Event::Type::file_error) {
     object.update(file_error_of({event.path, event.error}));
     return line_of(object);
   }
-  if (about_path) object["name"] = words(event.path);
+  if (is_about_path(event.type)) object["name"] = words(event.path);
   if (event.type == Event::Type::file_durable) put_name(object, "path", event.path);
   if (event.type == Event::Type::path_down) object["error"] = error_of(event.error);
   if (event.type != Event::Type::progress && !event.text.empty()) object["text"] = words(event.text);

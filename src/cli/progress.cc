@@ -113,6 +113,12 @@ void ProgressView::show(const Event& event) {
     case Event::Type::path_down:
       say(fmt::format("path {} is down: {}", event.path, event.error.text.empty() ? event.text : event.error.text));
       return;
+    case Event::Type::path_degraded:
+      say(fmt::format("path {} got worse, and is given less: {}", event.path, event.text));
+      return;
+    case Event::Type::path_recovered:
+      say(fmt::format("path {} recovered: {}", event.path, event.text));
+      return;
     case Event::Type::path_up:
       if (verbose) say(event.text.empty() ? fmt::format("path {} is up", event.path) : event.text);
       return;

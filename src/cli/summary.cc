@@ -47,9 +47,13 @@ std::string path_line(const PathReport& path) {
   const std::string moved = fmt::format("  path {}: {}, ", printable(path.name), format_bytes(path.bytes));
   if (!path.excluded.empty()) return moved + fmt::format("not used: {}\n", printable(path.excluded));
   const std::string cost = path.cost_per_gb > 0 ? ", cost " + money(path.cost) : "";
+  const std::string worse = path.times_degraded == 0
+                                ? ""
+                                : fmt::format(", got worse {} (last: {})",
+                                              counted(path.times_degraded, "time", "times"), printable(path.evidence));
   return moved +
          fmt::format(
-             "{}, {}{}{}\n", format_rate(path.bytes_per_s), counted(path.streams, "stream", "streams"), cost,
+             "{}, {}{}{}{}\n", format_rate(path.bytes_per_s), counted(path.streams, "stream", "streams"), cost, worse,
              path.up ? "" : fmt::format(", {} at the end", path.state.empty() ? "down" : printable(path.state)));
 }
 

@@ -86,8 +86,10 @@ Time SendStream::look_at_health(Time now) {
   const bool work = !tasks_.empty() || !frames_.empty() || sending_;
   if (quiet_ && !work) return time_never;
   if (looked_at_ != 0 && now - looked_at_ < look_every) return looked_at_ + look_every;
-  looked_at_ = now;
+  const Time before = std::exchange(looked_at_, now);
   const wire::Health health = channel_->connection().health();
+  const bool pressed = !held_ && (channel_->sending() || health.bytes_unsent > 0);
+  if (std::exchange(was_pressed_, pressed) && pressed) pressed_ += now - before;
   StreamHealth told;
   told.sample = {.at = now,
                  .rtt = static_cast<Time>(health.rtt_us) * 1000,
@@ -99,6 +101,9 @@ Time SendStream::look_at_health(Time now) {
   told.retransmits = health.retransmits;
   told.sent_bytes = health.bytes_sent;
   told.segment_bytes = health.segment_bytes;
+  told.resent_bytes = health.bytes_resent;
+  told.pressed = pressed_;
+  told.buffer_held = static_cast<Time>(health.buffer_held_us) * 1000;
   counters_->set_health(told);
   quiet_ = !work && health.bytes_in_flight + health.bytes_unsent == 0;
   return quiet_ ? time_never : now + look_every;

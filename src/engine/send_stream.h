@@ -102,8 +102,10 @@ class SendStream {
   std::vector<std::unique_ptr<OutFrame>> spare_;
   unsigned reads_in_flight_ = 0;
   Time looked_at_ = 0;
-  bool quiet_ = false;  ///< nothing was left to send when it was looked at
-  bool held_ = false;   ///< the transfer is paused
+  Time pressed_ = 0;          ///< see StreamHealth
+  bool was_pressed_ = false;  ///< when it was looked at
+  bool quiet_ = false;        ///< nothing was left to send when it was looked at
+  bool held_ = false;         ///< the transfer is paused
   bool failed_ = false;
   Error error_;
 };

@@ -283,6 +283,7 @@ void SessionCore::control_lost(const Error& error, Time now) {
 
 void SessionCore::reset_session(Time now) {
   for (Path& path : paths_) {
+    path.flap = {};  // it was the peer that went away
     if (!ever_up_ || !path.excluded_by_peer) continue;
     path.excluded = excluded_here(path.options);
     path.excluded_by_peer = false;
@@ -386,6 +387,8 @@ void SessionCore::stream_proven(Greeting& greeting, Time now) {
     slot.dialling = false;
     slot.stream = id;
     slot.backoff = 0;
+    const auto up = [](const StreamSlot& each) { return each.stream != 0; };
+    if (std::all_of(path.slots.begin(), path.slots.end(), up)) path.flap.works(now);
   }
   path.streams_most = std::max(path.streams_most, path.streams_up + 1);
   if (++path.streams_up == 1) {
@@ -403,14 +406,17 @@ void SessionCore::stream_proven(Greeting& greeting, Time now) {
   if (!stream.sends || path.use != Use::in_use) return;
   for (auto& [transfer, outgoing] : outgoing_)
     if (outgoing.planner) offer_stream(*outgoing.planner, id, stream.path);
-  (void)now;
 }
 
-/// On what terms the planner may use it: those of its path.
-void SessionCore::offer_stream(Planner& planner, std::uint32_t stream, std::size_t path) const {
+/// On what terms planners may use it.
+paths::PathTerms SessionCore::terms_of(std::size_t path) const {
   const double weight = paths_[path].options.weight;
+  return {.weight = weight > 0 ? weight : 1, .spare = weight <= 0, .factor = paths_[path].watch.health.factor()};
+}
+
+void SessionCore::offer_stream(Planner& planner, std::uint32_t stream, std::size_t path) const {
   const auto number = static_cast<paths::PathId>(path);
-  planner.set_path(number, {.weight = weight > 0 ? weight : 1, .spare = weight <= 0});
+  planner.set_path(number, terms_of(path));
   planner.stream_up(stream, number);
 }
 
@@ -419,10 +425,10 @@ void SessionCore::stream_refused(std::size_t path, std::size_t slot, const Error
   it.dialling = false;
   it.backoff = next_backoff(it.backoff);
   it.next_try = now + it.backoff;
+  paths_[path].flap.failed(now);
   if (paths_[path].last_error == error.text || paths_[path].streams_up > 0) return;
   paths_[path].last_error = error.text;
-  note(Event::Type::path_down, "path " + paths_[path].options.name + " is down: " + error.text,
-       paths_[path].options.name, error);
+  tell_path_down(path, error, now);
 }
 
 void SessionCore::take_stream_down(std::uint32_t id, const Error& error) {
@@ -437,9 +443,10 @@ void SessionCore::take_stream_down(std::uint32_t id, const Error& error) {
   const bool running = !outgoing_.empty() || std::any_of(incoming_.begin(), incoming_.end(), [](const auto& each) {
     return each.second.phase == Phase::running;
   });
-  path.broken = path.streams_up == 0 && running && error.code != Code::interrupted && path.use == Use::in_use;
-  if (path.broken)
-    note(Event::Type::path_down, "path " + path.options.name + " is down: " + error.text, path.options.name, error);
+  const bool lost = running && error.code != Code::interrupted && path.use == Use::in_use;
+  if (lost) path.flap.failed(now_);
+  path.broken = path.streams_up == 0 && lost;
+  if (path.broken) tell_path_down(stream.path, error, now_);
   for (StreamSlot& slot : path.slots) {
     if (slot.stream != id) continue;
     slot.stream = 0;
@@ -550,6 +557,7 @@ Time SessionCore::step(Time now) {
       finish_outgoing(transfer, error, nullptr, now);
     }
   }
+  watch_health(now);
   finish_incoming(now);
   step_live(now);
   again = std::min(again, step_rates(now));

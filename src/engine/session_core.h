@@ -14,12 +14,14 @@
 #include "engine/control_link.h"
 #include "engine/feeder.h"
 #include "engine/handshake.h"
+#include "engine/path_meter.h"
 #include "engine/planner.h"
 #include "engine/storage.h"
 #include "engine/tickets.h"
 #include "engine/worker.h"
 #include "longhaul/transfer.h"
 #include "paths/allot.h"
+#include "paths/flap.h"
 #include "security/ticket.h"
 
 namespace longhaul::engine {
@@ -86,6 +88,8 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
     std::string last_error;
     std::string excluded;  ///< why policy lets no byte onto it, of this side or the peer's; empty: it may carry
     bool excluded_by_peer = false;  ///< then until a new session, whose policy may be another
+    PathWatch watch;                ///< of what this side sends on it
+    paths::Flap flap;               ///< dialler
     [[nodiscard]] bool may_carry() const { return use == Use::in_use && excluded.empty(); }
   };
   struct Stream {
@@ -166,6 +170,9 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   void dial(Time now);
   void dial_control(Time now);
   void dial_streams(Time now);
+  [[nodiscard]] bool may_dial(std::size_t path, const StreamSlot& slot, Time now) const;
+  [[nodiscard]] bool carried_beside(std::size_t path) const;
+  void tell_path_down(std::size_t path, Error error, Time now);
   bool start_dial(std::size_t path, std::size_t slot, bool control, Time now);
   protocol::Hello hello_of(const Path& path, const StreamSlot* slot);
   void reset_session(Time now);
@@ -210,6 +217,7 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   void move_control(Time now);
   void step_live(Time now);
   void fail_asked(const Error& error);
+  [[nodiscard]] paths::PathTerms terms_of(std::size_t path) const;
   void offer_stream(Planner& planner, std::uint32_t stream, std::size_t path) const;
   [[nodiscard]] bool may_dial_control(std::size_t path) const;
   [[nodiscard]] bool any_path_in_use() const;
@@ -224,6 +232,12 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   void set_pace(std::uint32_t id, Stream& stream, std::uint64_t bytes_per_s, bool held);
   [[nodiscard]] bool is_capped(const Stream& stream) const;
   [[nodiscard]] std::uint64_t cap_of_all() const;
+
+  // session_health.cc: paths that get worse
+  [[nodiscard]] std::vector<std::vector<MeteredStream>> metered_streams() const;
+  void watch_health(Time now);
+  void watch_path(std::size_t path, const std::vector<MeteredStream>& streams, Time now);
+  void tell_health(std::size_t path, paths::Health::Change change);
 
   // Admission
   std::string why_excluded(const protocol::Hello& dialler) override;
@@ -337,6 +351,7 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
 
   Time sampled_at_ = 0;
   Time looked_at_ = 0;    ///< at the health of streams
+  Time watched_at_ = 0;   ///< at the health of paths
   bool stopped_ = false;  ///< the stop flag has been seen
   bool shutting_down_ = false;
   Time shut_down_by_ = 0;

@@ -57,6 +57,29 @@ void SessionCore::dial_control(Time now) {
   }
 }
 
+/// Some other path carries, now: it can wait.
+bool SessionCore::carried_beside(std::size_t path) const {
+  for (std::size_t other = 0; other < paths_.size(); ++other) {
+    const Path& it = paths_[other];
+    // That it is up says little: it may have fallen silent, and nobody knows yet.
+    if (other != path && it.may_carry() && it.streams_up > 0 && it.bytes_per_s > 0) return true;
+  }
+  return false;
+}
+
+/// Where nothing else carries, nobody waits for a path that flaps longer than for any other.
+bool SessionCore::may_dial(std::size_t path, const StreamSlot& slot, Time now) const {
+  return now >= slot.next_try && (paths_[path].flap.may_try(now) || !carried_beside(path));
+}
+
+void SessionCore::tell_path_down(std::size_t path, Error error, Time now) {
+  const Path& it = paths_[path];
+  constexpr unsigned flaps_from = 3;
+  if (dialler_ && it.flap.failures(now) >= flaps_from && carried_beside(path))
+    error.text += "; flaps: next try in " + std::to_string((it.flap.retry_at() - now + second - 1) / second) + " s";
+  note(Event::Type::path_down, "path " + it.options.name + " is down: " + error.text, it.options.name, error);
+}
+
 void SessionCore::dial_streams(Time now) {
   const bool send = !outgoing_.empty();
   const bool receive = std::any_of(incoming_.begin(), incoming_.end(),
@@ -73,7 +96,7 @@ void SessionCore::dial_streams(Time now) {
     }
     for (std::size_t s = 0; s < path.slots.size(); ++s) {
       StreamSlot& slot = path.slots[s];
-      if (slot.stream != 0 || slot.dialling || now < slot.next_try || !(slot.sends ? send : receive)) continue;
+      if (slot.stream != 0 || slot.dialling || !may_dial(p, slot, now) || !(slot.sends ? send : receive)) continue;
       slot.dialling = start_dial(p, s, false, now);
     }
   }

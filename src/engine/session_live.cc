@@ -234,6 +234,7 @@ Result<std::string> SessionCore::add_path(const PathOptions& given, bool by_peer
   before->given = std::move(made->given);
   before->options = std::move(made->options);
   before->slots.clear();
+  before->flap = {};
   before->last_error.clear();
   before->use = Use::in_use;
   return words;
@@ -289,6 +290,7 @@ std::string SessionCore::enable_path(std::size_t path) {
   if (it.use == Use::in_use) return " is in use already";
   set_use(path, Use::in_use);
   for (StreamSlot& slot : it.slots) slot.next_try = slot.backoff = 0;
+  it.flap = {};
   it.last_error.clear();
   return " is in use again";
 }

@@ -141,6 +141,9 @@ void SessionCore::add_paths(Report& report, double over_s) const {
     out.cost_per_gb = path.options.cost_per_gb;
     out.cost = path.options.cost_per_gb * static_cast<double>(out.bytes) / 1e9;
     out.excluded = path.excluded;
+    out.degraded = path.watch.health.degraded();
+    out.times_degraded = path.watch.times_degraded;
+    out.evidence = path.watch.evidence;
     report.cost += out.cost;
     report.paths.push_back(std::move(out));
   }

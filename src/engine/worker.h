@@ -24,9 +24,13 @@ namespace longhaul::engine {
 /// What the kernel tells of a stream's connection.
 struct StreamHealth {
   paths::Sample sample;
+  // All of these only grow.
   std::uint64_t retransmits = 0;
-  std::uint64_t sent_bytes = 0;     ///< put on the wire, repeats included
-  std::uint32_t segment_bytes = 0;  ///< see wire::Health
+  std::uint64_t sent_bytes = 0;     ///< repeats included
+  std::uint64_t resent_bytes = 0;   ///< repeats
+  Time pressed = 0;                 ///< there was more to send than the connection took
+  Time buffer_held = 0;             ///< of it, because the send buffer was too small
+  std::uint32_t segment_bytes = 0;  ///< see wire::Health; does not grow
 };
 
 /// Plain counters of one stream: written by its worker, sampled by control.

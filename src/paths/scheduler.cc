@@ -169,12 +169,13 @@ bool Scheduler::has_room(const Stream& stream, std::uint64_t bytes) const {
   if (stream.queue.size() < chunks_min) return true;
   if (stream.queue.size() >= chunks_max) return false;
   const double ahead = stream.sampled() ? rtts_ahead * stream.rtt_s() + ahead_s : ahead_blind_s;
-  const double most = std::max(stream.rate() * ahead, stream.sampled() ? static_cast<double>(chunks_min * bytes) : 0);
+  const double expected = stream.rate() * terms(stream).factor;
+  const double most = std::max(expected * ahead, stream.sampled() ? static_cast<double>(chunks_min * bytes) : 0);
   return stream.backlog() + static_cast<double>(bytes) <= most;
 }
 
 double Scheduler::arrival_s(const Stream& stream, double bytes) const {
-  const double rate = stream.bytes > 0 ? stream.rate() : rate_unknown;
+  const double rate = (stream.bytes > 0 ? stream.rate() : rate_unknown) * terms(stream).factor;
   return (stream.backlog() + bytes) / rate + stream.rtt_s() / 2;
 }
 

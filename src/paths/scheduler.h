@@ -53,6 +53,7 @@ struct Sample {
 struct PathTerms {
   double weight = 1;   ///< counts as so many times as fast as it is
   bool spare = false;  ///< used only while no other path can carry
+  double factor = 1;   ///< its streams are expected to carry so much of what they did, above 0 (Health::factor)
 };
 
 /// Used by one thread.

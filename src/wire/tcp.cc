@@ -179,6 +179,8 @@ class TcpConnection final : public Connection {
     health.segment_bytes = info.tcpi_snd_mss;
     health.held_us = info.tcpi_rwnd_limited;
     health.retransmits = info.tcpi_total_retrans;
+    health.bytes_resent = info.tcpi_bytes_retrans;
+    health.buffer_held_us = info.tcpi_sndbuf_limited;
     health.delivery_bytes_per_s = info.tcpi_delivery_rate;
     return health;
   }

@@ -38,6 +38,8 @@ struct Health {
   std::uint32_t segment_bytes = 0;    ///< most payload of one packet
   std::uint64_t held_us = 0;          ///< so long in all did the peer's full window keep bytes back
   std::uint64_t retransmits = 0;
+  std::uint64_t bytes_resent = 0;    ///< repeats
+  std::uint64_t buffer_held_us = 0;  ///< so long in all was the send buffer too small for the path
   std::uint64_t delivery_bytes_per_s = 0;
 };
 

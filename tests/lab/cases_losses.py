@@ -4,6 +4,7 @@ import os
 import random
 import time
 
+import data
 import harness
 from transfers import Transfer, bound, case, make_lab, note
 from wan import TCP_SHARE, Line
@@ -76,6 +77,26 @@ def register(kind, settings, name, words):
 
 for each, plan in CUTS.items():
     register(each, *plan)
+
+
+@case(timeout_s=200)
+def worsening_path_is_told_and_left(t):
+    """A path begins to lose 3 % of its packets: that is told, and the transfer ends as if the others were alone, or sooner."""
+    lab = make_lab(t, [Line("p1", 40, 20), Line("p2", 40, 40)])
+    transfer = Transfer(t, lab, 256)
+    transfer.wait_for_share(0.6)  # some 16 s: what is usual has been learnt
+    t.equal(transfer.sender.events("path_degraded"), [], "path_degraded events before anything got worse")
+    lab.set("p2", "loss=3%")
+    worse_at, worse_time, left = time.monotonic(), time.time(), transfer.bytes - transfer.arrived()
+    # What p2 has of one chunk for each of its two streams had better go out again on p1.
+    alone_s = (left + 2 * 8 * data.MIB) * 8 / 1e6 / transfer.sum_of_rates(["p1"])
+    report = transfer.finish()
+    transfer.told(report)
+    degraded = transfer.sender.events("path_degraded")
+    t.check(degraded and degraded[0]["name"] == "p2", f"not told that p2 got worse: {degraded}")
+    note(f"told {degraded[0]['time'] - worse_time:.1f} s after it began: {degraded[0]['text']}")
+    t.equal({path["name"]: path["times_degraded"] > 0 for path in report["paths"]}, {"p1": False, "p2": True}, "paths that got worse")
+    bound(t, "seconds from then to the end, over what the other path needs alone with the chunks begun on this one", transfer.ended - worse_at - alone_s, LATE_END_S_MOST)
 
 
 @case(timeout_s=150)

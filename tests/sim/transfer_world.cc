@@ -190,9 +190,11 @@ std::shared_ptr<TransferWorld::Life> TransferWorld::start(const std::string& nam
                              is_receiver ? damage : WitnessedWire::Damage{}, is_receiver ? EditedWire::Edit{} : edit);
   process.shared.push_back(life);
   setup.options.cipher = Cipher::none;
-  if (witness.listener) {
-    setup.observer = [name](const Event& event) {
-      if (event.type != Event::Type::progress) std::cout << "           " << name << " notes: " << event.text << '\n';
+  if (witness.listener || on_event) {
+    setup.observer = [this, name](const Event& event) {
+      if (on_event) on_event(name, event);
+      if (witness.listener && event.type != Event::Type::progress)
+        std::cout << "           " << name << " notes: " << event.text << '\n';
     };
   }
   setup.options.workers = plan_.workers;

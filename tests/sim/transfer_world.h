@@ -105,6 +105,8 @@ class TransferWorld {
   Witness witness;
   WitnessedWire::Damage damage;  ///< of what the receiver reads; set before it starts
   EditedWire::Edit edit;         ///< of what the sender says; set before it starts
+  /// What either end ("sender", "receiver") tells its user; set before it starts.
+  std::function<void(const std::string& who, const Event& event)> on_event;
   std::optional<Outcome> sent;
   std::optional<Outcome> received;
 

@@ -151,6 +151,15 @@ TEST(JsonEvents, PathsStartNoteAndTicket) {
   EXPECT_EQ(json["error"]["text"], "reset");
   event.type = Event::Type::path_up;
   EXPECT_EQ(parsed(event_json(event, 1))["event"], "path_up");
+  event.type = Event::Type::path_degraded;
+  event.text = "retransmits 0 % -> 2.3 %, within 2.5 s";
+  json = parsed(event_json(event, 1));
+  EXPECT_EQ(json["event"], "path_degraded");
+  EXPECT_EQ(json["name"], "b");
+  EXPECT_EQ(json["text"], event.text);
+  EXPECT_FALSE(json.contains("error"));
+  event.type = Event::Type::path_recovered;
+  EXPECT_EQ(parsed(event_json(event, 1))["event"], "path_recovered");
   EXPECT_EQ(parsed(event_json({.type = Event::Type::start,
                                .text = {},
                                .path = {},

@@ -186,6 +186,8 @@ TEST(ProgressView, IsAsLoudAsAsked) {
   EXPECT_EQ(screen.taken(), "");
   normal.show(event_of(Event::Type::path_down, ""));
   EXPECT_EQ(screen.taken(), "longhaul: path a is down: reset by peer\n");
+  normal.show(event_of(Event::Type::path_degraded, "RTT 20 ms -> 90 ms, within 3 s"));
+  EXPECT_EQ(screen.taken(), "longhaul: path a got worse, and is given less: RTT 20 ms -> 90 ms, within 3 s\n");
   ProgressView verbose = screen.view(ProgressView::Loudness::verbose, false);
   verbose.show(event_of(Event::Type::path_up, ""));
   verbose.show(event_of(Event::Type::file_error, ""));

@@ -363,6 +363,26 @@ TEST_F(Sampled, AStreamAtAThirdOfItsSiblingsRateIsLeftAlone) {
   }
 }
 
+/// Half of what it did: while both queues hold as much, it is the other one's turn.
+TEST(Scheduler, APathThatGotWorseIsExpectedToCarryLess) {
+  Scheduler scheduler;
+  for (const StreamId stream : {1U, 2U}) {
+    scheduler.add(stream, stream, 0);
+    scheduler.assigned(stream, load(0), 0);
+    scheduler.answered(stream, load(0), 100 * millisecond);
+  }
+  EXPECT_EQ(scheduler.choose(chunk, much), 1U);
+  scheduler.set_path(1, {.factor = 0.4});
+  EXPECT_EQ(scheduler.choose(chunk, much), 2U);
+  scheduler.assigned(2, load(1), second);
+  EXPECT_EQ(scheduler.choose(chunk, much), 2U) << "the second one is there before the first on the other";
+  scheduler.assigned(2, load(2), second);
+  EXPECT_EQ(scheduler.choose(chunk, much), 1U);
+  scheduler.set_path(1, {});
+  scheduler.assigned(1, load(1), second);
+  EXPECT_EQ(scheduler.choose(chunk, much), 1U);
+}
+
 TEST_F(Sampled, ACopyAvoidsThePathOfTheFirst) {
   add(1, 100e6);
   add(2, 10e6);

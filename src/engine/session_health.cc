@@ -1,0 +1,63 @@
+// Paths that get worse before they fail: noticed on the side that sends, told, and given less.
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "engine/session_core.h"
+
+namespace longhaul::engine {
+namespace {
+
+constexpr Time watch_every = 100 * millisecond;
+constexpr double factor_step = 0.02;  // a smaller change of what is expected is not worth telling
+
+}  // namespace
+
+/// By path. Without those that are on their way out: what they do says nothing of the path.
+std::vector<std::vector<MeteredStream>> SessionCore::metered_streams() const {
+  std::vector<std::vector<MeteredStream>> found(paths_.size());
+  for (const auto& [id, stream] : streams_)
+    if (stream.sends && !stream.closing)
+      found[stream.path].push_back({id, stream.counters->health(), stream.pace_bytes_per_s});
+  return found;
+}
+
+void SessionCore::watch_health(Time now) {
+  if (now - watched_at_ < watch_every) return;
+  watched_at_ = now;
+  const bool sending =
+      std::any_of(outgoing_.begin(), outgoing_.end(), [](const auto& each) { return each.second.planner != nullptr; });
+  if (!sending) return;
+  const auto streams = metered_streams();
+  for (std::size_t path = 0; path < paths_.size(); ++path)
+    if (!streams[path].empty() && paths_[path].use == Use::in_use) watch_path(path, streams[path], now);
+}
+
+void SessionCore::watch_path(std::size_t path, const std::vector<MeteredStream>& streams, Time now) {
+  PathWatch& watch = paths_[path].watch;
+  const PathMeter::Figures figures = watch.meter.take(streams);
+  if (paused_) {
+    watch.regime = {};  // what comes after it begins anew
+    return;
+  }
+  const PathWatch::Regime regime{streams.size(), paths_[path].options.cap_bits_per_s, setup_.options.cap_bits_per_s};
+  if (std::exchange(watch.regime, regime) != regime) watch.health.expect_new_rate();
+  const auto change = watch.health.feed(health_sample(figures, now));
+  if (change != paths::Health::Change::none) tell_health(path, change);
+  const double factor = watch.health.factor();
+  if (std::abs(factor - watch.factor_told) < factor_step && change == paths::Health::Change::none) return;
+  watch.factor_told = factor;
+  for (auto& [transfer, outgoing] : outgoing_)
+    if (outgoing.planner) outgoing.planner->set_path(static_cast<paths::PathId>(path), terms_of(path));
+}
+
+void SessionCore::tell_health(std::size_t path, paths::Health::Change change) {
+  PathWatch& watch = paths_[path].watch;
+  const std::string& name = paths_[path].options.name;
+  if (change == paths::Health::Change::recovered) return note(Event::Type::path_recovered, watch.health.words(), name);
+  ++watch.times_degraded;
+  watch.evidence = watch.health.words();
+  note(Event::Type::path_degraded, watch.evidence, name);
+}
+
+}  // namespace longhaul::engine
