@@ -91,7 +91,8 @@ void SessionCore::allot(Time now) {
   std::vector<paths::Allotter::Path> paths;
   for (const auto& [number, group] : groups) {
     const PathOptions& options = paths_[number].options;
-    // TCP paces payload by itself. Where the queueing discipline fq does it, packets are counted: `trim` corrects that.
+    // TCP paces payload by itself. Where the queueing discipline fq does it, whole packets are counted, and up to 5 %
+    // of a cap stay unused.
     const double wire = paths::wire_per_payload(group.segment_bytes, is_ipv6(options.remote));
     paths.push_back({.id = static_cast<std::uint32_t>(number),
                      .cap = static_cast<double>(options.cap_bits_per_s) / bits_per_byte,
