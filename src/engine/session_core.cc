@@ -296,7 +296,8 @@ void SessionCore::reset_session(Time now) {
   fail_asked({Code::connection, "the peer started anew; try again", 0});
   restart_outgoing(now);
   for (auto& [transfer, incoming] : incoming_) {
-    if (incoming.phase != Phase::running) continue;
+    incoming.of_old_session = true;
+    if (incoming.phase != Phase::running) continue;  // one that has failed only lets go of its files
     incoming.again = true;
     close_incoming(transfer);
   }

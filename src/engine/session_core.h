@@ -149,8 +149,9 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
     std::uint64_t failed_files = 0;
     std::uint64_t resent_bytes = 0;
     std::vector<FileError> errors;
-    std::optional<Error> error;  ///< it ends badly
-    bool again = false;          ///< closing only because the session was lost: wait for the next one
+    std::optional<Error> error;   ///< it ends badly
+    bool of_old_session = false;  ///< what it says is not for the peer of now
+    bool again = false;           ///< closing only because the session was lost: wait for the next one
   };
 
   // session_core.cc: life, connections; session_dial.cc: dialling

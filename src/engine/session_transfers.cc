@@ -312,7 +312,7 @@ void SessionCore::open_incoming(const protocol::OpenTransfer& open) {
   setup.tell = [this, transfer](protocol::Message message) {
     post([transfer, message = std::move(message)](SessionCore& self) {
       const auto at = self.incoming_.find(transfer);
-      if (at != self.incoming_.end() && at->second.again) return;  // of a session that has ended: not for the new one
+      if (at != self.incoming_.end() && at->second.of_old_session) return;
       if (message.has_file_failed() && !message.file_failed().restart())
         self.note_failure(transfer,
                           {message.file_failed().path(),

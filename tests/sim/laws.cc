@@ -111,7 +111,12 @@ void Laws::written(const Inode& inode, std::uint64_t offset, std::uint64_t bytes
   if (published_.contains(inode.number))
     return complain(fmt::format("{} was written to at {} after it was published", path, offset));
   if (!is_internal(in_target(path))) return complain(path + " was written to, outside the landing zone");
-  if (path.ends_with(journal_suffix)) return journal_written(path, inode, offset, bytes);
+  if (path.ends_with(journal_suffix)) {
+    // The journal of a landing file that was lost may still be written to: nobody will read it, and its name may be a
+    // new file's by now.
+    if (files_.look(path).get() == &inode) journal_written(path, inode, offset, bytes);
+    return;
+  }
   const auto promised = promised_in_.find(inode.number);
   if (promised == promised_in_.end()) return;
   for (const Extent& extent : promised->second) {

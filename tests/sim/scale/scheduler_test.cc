@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <iostream>
+#include <map>
 #include <vector>
 
 #include "made_up.h"
@@ -60,16 +61,19 @@ Cost cost_of_a_decision(std::uint32_t streams, std::uint64_t decisions) {
   return cost;
 }
 
+/// Its figures are for people: the machine may be busy. That it looks at each stream a few times and no more is
+/// checked.
 TEST(SchedulerAtScale, ADecisionIsCheap) {
-  constexpr double ns_most =
-      10'000;  // generous: a machine under load. 64 streams of 6 GB/s answer 6000 chunks a second
+  constexpr double linear = 4 * 2.5;  // 4 times as many streams, and noise
+  std::map<std::uint32_t, double> ns;
   for (const std::uint32_t streams : {1U, 8U, 64U, 256U}) {
     const Cost cost = cost_of_a_decision(streams, scale_full ? 500'000 : 100'000);
     std::cout << fmt::format("{:>4} streams: {:.0f} ns a decision, {:.0f} decisions a second\n", streams, cost.ns,
                              1e9 / cost.ns);
     EXPECT_GE(cost.decisions, 100'000U);
-    EXPECT_LE(cost.ns, sanitized ? 50 * ns_most : ns_most);
+    ns[streams] = cost.ns;
   }
+  EXPECT_LE(ns[256], linear * ns[64]);
 }
 
 /// 8 equal paths of that RTT: figures for whoever works on the scheduler. What must hold is in sender_test.cc.
