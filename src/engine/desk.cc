@@ -72,7 +72,7 @@ Result<> Desk::open() {
   return setup_.disk.unlink(setup_.zone->directory(), probe);
 }
 
-Decision Desk::refuse(Code code, std::string text) {
+Decision Desk::refuse(Code code, const std::string& text) {
   Decision decision;
   if (is_fatal(code)) decision.fatal = Error{code, text, 0};
   decision.verdict.set_action(protocol::Verdict::REFUSE);

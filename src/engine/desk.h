@@ -65,7 +65,7 @@ class Desk {
   void abandon();
 
  private:
-  Decision refuse(Code code, std::string text);
+  Decision refuse(Code code, const std::string& text);
   Decision skip(const Entry& entry);
   Decision take_directory(const Entry& entry);
   Decision take_symlink(const Entry& entry, const disk::DirPtr& parent, const std::string& name);

@@ -174,8 +174,11 @@ class Crowd final : private StreamEvents {
   }
 
   static void join(Worker& worker, std::uint32_t id, bool sends, std::unique_ptr<wire::Connection> connection) {
-    auto setup = std::make_shared<StreamSetup>(StreamSetup{
-        id, sends, std::make_unique<wire::Channel>(std::move(connection)), std::make_shared<StreamCounters>()});
+    auto setup = std::make_shared<StreamSetup>();
+    setup->id = id;
+    setup->sends = sends;
+    setup->channel = std::make_unique<wire::Channel>(std::move(connection));
+    setup->counters = std::make_shared<StreamCounters>();
     worker.post([setup](Worker& it) { it.join(std::move(*setup)); });
   }
 

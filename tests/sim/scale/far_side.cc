@@ -34,7 +34,7 @@ protocol::Chunks list_of(std::uint64_t file, std::uint64_t chunk) {
 
 }  // namespace
 
-FarSide::FarSide(SimClock& clock, std::vector<PathModel> paths, Faults faults, std::uint64_t chunk_bytes,
+FarSide::FarSide(SimClock& clock, const std::vector<PathModel>& paths, Faults faults, std::uint64_t chunk_bytes,
                  std::uint64_t seed)
     : clock_(clock), faults_(faults), random_(seed), chunk_bytes_(chunk_bytes) {
   for (const auto& model : paths) paths_.push_back({.model = model});

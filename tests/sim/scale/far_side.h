@@ -52,7 +52,8 @@ struct Books {
 
 class FarSide {
  public:
-  FarSide(SimClock& clock, std::vector<PathModel> paths, Faults faults, std::uint64_t chunk_bytes, std::uint64_t seed);
+  FarSide(SimClock& clock, const std::vector<PathModel>& paths, Faults faults, std::uint64_t chunk_bytes,
+          std::uint64_t seed);
 
   /// A new session: streams come up, and entries are announced from the first on. What is durable stays.
   void meet(engine::Planner& planner);

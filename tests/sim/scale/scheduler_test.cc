@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <iostream>
 #include <map>
 #include <vector>
@@ -31,6 +32,7 @@ Cost cost_of_a_decision(std::uint32_t streams, std::uint64_t decisions) {
   std::vector<Flying> in_flight;  // the next that is answered
   Time now = second;
   for (std::uint32_t stream = 1; stream <= streams; ++stream) scheduler.add(stream, stream % 8, now);
+  const Time step = 10 * millisecond / std::max(streams, 1U);
   const auto assign_all = [&] {
     while (const auto stream = scheduler.choose(chunk, endless)) {
       in_flight.push_back({*stream, {1, in_flight.size(), 0, chunk}});
@@ -39,7 +41,7 @@ Cost cost_of_a_decision(std::uint32_t streams, std::uint64_t decisions) {
   };
   assign_all();
   for (std::uint64_t i = 0; i < std::uint64_t{streams} * 256; ++i) {  // until rates are known
-    now += 10 * millisecond / streams;
+    now += step;
     scheduler.answered(in_flight[i].stream, in_flight[i].load, now);
     assign_all();
   }
@@ -48,7 +50,7 @@ Cost cost_of_a_decision(std::uint32_t streams, std::uint64_t decisions) {
   Cost cost{.ns = 0, .decisions = 0};
   const double begun = cpu_seconds();
   while (cost.decisions < decisions && first < in_flight.size()) {
-    now += 10 * millisecond / streams;
+    now += step;
     scheduler.answered(in_flight[first].stream, in_flight[first].load, now);
     ++first;
     while (const auto stream = scheduler.choose(chunk, endless)) {

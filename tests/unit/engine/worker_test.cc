@@ -18,7 +18,10 @@ class WorkerTest : public ::testing::Test, protected StreamEvents {
     worker_ = std::make_unique<Worker>(
         Kit{std::make_unique<DeafPoller>(), std::move(place_.data_disk), std::move(place_.disk)}, 0,
         static_cast<StreamEvents&>(*this), false);
-    auto setup = std::make_shared<StreamSetup>(StreamSetup{1, false, pair_.listener(2, 0), counters_});
+    auto setup = std::make_shared<StreamSetup>();
+    setup->id = 1;
+    setup->channel = pair_.listener(2, 0);
+    setup->counters = counters_;
     worker_->post([setup](Worker& worker) { worker.join(std::move(*setup)); });
   }
   void stream_down(std::uint32_t, Error error) override { down_ = error.text; }
@@ -106,7 +109,11 @@ class SendingWorker : public WorkerTest {
     task.extent = {chunk * file->chunk_bytes, 1000};
     task.frame_bytes = protocol::leaf_bytes;
     task.attempt = 1;
-    auto setup = std::make_shared<StreamSetup>(StreamSetup{2, true, other_.dialler(1, 0), counters_});
+    auto setup = std::make_shared<StreamSetup>();
+    setup->id = 2;
+    setup->sends = true;
+    setup->channel = other_.dialler(1, 0);
+    setup->counters = counters_;
     worker_->post([setup, task](Worker& worker) {
       worker.join(std::move(*setup));
       worker.assign(2, task);
