@@ -21,6 +21,7 @@
 #include "engine/worker.h"
 #include "longhaul/transfer.h"
 #include "paths/flap.h"
+#include "paths/stream_count.h"
 #include "security/ticket.h"
 
 namespace longhaul::engine {
@@ -70,6 +71,7 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
     bool dialling = false;
     Time next_try = 0;
     Time backoff = 0;
+    bool wanted = true;  ///< false: one too many, of those that `streams=auto` tried
   };
   enum class Use : std::uint8_t { in_use, draining, drained, disabled, removed };  ///< as in protocol::PathStanding
   struct Path {
@@ -89,6 +91,11 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
     bool excluded_by_peer = false;  ///< then until a new session, whose policy may be another
     PathWatch watch;                ///< of what this side sends on it
     paths::Flap flap;               ///< dialler
+    // Dialler that sends, streams=auto.
+    paths::StreamCount count;
+    PathMeter count_meter;
+    unsigned streams_auto = paths::streams_auto_start;  ///< what `count` chose
+    std::string streams_words;  ///< of it, when there was work last; empty: it has not been asked
     [[nodiscard]] bool may_carry() const { return use == Use::in_use && excluded.empty(); }
   };
   struct Stream {
@@ -98,6 +105,7 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
     std::shared_ptr<StreamCounters> counters;
     std::uint64_t pace_bytes_per_s = 0;  ///< what its worker was told
     bool held = false;                   ///< as well
+    bool released = false;               ///< gets nothing new, and closes when it is empty
     bool closing = false;
   };
   struct Greeting {
@@ -166,6 +174,7 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   void dial(Time now);
   void dial_control(Time now);
   void dial_streams(Time now);
+  void fill_slots(Path& path, bool sends) const;
   [[nodiscard]] bool may_dial(std::size_t path, const StreamSlot& slot, Time now) const;
   [[nodiscard]] bool carried_beside(std::size_t path) const;
   void tell_path_down(std::size_t path, Error error, Time now);
@@ -175,7 +184,6 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   void restart_outgoing(Time now);
   void close_streams();
   std::size_t path_of(const protocol::Hello& hello);
-  unsigned streams_of(const Path& path) const;
   void check_stop(Time now);
   void check_deadlines(Time now);
   Time finish_shut_down(Time now);
@@ -227,6 +235,16 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   void watch_health(Time now);
   void watch_path(std::size_t path, const std::vector<MeteredStream>& streams, Time now);
   void tell_health(std::size_t path, paths::Health::Change change);
+
+  // session_streams.cc: streams=auto
+  [[nodiscard]] bool counts_streams(const Path& path) const;
+  [[nodiscard]] unsigned streams_of(const Path& path, bool sends) const;
+  [[nodiscard]] std::string streams_why(const Path& path) const;
+  void decide_streams(Time now);
+  void decide_streams_of(std::size_t path, const std::vector<MeteredStream>& streams, Time now);
+  void release_surplus(std::size_t path, Time now);
+  void release_stream(std::uint32_t id, Time now);
+  void finish_released();
 
   // Admission
   std::string why_excluded(const protocol::Hello& dialler) override;
@@ -336,8 +354,9 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   std::uint32_t next_request_ = 1;
 
   Time sampled_at_ = 0;
-  Time looked_at_ = 0;    ///< at the health of streams
-  Time watched_at_ = 0;   ///< at the health of paths
+  Time looked_at_ = 0;   ///< at the health of streams
+  Time watched_at_ = 0;  ///< at the health of paths
+  Time streams_decided_at_ = 0;
   bool stopped_ = false;  ///< the stop flag has been seen
   bool shutting_down_ = false;
   Time shut_down_by_ = 0;
