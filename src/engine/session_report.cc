@@ -42,7 +42,8 @@ void SessionCore::sample(Time now) {
   sampled_at_ = now;
   for (std::size_t i = 0; i < paths_.size(); ++i) {
     const std::uint64_t bytes = path_bytes(i);
-    paths_[i].bytes_per_s = static_cast<double>(bytes - paths_[i].bytes_sampled) / seconds;
+    // A stream that ended took back what had not left this host.
+    paths_[i].bytes_per_s = static_cast<double>(bytes - std::min(bytes, paths_[i].bytes_sampled)) / seconds;
     paths_[i].bytes_sampled = bytes;
   }
   for (const auto& [id, stream] : streams_) {
@@ -120,6 +121,10 @@ void SessionCore::tell_if_held_up(Time now) {
 
 /// `over_s`: rates over the whole run of so many seconds; 0: over the last second.
 void SessionCore::add_paths(Report& report, double over_s) const {
+  // At the end: of a copy that lost, the kernel may hold megabytes that no path has carried.
+  std::vector<std::uint64_t> not_carried(paths_.size());
+  for (const auto& [id, stream] : streams_)
+    if (over_s > 0 && stream.sends) not_carried[stream.path] += stream.counters->health().sample.handed_bytes;
   for (std::size_t i = 0; i < paths_.size(); ++i) {
     const Path& path = paths_[i];
     PathReport out;
@@ -133,6 +138,7 @@ void SessionCore::add_paths(Report& report, double over_s) const {
     out.cap_bits_per_s = path.options.cap_bits_per_s;
     out.rtt_us = path.rtt_us;
     out.bytes = path_bytes(i);
+    out.bytes -= std::min(out.bytes, not_carried[i]);
     out.bytes_per_s = over_s > 0 ? static_cast<double>(out.bytes) / over_s : path.bytes_per_s;
     out.tags = path.options.tags;
     out.cap_bits_per_s = path.options.cap_bits_per_s;
