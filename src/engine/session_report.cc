@@ -121,7 +121,8 @@ void SessionCore::tell_if_held_up(Time now) {
 
 /// `over_s`: rates over the whole run of so many seconds; 0: over the last second.
 void SessionCore::add_paths(Report& report, double over_s) const {
-  // At the end: of a copy that lost, the kernel may hold megabytes that no path has carried.
+  // At the end: of a copy that lost, the kernel may hold megabytes that no path has carried. All else is durable, and
+  // was carried, though the last look at its stream may have been too early to see that.
   std::vector<std::uint64_t> not_carried(paths_.size());
   for (const auto& [id, stream] : streams_)
     if (over_s > 0 && stream.sends) not_carried[stream.path] += stream.counters->health().sample.handed_bytes;
@@ -138,7 +139,7 @@ void SessionCore::add_paths(Report& report, double over_s) const {
     out.cap_bits_per_s = path.options.cap_bits_per_s;
     out.rtt_us = path.rtt_us;
     out.bytes = path_bytes(i);
-    out.bytes -= std::min(out.bytes, not_carried[i]);
+    out.bytes -= std::min({out.bytes, not_carried[i], report.resent_bytes});
     out.bytes_per_s = over_s > 0 ? static_cast<double>(out.bytes) / over_s : path.bytes_per_s;
     out.tags = path.options.tags;
     out.cap_bits_per_s = path.options.cap_bits_per_s;
