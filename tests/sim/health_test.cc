@@ -1,4 +1,4 @@
-// Paths that get worse, flap, or want another number of streams: the real engine, both ends, in simulation.
+// Paths that get worse, or flap: the real engine, both ends, in simulation.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -10,34 +10,34 @@
 namespace longhaul::sim {
 namespace {
 
-struct Told {
-  Time at = 0;
-  Event event;
-};
-
-/// What the sender tells of its paths.
-std::vector<Told>& listen(TransferWorld& world, std::vector<Told>& told) {
-  world.on_event = [&](const std::string& who, const Event& event) {
-    if (who == "sender" && !event.path.empty()) told.push_back({world.world.clock().now(), event});
-  };
-  return told;
-}
-
-std::vector<std::string> paths_of(const std::vector<Told>& told, Event::Type type) {
+std::vector<std::string> paths_of(const std::vector<Event>& told, Event::Type type) {
   std::vector<std::string> paths;
-  for (const Told& each : told)
-    if (each.event.type == type) paths.push_back(each.event.path);
+  for (const Event& each : told)
+    if (each.type == type) paths.push_back(each.path);
   return paths;
 }
 
 /// Two paths of 2 MB/s.
-WorldPlan long_plan(std::uint64_t chunks, unsigned streams = 2) {
+WorldPlan long_plan(std::uint64_t chunks) {
   WorldPlan plan;
   plan.paths.assign(2, {.delay = 20 * millisecond, .bytes_per_s = 2'000'000});
-  plan.streams = streams;
+  plan.streams = 2;
   plan.tree = {.small_files = 3, .large_chunks = chunks};
   return plan;
 }
+
+/// A transfer of so many chunks that has started, and what its sender tells of its paths.
+struct Watched {
+  Watched(std::uint64_t seed, std::uint64_t chunks) : world(seed, long_plan(chunks)) {
+    world.on_event = [this](const std::string& who, const Event& event) {
+      if (who == "sender" && !event.path.empty()) told.push_back(event);
+    };
+    EXPECT_TRUE(world.start_receiver()) << world.start_problem;
+    EXPECT_TRUE(world.start_sender()) << world.start_problem;
+  }
+  std::vector<Event> told;
+  TransferWorld world;
+};
 
 void set_rate(TransferWorld& world, std::size_t path, std::uint64_t bytes_per_s) {
   Path changed = world.plan().paths[path];
@@ -47,11 +47,8 @@ void set_rate(TransferWorld& world, std::size_t path, std::uint64_t bytes_per_s)
 
 TEST(PathHealth, APathThatGetsWorseIsToldOfAndSoIsItsRecovery) {
   for_seeds(2, [](std::uint64_t seed) {
-    std::vector<Told> told;
-    TransferWorld world(seed, long_plan(25));
-    listen(world, told);
-    EXPECT_TRUE(world.start_receiver()) << world.start_problem;
-    EXPECT_TRUE(world.start_sender()) << world.start_problem;
+    Watched watched(seed, 25);
+    auto& [told, world] = watched;
     world.run_for(20 * second);
     EXPECT_TRUE(paths_of(told, Event::Type::path_degraded).empty());
     set_rate(world, 1, 600'000);
@@ -74,11 +71,8 @@ TEST(PathHealth, APathThatGetsWorseIsToldOfAndSoIsItsRecovery) {
 
 TEST(PathHealth, APauseIsNoFaultOfThePath) {
   for_seeds(1, [](std::uint64_t seed) {
-    std::vector<Told> told;
-    TransferWorld world(seed, long_plan(20));
-    listen(world, told);
-    EXPECT_TRUE(world.start_receiver()) << world.start_problem;
-    EXPECT_TRUE(world.start_sender()) << world.start_problem;
+    Watched watched(seed, 20);
+    auto& [told, world] = watched;
     Adjustment pause;
     pause.kind = Adjustment::Kind::pause;
     Adjustment resume;
@@ -98,7 +92,7 @@ TEST(PathHealth, APauseIsNoFaultOfThePath) {
 }
 
 /// Cuts path `path` and heals it at once, again and again; returns how long it was down each time, in seconds.
-std::vector<double> flap(TransferWorld& world, const std::vector<Told>& told, std::size_t path, unsigned times) {
+std::vector<double> flap(TransferWorld& world, const std::vector<Event>& told, std::size_t path, unsigned times) {
   auto& network = world.world.network();
   const std::string a = TransferWorld::sender_host(path);
   const std::string b = TransferWorld::receiver_host(path);
@@ -112,7 +106,7 @@ std::vector<double> flap(TransferWorld& world, const std::vector<Told>& told, st
     network.heal(a, b);
     const auto is_up = [&] {
       for (std::size_t i = before; i < told.size(); ++i)
-        if (told[i].event.type == Event::Type::path_up && told[i].event.path == name) return true;
+        if (told[i].type == Event::Type::path_up && told[i].path == name) return true;
       return world.done();
     };
     EXPECT_EQ(world.world.run_until(is_up, cut_at + 100 * second), RunEnd::reached);
@@ -124,11 +118,8 @@ std::vector<double> flap(TransferWorld& world, const std::vector<Told>& told, st
 
 TEST(PathFlap, APathThatFlapsIsTriedEverMoreRarely) {
   for_seeds(2, [](std::uint64_t seed) {
-    std::vector<Told> told;
-    TransferWorld world(seed, long_plan(12));
-    listen(world, told);
-    EXPECT_TRUE(world.start_receiver()) << world.start_problem;
-    EXPECT_TRUE(world.start_sender()) << world.start_problem;
+    Watched watched(seed, 12);
+    auto& [told, world] = watched;
     world.run_for(3 * second);  // until the other one is known to carry
     const std::vector<double> down_s = flap(world, told, 1, 5);
     ASSERT_FALSE(world.done());
@@ -140,9 +131,9 @@ TEST(PathFlap, APathThatFlapsIsTriedEverMoreRarely) {
       wait_s *= 2;
     }
     unsigned downs = 0;
-    for (const Told& each : told) {
-      if (each.event.type != Event::Type::path_down) continue;
-      EXPECT_EQ(each.event.text.find("flaps: next try in ") != std::string::npos, ++downs >= 3) << each.event.text;
+    for (const Event& each : told) {
+      if (each.type != Event::Type::path_down) continue;
+      EXPECT_EQ(each.text.find("flaps: next try in ") != std::string::npos, ++downs >= 3) << each.text;
     }
     EXPECT_EQ(downs, 5U);
     ASSERT_TRUE(world.run_to_end(100 * second));
@@ -152,11 +143,8 @@ TEST(PathFlap, APathThatFlapsIsTriedEverMoreRarely) {
 
 TEST(PathFlap, TheOnlyPathThatIsLeftIsTriedAsOftenAsEver) {
   for_seeds(2, [](std::uint64_t seed) {
-    std::vector<Told> told;
-    TransferWorld world(seed, long_plan(6));
-    listen(world, told);
-    EXPECT_TRUE(world.start_receiver()) << world.start_problem;
-    EXPECT_TRUE(world.start_sender()) << world.start_problem;
+    Watched watched(seed, 6);
+    auto& [told, world] = watched;
     world.run_for(3 * second);
     world.world.network().cut(TransferWorld::sender_host(0), TransferWorld::receiver_host(0));
     world.run_for(3 * second);  // until it is known to carry nothing
@@ -165,7 +153,7 @@ TEST(PathFlap, TheOnlyPathThatIsLeftIsTriedAsOftenAsEver) {
     for (const double s : down_s) EXPECT_LE(s, 5);
     ASSERT_TRUE(world.run_to_end(100 * second));
     world.check_complete();
-    for (const Told& each : told) EXPECT_EQ(each.event.text.find("flaps"), std::string::npos) << each.event.text;
+    for (const Event& each : told) EXPECT_EQ(each.text.find("flaps"), std::string::npos) << each.text;
   });
 }
 
