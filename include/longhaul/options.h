@@ -48,13 +48,21 @@ struct PathOptions {
 /// How data is sealed on the wire. Until the security work lands there is only `none`, and it must be named.
 enum class Cipher : std::uint8_t { unset, none };
 
+/// Whether `text` is a timetable that `Options::schedule` takes. Errors (Code::usage) name the entry and say what to
+/// write instead.
+[[nodiscard]] Result<> check_schedule(std::string_view text);
+
 struct Options {
-  std::vector<PathOptions> paths;         ///< dialling side only; empty: one path per address in the ticket
-  std::vector<std::string> listen;        ///< listening side only; ADDR[:PORT]; empty: 127.0.0.1 and a free port
-  std::string advertise_host;             ///< unused for now; the ticket lists `listen`
-  std::vector<std::string> require;       ///< a path carries bytes only if it has every one of these tags
-  std::vector<std::string> forbid;        ///< ... and none of these. Holds for control connections as well
-  std::uint64_t cap_bits_per_s = 0;       ///< upper limit of all paths together, in bits on the wire; 0: none
+  std::vector<PathOptions> paths;    ///< dialling side only; empty: one path per address in the ticket
+  std::vector<std::string> listen;   ///< listening side only; ADDR[:PORT]; empty: 127.0.0.1 and a free port
+  std::string advertise_host;        ///< unused for now; the ticket lists `listen`
+  std::vector<std::string> require;  ///< a path carries bytes only if it has every one of these tags
+  std::vector<std::string> forbid;   ///< ... and none of these. Holds for control connections as well
+  std::uint64_t cap_bits_per_s = 0;  ///< upper limit of all paths together, in bits on the wire; 0: none. Either
+                                     ///< side may cap, whoever sends: the lower holds
+  /// Rates of all paths together by local time: "mon-fri 08:00-18:00=10Gbps,22:00-06:00=none" (see check_schedule);
+  /// empty: none. With `cap_bits_per_s`, and with what the peer caps, the lower holds.
+  std::string schedule;
   unsigned streams = 0;                   ///< streams per path; 0: found by measuring, path by path
   unsigned workers = 0;                   ///< worker threads; 0: one per core, at most 8
   std::uint64_t chunk_bytes = 0;          ///< bytes per chunk: a multiple of 8 MiB up to 512 MiB; 0: 8 MiB

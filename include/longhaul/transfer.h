@@ -72,6 +72,7 @@ struct Report {
   double eta_s = -1;                 ///< -1: not known yet
   bool paused = false;               ///< nothing is sent until it is resumed
   std::uint64_t cap_bits_per_s = 0;  ///< upper limit of all paths together; 0: none
+  std::string schedule;              ///< what timetables say now ("10 Gb/s until 18:00"); empty: there is none
   std::string verdict;               ///< what limits now, in words ("network", "source", "target", ...)
   std::string durability;            ///< "fsync", "none (stream)", ...
   std::string streams_chosen;        ///< how the number of streams was chosen, in words

@@ -215,12 +215,16 @@ Result<> read_engine(const Line& line, Options& engine) {
   };
   const auto streams = [](const std::string& text) { return parse_streams("--streams", text); };
   const auto cap = [](const std::string& text) { return parse_cap("--cap", text); };
+  const auto schedule = [](const std::string& text) -> Result<std::string> {
+    if (Result<> fine = check_schedule(text); !fine) return std::unexpected(fine.error());
+    return text;
+  };
   if (Result<> read = read_paths(line, engine); !read) return read;
   if (Result<> read = read_policy(line, engine); !read) return read;
   for (Result<> done :
-       {set(line, "--cap", engine.cap_bits_per_s, cap), set(line, "--streams", engine.streams, streams),
-        set(line, "--workers", engine.workers, parse_workers), set(line, "--chunk", engine.chunk_bytes, parse_chunk),
-        set(line, "--cipher", engine.cipher, parse_cipher),
+       {set(line, "--cap", engine.cap_bits_per_s, cap), set(line, "--schedule", engine.schedule, schedule),
+        set(line, "--streams", engine.streams, streams), set(line, "--workers", engine.workers, parse_workers),
+        set(line, "--chunk", engine.chunk_bytes, parse_chunk), set(line, "--cipher", engine.cipher, parse_cipher),
         set(line, "--retry-for", engine.retry_for_s, duration("--retry-for")),
         set(line, "--stall-timeout", engine.stall_after_s, duration("--stall-timeout")),
         set(line, "--ticket-valid", engine.ticket_valid_s, duration("--ticket-valid"))}) {

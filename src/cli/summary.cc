@@ -68,6 +68,7 @@ std::string moved_lines(const Report& report) {
                        counted(report.symlinks, "symlink", "symlinks"));
   }
   if (report.resent_bytes > 0) out += fmt::format("  sent again: {}\n", format_bytes(report.resent_bytes));
+  if (!report.schedule.empty()) out += fmt::format("  timetable: {}\n", printable(report.schedule));
   for (const PathReport& path : report.paths) out += path_line(path);
   if (report.cost > 0) out += fmt::format("  cost: {}\n", money(report.cost));
   return out;

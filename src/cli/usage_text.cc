@@ -92,6 +92,8 @@ constexpr OptionText options[] = {
     {"--require", "TAG[,TAG...]", true, peers, "carry bytes only on paths that have all of these tags; repeatable"},
     {"--forbid", "TAG[,TAG...]", true, peers, "never carry a byte on a path that has one of these tags; repeatable"},
     {"--cap", "RATE", false, movers, "the most that all paths together may carry"},
+    {"--schedule", "TEXT", false, movers,
+     "rates of all paths together by local time: 'mon-fri 08:00-18:00=10Gbps,22:00-06:00=none'"},
     {"--cipher", "none", false, movers, "needed by send and receive: 'none' lets data travel in clear"},
     {"--name", "NAME", false, send, "SOURCE is - : send stdin as one file called NAME"},
     {"--stdout", nullptr, false, receive,

@@ -151,6 +151,8 @@ Outcome copy(std::unique_ptr<Source> source, std::unique_ptr<Sink> sink, const O
   both.forbid.clear();
   both.workers = both.workers != 0 ? both.workers : 1;
   auto listening = setup_of(both, nullptr, stop);
+  listening.options.cap_bits_per_s = 0;  // once is enough, at the side that can be changed while it runs
+  listening.options.schedule.clear();
   listening.reports_cpu = false;  // one process: the sender's figure holds both ends
   auto receiver = ThreadedSession::make(std::move(listening));
   if (!receiver) return failed(receiver.error());

@@ -40,7 +40,16 @@ SessionCore::SessionCore(Kit kit, World& world, SessionSetup setup)
       dialler_(setup_.ticket.has_value()),
       next_transfer_(dialler_ ? 1 : 2) {
   now_ = sampled_at_ = world_.clock.now();
-  Result<> ready = dialler_ ? prepare_paths() : listen();
+  Result<> ready;
+  if (const std::string& schedule = setup_.options.schedule; !schedule.empty()) {
+    auto table = paths::Timetable::parse(schedule);
+    if (table)
+      timetable_ = std::move(*table);
+    else
+      ready = std::unexpected(std::move(table.error()));
+  }
+  rule_ = rule_of_now();
+  if (ready) ready = dialler_ ? prepare_paths() : listen();
   if (!ready) {
     problem_ = std::move(ready.error());
     finished_ = true;
@@ -293,6 +302,7 @@ void SessionCore::reset_session(Time now) {
   waiting_opens_.clear();
   control_.reset();
   peer_standing_.Clear();
+  peer_rule_ = {};
   fail_asked({Code::connection, "the peer started anew; try again", 0});
   restart_outgoing(now);
   for (auto& [transfer, incoming] : incoming_) {
@@ -561,6 +571,7 @@ Time SessionCore::step(Time now) {
   watch_health(now);
   finish_incoming(now);
   step_live(now);
+  look_at_timetable(now);
   again = std::min(again, step_rates(now));
   if (auto lost = control_.step(now)) control_lost(*lost, now);
   if (std::exchange(tickets_unsaved_, false)) (void)tickets_.save(*kit_.plain_disk);

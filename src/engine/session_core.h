@@ -22,6 +22,7 @@
 #include "longhaul/transfer.h"
 #include "paths/allot.h"
 #include "paths/flap.h"
+#include "paths/timetable.h"
 #include "security/ticket.h"
 
 namespace longhaul::engine {
@@ -226,7 +227,19 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   [[nodiscard]] std::string path_names() const;
   [[nodiscard]] std::string waits_if_none() const;
 
-  // session_rates.cc: from caps to the paces of streams
+  // session_rates.cc: rules, and from caps to the paces of streams
+  struct Rule {  ///< as protocol::SendingRule
+    std::uint64_t cap_bits_per_s = 0;
+    bool holds = false;
+    std::string words;
+    bool operator==(const Rule&) const = default;
+  };
+  [[nodiscard]] Rule rule_of_now() const;
+  void look_at_timetable(Time now);
+  void take_rule(const protocol::SendingRule& told);
+  void hold_or_go_on();
+  [[nodiscard]] bool is_held() const;
+  [[nodiscard]] std::string schedule_words() const;
   void share_caps();
   Time step_rates(Time now);
   void allot(Time now);
@@ -345,8 +358,14 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   // live changes
   bool paused_ = false;               ///< what this side sends
   protocol::Standing peer_standing_;  ///< what the peer said of its side
+  std::optional<paths::Timetable> timetable_;
+  Time timetable_seen_at_ = 0;
+  Rule rule_;                               ///< of this side
+  Rule peer_rule_;                          ///< in this session
+  std::optional<Rule> peer_rule_seen_;      ///< last, in any session
+  std::optional<std::uint64_t> live_rate_;  ///< said while it ran: holds before both rules, until one of them changes
   paths::Allotter allotter_;
-  Time allotted_at_ = 0;  ///< 0: never, or a cap has changed since
+  Time allotted_at_ = 0;  ///< 0: no cap is in force
   std::map<std::uint32_t, Asked> asked_;
   std::uint32_t next_request_ = 1;
 

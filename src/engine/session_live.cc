@@ -381,17 +381,21 @@ void SessionCore::step_live(Time now) {
 
 Result<std::string> SessionCore::pause(bool paused, bool by_peer) {
   if (by_peer && outgoing_.empty()) return fail(Code::refused, "nothing is sent from the other side either");
-  if (paused_ == paused) return paused ? "the transfer is paused already" : "the transfer is not paused";
+  const bool was_held = is_held();
+  if (paused_ == paused && (paused || !was_held))
+    return paused ? "the transfer is paused already" : "the transfer is not paused";
   paused_ = paused;
-  for (auto& [transfer, outgoing] : outgoing_)
-    if (outgoing.planner) outgoing.planner->pause(paused);
+  if (!paused && is_held()) live_rate_ = setup_.options.cap_bits_per_s;  // a timetable's pause: ended by hand
+  hold_or_go_on();
   return paused ? "the transfer is paused" : "the transfer goes on";
 }
 
 Result<std::string> SessionCore::set_rate(std::uint64_t cap_bits_per_s, bool by_peer) {
   if (by_peer && outgoing_.empty()) return fail(Code::refused, "nothing is sent from the other side either");
-  setup_.options.cap_bits_per_s = cap_bits_per_s;
-  return "all paths together carry " + rate_words(cap_bits_per_s);
+  live_rate_ = cap_bits_per_s;
+  hold_or_go_on();
+  return "all paths together carry " + rate_words(cap_bits_per_s) +
+         (rule_.words.empty() && peer_rule_.words.empty() ? "" : " until the timetable changes");
 }
 
 // --- what the peer should know
@@ -401,15 +405,19 @@ Result<std::string> SessionCore::set_rate(std::uint64_t cap_bits_per_s, bool by_
 bool SessionCore::as_usual() const {
   const auto plain = [](const Path& path) { return path.use == Use::in_use && path.options.cap_bits_per_s == 0; };
   const bool paths = !dialler_ || std::all_of(paths_.begin(), paths_.end(), plain);
-  return paths && !paused_ && setup_.options.cap_bits_per_s == 0;
+  return paths && !is_held() && cap_of_all() == 0 && rule_ == Rule{};
 }
 
 void SessionCore::tell_standing() {
   if (session_.empty()) return;
   protocol::Message message;
   auto& standing = *message.mutable_standing();
-  standing.set_paused(paused_);
-  standing.set_cap_bits_per_s(setup_.options.cap_bits_per_s);
+  standing.set_paused(is_held());
+  standing.set_cap_bits_per_s(cap_of_all());
+  auto& rule = *standing.mutable_rule();
+  rule.set_cap_bits_per_s(rule_.cap_bits_per_s);
+  rule.set_holds(rule_.holds);
+  rule.set_words(rule_.words);
   for (const Path& path : paths_) {
     if (!dialler_) break;
     auto& its = *standing.add_paths();
@@ -425,6 +433,7 @@ void SessionCore::take_standing(const protocol::Standing& standing) {
   peer_standing_ = standing;
   if (was_paused != standing.paused() && outgoing_.empty())
     note(Event::Type::note, standing.paused() ? "the transfer is paused" : "the transfer goes on");
+  take_rule(standing.rule());
   if (dialler_) return;
   for (const auto& its : standing.paths()) {
     const auto use = static_cast<Use>(its.use());

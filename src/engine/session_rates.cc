@@ -1,9 +1,13 @@
-// Caps: what the streams that send really put on the wire goes into the allotter, and the paces that it says go to
-// their workers. Without a cap nothing of this runs, and no stream has a pace.
+// What may be sent: the rules of both sides, by options and by timetable, and what was said while it ran; and the paces
+// of streams that follow. What the streams that send really put on the wire goes into the allotter, and the paces that
+// it says go to their workers. Without a cap nothing of this runs, and no stream has a pace.
 #include <algorithm>
 #include <cmath>
+#include <ctime>
 
+#include "base/bytes.h"
 #include "engine/session_core.h"
+#include "protocol/bounds.h"
 
 namespace longhaul::engine {
 namespace {
@@ -17,12 +21,84 @@ bool is_ipv6(const std::string& address) {
   return address.starts_with('[') && !address.starts_with("[::ffff:");
 }
 
+/// 0: none.
+std::uint64_t lower(std::uint64_t one, std::uint64_t other) {
+  return one == 0 || (other != 0 && other < one) ? other : one;
+}
+
+paths::LocalTime local_time(std::int64_t wall_ns) {
+  constexpr unsigned day_s = 24 * 3600;
+  const auto seconds = static_cast<std::time_t>(wall_ns / second);
+  std::tm parts{};
+  if (localtime_r(&seconds, &parts) == nullptr) return {};
+  const auto of_day = static_cast<unsigned>(parts.tm_hour * 3600 + parts.tm_min * 60 + parts.tm_sec);
+  return {static_cast<unsigned>(parts.tm_wday + 6) % 7, std::min(of_day, day_s - 1)};  // tm: 0 is Sunday; leap seconds
+}
+
 }  // namespace
+
+// --- rules
+// ------------------------------------------------------------------------------------------------------------
+
+SessionCore::Rule SessionCore::rule_of_now() const {
+  Rule rule{.cap_bits_per_s = setup_.options.cap_bits_per_s, .holds = false, .words = {}};
+  if (!timetable_) return rule;
+  const auto now = local_time(world_.clock.wall_ns());
+  const paths::Limit limit = timetable_->at(now);
+  rule.holds = limit.kind == paths::Limit::Kind::paused;
+  rule.cap_bits_per_s = lower(rule.cap_bits_per_s, limit.bits_per_s);
+  rule.words = timetable_->words(now);
+  return rule;
+}
+
+/// Once in every step; looks once a second, for clocks are set.
+void SessionCore::look_at_timetable(Time now) {
+  if (!timetable_ || now - timetable_seen_at_ < second) return;
+  timetable_seen_at_ = now;
+  Rule rule = rule_of_now();
+  if (rule == rule_) return;
+  rule_ = std::move(rule);
+  live_rate_.reset();
+  hold_or_go_on();
+  share_caps();
+  tell_standing();
+  note(Event::Type::note, "the timetable says: " + rule_.words);
+}
+
+void SessionCore::take_rule(const protocol::SendingRule& told) {
+  const auto before = std::pair(cap_of_all(), is_held());
+  peer_rule_ = {.cap_bits_per_s = told.cap_bits_per_s(),
+                .holds = told.holds(),
+                .words = printable(told.words().substr(0, protocol::text_bytes_max))};
+  const auto seen = std::exchange(peer_rule_seen_, peer_rule_);
+  if (seen && *seen != peer_rule_) live_rate_.reset();  // not when it is only told again, to a new session
+  hold_or_go_on();
+  if (before != std::pair(cap_of_all(), is_held())) tell_standing();
+}
+
+void SessionCore::hold_or_go_on() {
+  for (auto& [transfer, outgoing] : outgoing_)
+    if (outgoing.planner) outgoing.planner->pause(is_held());
+}
+
+bool SessionCore::is_held() const {
+  return paused_ || (!live_rate_ && (rule_.holds || peer_rule_.holds));
+}
+
+std::string SessionCore::schedule_words() const {
+  std::string words = rule_.words;
+  if (!peer_rule_.words.empty()) words += (words.empty() ? "" : "; ") + peer_rule_.words + ", by the other side";
+  if (live_rate_ && !words.empty()) words += "; overridden by hand until it changes";
+  return words;
+}
 
 /// Bits per second that all paths together may carry of what this side sends; 0: any.
 std::uint64_t SessionCore::cap_of_all() const {
-  return setup_.options.cap_bits_per_s;
+  return live_rate_ ? *live_rate_ : lower(rule_.cap_bits_per_s, peer_rule_.cap_bits_per_s);
 }
+
+// --- paces
+// ------------------------------------------------------------------------------------------------------------
 
 bool SessionCore::is_capped(const Stream& stream) const {
   return cap_of_all() != 0 || paths_[stream.path].options.cap_bits_per_s != 0;
@@ -42,10 +118,11 @@ void SessionCore::set_pace(std::uint32_t id, Stream& stream, std::uint64_t bytes
 /// Called whenever a cap, the pause or the set of streams changes. A stream under a cap sends nothing before it has a
 /// pace, for which it waits 100 ms at most.
 void SessionCore::share_caps() {
+  const bool held = is_held();
   for (auto& [id, stream] : streams_) {
     if (!stream.sends) continue;
     const std::uint64_t pace = is_capped(stream) ? stream.pace_bytes_per_s : 0;
-    set_pace(id, stream, pace, paused_ || (pace == 0 && is_capped(stream)));
+    set_pace(id, stream, pace, held || (pace == 0 && is_capped(stream)));
   }
 }
 
@@ -102,7 +179,7 @@ void SessionCore::allot(Time now) {
                      .streams = group.streams});
   }
   for (const auto& pace : allotter_.allot(paths, static_cast<double>(cap_of_all()) / bits_per_byte))
-    set_pace(pace.stream, streams_.at(pace.stream), pace.rate, paused_);
+    set_pace(pace.stream, streams_.at(pace.stream), pace.rate, is_held());
 }
 
 }  // namespace longhaul::engine

@@ -178,10 +178,12 @@ Report SessionCore::report_of(const Outgoing& outgoing, Time now) const {
   report.seconds = as_seconds(now - outgoing.began);
   if (setup_.reports_cpu) report.cpu_seconds_sender = process_cpu_seconds() - outgoing.cpu_began;
   report.resent_bytes = outgoing.before_resent + (outgoing.planner ? outgoing.planner->resent_bytes() : 0);
-  report.paused = paused_;
-  report.cap_bits_per_s = setup_.options.cap_bits_per_s;
+  report.paused = is_held();
+  report.cap_bits_per_s = cap_of_all();
+  report.schedule = schedule_words();
   if (!outgoing.opened) report.verdict = "waiting for the receiver";
-  if (outgoing.opened && !paused_ && !any_path_in_use()) report.verdict = "no path is in use";
+  if (outgoing.opened && !is_held() && !any_path_in_use()) report.verdict = "no path is in use";
+  if (!report.schedule.empty()) report.verdict += " (timetable: " + report.schedule + ")";
   add_paths(report, 0);
   return report;
 }
@@ -213,9 +215,11 @@ Report SessionCore::report_of(const Incoming& incoming, Time now) const {
   report.cpu_seconds_sender = incoming.cpu_sender;
   report.paused = peer_standing_.paused();
   report.cap_bits_per_s = peer_standing_.cap_bits_per_s();
+  report.schedule = schedule_words();
   report.verdict = !control_.up() || incoming.phase == Phase::waiting ? "waiting for the sender"
                    : report.paused                                    ? "paused"
                                                                       : "network or sender";
+  if (!report.schedule.empty()) report.verdict += " (timetable: " + report.schedule + ")";
   add_paths(report, 0);
   return report;
 }

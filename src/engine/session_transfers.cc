@@ -210,7 +210,7 @@ void SessionCore::start_planner(std::uint32_t transfer, Outgoing& outgoing, Time
   setup.stall_after = static_cast<Time>(setup_.options.stall_after_s * static_cast<double>(second));
   outgoing.planner =
       std::make_unique<Planner>(*kit_.plain_disk, static_cast<PlannerHost&>(*this), std::move(setup), now);
-  outgoing.planner->pause(paused_);
+  outgoing.planner->pause(is_held());
   for (const auto& [id, stream] : streams_)
     if (stream.sends && paths_[stream.path].use == Use::in_use) offer_stream(*outgoing.planner, id, stream.path);
 }
@@ -227,7 +227,8 @@ void SessionCore::open_outgoing(Time now) {
     if (setup_.observer) {
       Event event;
       event.type = Event::Type::start;
-      event.text = "sending";
+      const std::string schedule = schedule_words();
+      event.text = schedule.empty() ? "sending" : "sending; the timetable says: " + schedule;
       event.report = std::make_shared<Report>(report_of(outgoing, now));
       setup_.observer(event);
     }

@@ -7,6 +7,7 @@
 #include <bitset>
 
 #include "base/bytes.h"
+#include "longhaul/options.h"
 #include "longhaul/units.h"
 #include "paths/words.h"
 
@@ -224,3 +225,13 @@ std::string Timetable::words(LocalTime now) const {
 }
 
 }  // namespace longhaul::paths
+
+namespace longhaul {
+
+Result<> check_schedule(std::string_view text) {
+  const auto table = paths::Timetable::parse(text);
+  if (!table) return std::unexpected(table.error());
+  return {};
+}
+
+}  // namespace longhaul

@@ -161,6 +161,25 @@ def path_capped(t):
     finish(t, source, target, sender, receiver)
 
 
+@case(timeout_s=60)
+def caps_of_both_ends_and_a_timetable(t):
+    """The receiver caps, the sender has a timetable: the lower holds, each side tells it, and a rate that is said ends both."""
+    source, target, sender, receiver = start(t, "name=a,remote=127.0.0.1", receive_options=("--cap", "80Mbps"),
+                                             send_options=("--schedule", "00:00-24:00=160Mbps"))
+    t.wait_for(lambda: status_of(t, sender)["cap_bits_per_s"] == 80_000_000, "the receiver's cap at the sender", 5)
+    t.wait_for(lambda: status_of(t, receiver)["cap_bits_per_s"] == 80_000_000, "the cap that the receiver tells", 5)
+    t.equal(status_of(t, sender)["schedule"], "160 Mb/s", "what the sender's timetable says")
+    t.check("timetable: 160 Mb/s" in status_of(t, receiver)["verdict"], status_of(t, receiver)["verdict"])
+    rate = rate_of(t, receiver, None, 3.0)
+    t.check(rate < 12e6, f"{rate:.0f} B/s under a cap of 10 MB/s")
+    unleash(t, receiver)
+    t.equal(status_of(t, sender)["cap_bits_per_s"], 0, "cap after a rate of none")
+    finish(t, source, target, sender, receiver)
+    t.check("overridden by hand" in sender.done()["schedule"], sender.done()["schedule"])
+    refused = t.run("copy", "copy", "--schedule", "8-18=1Gbps", source, t.directory / "other", status=2)
+    t.says(refused, "8-18=1Gbps", "times are HH:MM-HH:MM")
+
+
 @case(timeout_s=90)
 def pause_and_resume(t):
     """Bytes stop, at either side's word, for longer than the deadline for progress; then they go on."""

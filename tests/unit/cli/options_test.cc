@@ -158,6 +158,15 @@ TEST(Options, PolicyAndCap) {
   EXPECT_EQ(good({"copy", "--cap", "1Gbps", "a", "b"}).engine.cap_bits_per_s, 1'000'000'000U);
 }
 
+TEST(Options, ScheduleIsLookedAtBeforeAnythingStarts) {
+  const std::string text = "mon-fri 08:00-18:00=10Gbps,22:00-06:00=none";
+  EXPECT_EQ(good({"copy", "--schedule", text, "a", "b"}).engine.schedule, text);
+  const auto refused = parse_command_line({"copy", "--schedule", "08:00=1Gbps", "a", "b"}, {});
+  ASSERT_TRUE(std::holds_alternative<Exit>(refused));
+  EXPECT_EQ(std::get<Exit>(refused).code, 2);
+  EXPECT_NE(std::get<Exit>(refused).err.find("times are HH:MM-HH:MM"), std::string::npos);
+}
+
 class PathsOption : public testing::Test {
  protected:
   void SetUp() override { ASSERT_NE(::mkdtemp(directory_.data()), nullptr); }

@@ -46,6 +46,12 @@ class LiveTest : public ::testing::Test {
     if (sent_.valid()) sent_.get();
     if (received_.valid()) received_.get();
   }
+  void listen(const Options& listening) {
+    listener_.reset();
+    auto made = Session::listen(listening, nullptr);
+    ASSERT_TRUE(made) << made.error().text;
+    listener_ = std::move(*made);
+  }
   void dial(std::vector<PathOptions> paths) {
     options_.paths = std::move(paths);
     auto made = Session::dial(listener_->ticket(), options_, nullptr);
@@ -225,6 +231,58 @@ TEST_F(LiveTest, ACapOfAllPathsHoldsOverThemTogetherAndIsLifted) {
   ASSERT_TRUE(dialler_->adjust(change(Kind::rate)));
   const Outcome outcome = sent_.get();
   EXPECT_TRUE(outcome.ok) << outcome.error.text;
+}
+
+TEST_F(LiveTest, TheLowerCapOfBothSidesHoldsUntilARateIsSaid) {
+  Options listening = options_;
+  listening.cap_bits_per_s = 40'000'000;
+  listen(listening);
+  options_.cap_bits_per_s = 80'000'000;
+  dial({});
+  transfer(*dialler_, *listener_);
+  ASSERT_TRUE(soon([&] { return dialler_->snapshot()->cap_bits_per_s == 40'000'000; }));
+  ASSERT_TRUE(soon([&] { return listener_->snapshot()->cap_bits_per_s == 40'000'000; }));
+  ASSERT_TRUE(listener_->adjust(change(Kind::rate, {}, 60'000'000)));
+  EXPECT_EQ(dialler_->snapshot()->cap_bits_per_s, 60'000'000U);
+  ASSERT_TRUE(dialler_->adjust(change(Kind::rate)));
+  const Outcome outcome = sent_.get();
+  EXPECT_TRUE(outcome.ok) << outcome.error.text;
+}
+
+TEST_F(LiveTest, ATimetableOfTheReceiverIsObeyedByTheSender) {
+  Options listening = options_;
+  listening.schedule = "00:00-24:00=40Mbps";
+  listen(listening);
+  dial({});
+  transfer(*dialler_, *listener_);
+  ASSERT_TRUE(soon([&] { return dialler_->snapshot()->cap_bits_per_s == 40'000'000; }));
+  EXPECT_EQ(dialler_->snapshot()->schedule, "40 Mb/s, by the other side");
+  EXPECT_NE(listener_->snapshot()->verdict.find("timetable: 40 Mb/s"), std::string::npos);
+  ASSERT_TRUE(dialler_->adjust(change(Kind::rate)));
+  EXPECT_EQ(dialler_->snapshot()->cap_bits_per_s, 0U);
+  const Outcome outcome = sent_.get();
+  EXPECT_TRUE(outcome.ok) << outcome.error.text;
+}
+
+TEST_F(LiveTest, ATimetableThatPausesIsOverriddenByHand) {
+  options_.schedule = "00:00-24:00=pause";
+  dial({});
+  transfer(*dialler_, *listener_);
+  ASSERT_TRUE(soon([&] { return listener_->snapshot()->paused; }));
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  EXPECT_EQ(dialler_->snapshot()->bytes, 0U);
+  EXPECT_TRUE(dialler_->snapshot()->paused);
+  ASSERT_TRUE(listener_->adjust(change(Kind::resume)));
+  const Outcome outcome = sent_.get();
+  EXPECT_TRUE(outcome.ok) << outcome.error.text;
+}
+
+TEST_F(LiveTest, ATimetableThatMakesNoSenseIsRefused) {
+  options_.schedule = "08:00=1Gbps";
+  const auto made = Session::listen(options_, nullptr);
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().code, Code::usage);
+  EXPECT_NE(made.error().text.find("times are HH:MM-HH:MM"), std::string::npos) << made.error().text;
 }
 
 TEST_F(LiveTest, WhenThePeerIsAwayItsChangesAreRefused) {

@@ -182,6 +182,10 @@ void fill(Standing& standing) {
   drained.set_use(PathStanding::DRAINED);
   drained.set_cap_bits_per_s(1000000000);
   standing.add_paths()->set_name("fiber-b");
+  SendingRule& rule = *standing.mutable_rule();
+  rule.set_cap_bits_per_s(3000000000);
+  rule.set_holds(true);
+  rule.set_words("3 Gb/s until 18:00");
 }
 
 void fill(Refusal& refusal) {
