@@ -21,6 +21,8 @@ struct PathReport {
   std::string local;
   std::string remote;
   unsigned streams = 0;  ///< connections up now (at the end: that were up)
+  std::string
+      streams_why;  ///< what asked for that number: "4: 8 brought no more (...)", "4: as asked"; empty: the peer
   bool up = false;
   std::string state;         ///< "up", "down", "draining", "drained", "disabled", "removed"
   std::uint64_t rtt_us = 0;  ///< round trip, as its newest sending stream finds it; 0: not known

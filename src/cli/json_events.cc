@@ -66,6 +66,7 @@ Json path_of(const PathReport& path) {
   object["state"] = path.state;
   object["rtt_us"] = path.rtt_us;
   object["excluded"] = path.excluded.empty() ? Json(nullptr) : Json(words(path.excluded));
+  object["streams_why"] = path.streams_why.empty() ? Json(nullptr) : Json(words(path.streams_why));
   object["degraded"] = path.degraded;
   object["times_degraded"] = path.times_degraded;
   object["evidence"] = path.evidence.empty() ? Json(nullptr) : Json(words(path.evidence));

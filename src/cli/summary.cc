@@ -96,6 +96,9 @@ std::string safety_lines(const Command& command, const Outcome& outcome) {
   if (command.verb != Verb::copy) out += "  data went in clear (--cipher none)\n";
   const bool chosen = command.verbose && !report.streams_chosen.empty();
   if (chosen) out += fmt::format("  streams: {}\n", printable(report.streams_chosen));
+  for (const PathReport& path : report.paths)
+    if (command.verbose && !path.streams_why.empty())
+      out += fmt::format("  streams of path {}: {}\n", printable(path.name), printable(path.streams_why));
   return out;
 }
 

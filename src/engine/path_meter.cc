@@ -31,6 +31,8 @@ PathMeter::Figures PathMeter::take(std::span<const MeteredStream> streams) {
   for (const MeteredStream& stream : streams) {
     const StreamHealth& now = stream.health;
     seen[stream.id] = now;
+    paths::StreamCount::Stream& each = sum.streams.emplace_back();
+    each.id = stream.id;
     paces += static_cast<double>(stream.pace_bytes_per_s);
     const auto at = before_.find(stream.id);
     if (at == before_.end() || at->second.sample.at == 0 || now.sample.at <= at->second.sample.at) continue;
@@ -38,9 +40,12 @@ PathMeter::Figures PathMeter::take(std::span<const MeteredStream> streams) {
     const Time span = now.sample.at - before.sample.at;
     ++fresh;
     rtts += static_cast<double>(now.sample.rtt) / static_cast<double>(second);
-    sum.rate += static_cast<double>(grown(before.sample.acked_bytes, now.sample.acked_bytes)) *
+    each.rate = static_cast<double>(grown(before.sample.acked_bytes, now.sample.acked_bytes)) *
                 static_cast<double>(second) / static_cast<double>(span);
-    sum.pressed += ratio(now.pressed - before.pressed, span);
+    const double pressed = ratio(now.pressed - before.pressed, span);
+    each.busy = pressed >= busy_from;
+    sum.rate += each.rate;
+    sum.pressed += pressed;
     sum.peer_held += ratio(now.sample.held - before.sample.held, span);
     sum.buffer_held += ratio(now.buffer_held - before.buffer_held, span);
     sum.sent_bytes += grown(before.sent_bytes, now.sent_bytes);

@@ -5,9 +5,11 @@
 #include <map>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "engine/worker.h"
 #include "paths/health.h"
+#include "paths/stream_count.h"
 
 namespace longhaul::engine {
 
@@ -31,6 +33,7 @@ class PathMeter {
     bool capped = false;     ///< it carries about what its pace allows
     std::uint64_t sent_bytes = 0;
     std::uint64_t resent_bytes = 0;
+    std::vector<paths::StreamCount::Stream> streams;  ///< of each; rate 0 where nothing new was told
   };
 
   /// `streams`: all that send on the path now. What a new one did before is not counted.

@@ -398,7 +398,7 @@ void SessionCore::stream_proven(Greeting& greeting, Time now) {
     slot.dialling = false;
     slot.stream = id;
     slot.backoff = 0;
-    const auto up = [](const StreamSlot& each) { return each.stream != 0; };
+    const auto up = [](const StreamSlot& each) { return each.stream != 0 || !each.wanted; };
     if (std::all_of(path.slots.begin(), path.slots.end(), up)) path.flap.works(now);
   }
   path.streams_most = std::max(path.streams_most, path.streams_up + 1);
@@ -569,6 +569,7 @@ Time SessionCore::step(Time now) {
     }
   }
   watch_health(now);
+  decide_streams(now);
   finish_incoming(now);
   step_live(now);
   look_at_timetable(now);

@@ -22,6 +22,7 @@
 #include "longhaul/transfer.h"
 #include "paths/allot.h"
 #include "paths/flap.h"
+#include "paths/stream_count.h"
 #include "paths/timetable.h"
 #include "security/ticket.h"
 
@@ -72,6 +73,7 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
     bool dialling = false;
     Time next_try = 0;
     Time backoff = 0;
+    bool wanted = true;  ///< false: one too many, of those that `streams=auto` tried
   };
   enum class Use : std::uint8_t { in_use, draining, drained, disabled, removed };  ///< as in protocol::PathStanding
   struct Path {
@@ -91,6 +93,11 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
     bool excluded_by_peer = false;  ///< then until a new session, whose policy may be another
     PathWatch watch;                ///< of what this side sends on it
     paths::Flap flap;               ///< dialler
+    // Dialler that sends, streams=auto.
+    paths::StreamCount count;
+    PathMeter count_meter;
+    unsigned streams_auto = paths::streams_auto_start;  ///< what `count` chose
+    std::string streams_words;  ///< of it, when there was work last; empty: it has not been asked
     [[nodiscard]] bool may_carry() const { return use == Use::in_use && excluded.empty(); }
   };
   struct Stream {
@@ -103,6 +110,7 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
     Time measured_at = 0;                ///< `sent_bytes` and `bytes_per_s`, for the paces
     std::uint64_t sent_bytes = 0;
     double bytes_per_s = 0;
+    bool released = false;               ///< gets nothing new, and closes when it is empty
     bool closing = false;
   };
   struct Greeting {
@@ -172,6 +180,7 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   void dial(Time now);
   void dial_control(Time now);
   void dial_streams(Time now);
+  void fill_slots(Path& path, bool sends) const;
   [[nodiscard]] bool may_dial(std::size_t path, const StreamSlot& slot, Time now) const;
   [[nodiscard]] bool carried_beside(std::size_t path) const;
   void tell_path_down(std::size_t path, Error error, Time now);
@@ -181,7 +190,6 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   void restart_outgoing(Time now);
   void close_streams();
   std::size_t path_of(const protocol::Hello& hello);
-  unsigned streams_of(const Path& path) const;
   void check_stop(Time now);
   void check_deadlines(Time now);
   Time finish_shut_down(Time now);
@@ -252,6 +260,16 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   void watch_health(Time now);
   void watch_path(std::size_t path, const std::vector<MeteredStream>& streams, Time now);
   void tell_health(std::size_t path, paths::Health::Change change);
+
+  // session_streams.cc: streams=auto
+  [[nodiscard]] bool counts_streams(const Path& path) const;
+  [[nodiscard]] unsigned streams_of(const Path& path, bool sends) const;
+  [[nodiscard]] std::string streams_why(const Path& path) const;
+  void decide_streams(Time now);
+  void decide_streams_of(std::size_t path, const std::vector<MeteredStream>& streams, Time now);
+  void release_surplus(std::size_t path, Time now);
+  void release_stream(std::uint32_t id, Time now);
+  void finish_released();
 
   // Admission
   std::string why_excluded(const protocol::Hello& dialler) override;
@@ -370,8 +388,9 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   std::uint32_t next_request_ = 1;
 
   Time sampled_at_ = 0;
-  Time looked_at_ = 0;    ///< at the health of streams
-  Time watched_at_ = 0;   ///< at the health of paths
+  Time looked_at_ = 0;   ///< at the health of streams
+  Time watched_at_ = 0;  ///< at the health of paths
+  Time streams_decided_at_ = 0;
   bool stopped_ = false;  ///< the stop flag has been seen
   bool shutting_down_ = false;
   Time shut_down_by_ = 0;

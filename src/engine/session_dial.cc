@@ -13,17 +13,11 @@ constexpr Time greeting_time = 30 * second;  // a listener syncs its tickets bef
 constexpr Time connect_time = 3 * second;    // the kernel would try for minutes, ever more rarely
 constexpr Time backoff_first = 100 * millisecond;
 constexpr Time backoff_max = 5 * second;
-constexpr unsigned streams_auto = 2;  // per path, until the paths issue finds the number by measuring
 
 }  // namespace
 
 Time SessionCore::next_backoff(Time backoff) {
   return backoff == 0 ? backoff_first : std::min(backoff * 2, backoff_max);
-}
-
-unsigned SessionCore::streams_of(const Path& path) const {
-  if (path.options.streams != 0) return path.options.streams;
-  return setup_.options.streams != 0 ? setup_.options.streams : streams_auto;
 }
 
 void SessionCore::dial(Time now) {
@@ -80,6 +74,19 @@ void SessionCore::tell_path_down(std::size_t path, Error error, Time now) {
   note(Event::Type::path_down, "path " + it.options.name + " is down: " + error.text, it.options.name, error);
 }
 
+/// As many slots as there shall be streams.
+void SessionCore::fill_slots(Path& path, bool sends) const {
+  const auto has = std::count_if(path.slots.begin(), path.slots.end(),
+                                 [&](const auto& slot) { return slot.sends == sends && slot.wanted; });
+  auto missing = streams_of(path, sends) - std::min(streams_of(path, sends), static_cast<unsigned>(has));
+  for (StreamSlot& slot : path.slots)
+    if (missing > 0 && slot.sends == sends && !slot.wanted && !slot.dialling) {
+      slot.wanted = true;
+      --missing;
+    }
+  for (; missing > 0; --missing) path.slots.push_back({.sends = sends});
+}
+
 void SessionCore::dial_streams(Time now) {
   const bool send = !outgoing_.empty();
   const bool receive = std::any_of(incoming_.begin(), incoming_.end(),
@@ -89,14 +96,13 @@ void SessionCore::dial_streams(Time now) {
     if (!path.may_carry()) continue;
     for (const bool sends : {true, false}) {
       if (!(sends ? send : receive)) continue;
-      const auto has =
-          std::count_if(path.slots.begin(), path.slots.end(), [&](const auto& slot) { return slot.sends == sends; });
-      for (auto count = static_cast<unsigned>(has); count < streams_of(path); ++count)
-        path.slots.push_back({sends, 0, false, 0, 0});
+      fill_slots(path, sends);
     }
     for (std::size_t s = 0; s < path.slots.size(); ++s) {
       StreamSlot& slot = path.slots[s];
-      if (slot.stream != 0 || slot.dialling || !may_dial(p, slot, now) || !(slot.sends ? send : receive)) continue;
+      if (!slot.wanted || slot.stream != 0 || slot.dialling || !may_dial(p, slot, now) ||
+          !(slot.sends ? send : receive))
+        continue;
       slot.dialling = start_dial(p, s, false, now);
     }
   }

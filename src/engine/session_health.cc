@@ -17,7 +17,7 @@ constexpr double factor_step = 0.02;  // a smaller change of what is expected is
 std::vector<std::vector<MeteredStream>> SessionCore::metered_streams() const {
   std::vector<std::vector<MeteredStream>> found(paths_.size());
   for (const auto& [id, stream] : streams_)
-    if (stream.sends && !stream.closing)
+    if (stream.sends && !stream.closing && !stream.released)
       found[stream.path].push_back({id, stream.counters->health(), stream.pace_bytes_per_s});
   return found;
 }

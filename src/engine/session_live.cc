@@ -304,7 +304,7 @@ void SessionCore::set_use(std::size_t path, Use use) {
     if (stream.path != path) continue;
     for (auto& [transfer, outgoing] : outgoing_) {
       if (!outgoing.planner || !stream.sends) continue;
-      if (use == Use::in_use && !stream.closing)
+      if (use == Use::in_use && !stream.closing && !stream.released)
         offer_stream(*outgoing.planner, id, path);
       else
         outgoing.planner->retire_stream(id);

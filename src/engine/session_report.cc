@@ -148,6 +148,7 @@ void SessionCore::add_paths(Report& report, double over_s) const {
     out.cost_per_gb = path.options.cost_per_gb;
     out.cost = path.options.cost_per_gb * static_cast<double>(out.bytes) / 1e9;
     out.excluded = path.excluded;
+    out.streams_why = streams_why(path);
     out.degraded = path.watch.health.degraded();
     out.times_degraded = path.watch.times_degraded;
     out.evidence = path.watch.evidence;
@@ -155,8 +156,8 @@ void SessionCore::add_paths(Report& report, double over_s) const {
     report.paths.push_back(std::move(out));
   }
   const bool chosen = setup_.options.streams != 0;
-  report.streams_chosen = chosen ? std::to_string(setup_.options.streams) + " per path, as asked"
-                                 : "2 per path (auto: a fixed number for now)";
+  report.streams_chosen =
+      chosen ? std::to_string(setup_.options.streams) + " per path, as asked" : "auto: path by path";
 }
 
 /// Final figures: rates over the whole run.

@@ -212,7 +212,8 @@ void SessionCore::start_planner(std::uint32_t transfer, Outgoing& outgoing, Time
       std::make_unique<Planner>(*kit_.plain_disk, static_cast<PlannerHost&>(*this), std::move(setup), now);
   outgoing.planner->pause(is_held());
   for (const auto& [id, stream] : streams_)
-    if (stream.sends && paths_[stream.path].use == Use::in_use) offer_stream(*outgoing.planner, id, stream.path);
+    if (stream.sends && !stream.released && paths_[stream.path].use == Use::in_use)
+      offer_stream(*outgoing.planner, id, stream.path);
 }
 
 void SessionCore::open_outgoing(Time now) {

@@ -157,5 +157,34 @@ TEST(PathFlap, TheOnlyPathThatIsLeftIsTriedAsOftenAsEver) {
   });
 }
 
+TEST(StreamsAuto, MoreStreamsWhileTheyCarryMore) {
+  for_seeds(1, [](std::uint64_t seed) {
+    WorldPlan plan = long_plan(40, 0);
+    plan.paths.assign(2, {.delay = 100 * millisecond, .bytes_per_s = 8'000'000});
+    TransferWorld world(seed, plan);
+    world.world.network().buffer_bytes = 256 * 1024;  // about 1 MB/s a stream
+    EXPECT_TRUE(world.start_receiver()) << world.start_problem;
+    EXPECT_TRUE(world.start_sender()) << world.start_problem;
+    ASSERT_TRUE(world.run_to_end(300 * second));
+    world.check_complete();
+    for (const PathReport& path : world.sent->report.paths) {
+      EXPECT_GE(path.streams, 4U) << path.streams_why;
+      EXPECT_LE(path.streams, 16U);
+    }
+  });
+}
+
+TEST(StreamsAuto, NoMoreWhereOneFillsThePath) {
+  for_seeds(1, [](std::uint64_t seed) {
+    TransferWorld world(seed, long_plan(14, 0));
+    EXPECT_TRUE(world.start_receiver()) << world.start_problem;
+    EXPECT_TRUE(world.start_sender()) << world.start_problem;
+    ASSERT_TRUE(world.run_to_end(300 * second));
+    world.check_complete();
+    for (const PathReport& path : world.sent->report.paths)
+      EXPECT_TRUE(path.streams_why.starts_with("2: 4 brought no more")) << path.streams_why;
+  });
+}
+
 }  // namespace
 }  // namespace longhaul::sim

@@ -50,6 +50,10 @@ TEST(PathMeter, AddsUpWhatStreamsDid) {
   EXPECT_EQ(figures.sent_bytes, 300'000U);
   EXPECT_EQ(figures.resent_bytes, 20'000U);
   EXPECT_TRUE(health_sample(figures, second).busy);
+  ASSERT_EQ(figures.streams.size(), 2U);
+  EXPECT_EQ(figures.streams[1].id, 2U);
+  EXPECT_NEAR(figures.streams[1].rate, 1e6, 1);
+  EXPECT_TRUE(figures.streams[1].busy);
 }
 
 TEST(PathMeter, WhatANewStreamDidBeforeIsNotCounted) {
