@@ -63,8 +63,13 @@ struct Options {
   /// Rates of all paths together by local time: "mon-fri 08:00-18:00=10Gbps,22:00-06:00=none" (see check_schedule);
   /// empty: none. With `cap_bits_per_s`, and with what the peer caps, the lower holds.
   std::string schedule;
-  unsigned streams = 0;                   ///< streams per path; 0: found by measuring, path by path
-  unsigned workers = 0;                   ///< worker threads; 0: one per core, at most 8
+  /// Sender: by when it should be done, in seconds since 1970; 0: as soon as can be. The cheapest paths carry while
+  /// they suffice, dearer ones only when the forecast misses. It goes on when the time is over.
+  double deadline_unix_s = 0;
+  double max_cost = -1;  ///< sender: what all paths together may cost in this run (cost_per_gb); below 0: anything.
+                         ///< When it is spent, nothing is sent on paths that cost
+  unsigned streams = 0;  ///< streams per path; 0: found by measuring, path by path
+  unsigned workers = 0;  ///< worker threads; 0: one per core, at most 8
   std::uint64_t chunk_bytes = 0;          ///< bytes per chunk: a multiple of 8 MiB up to 512 MiB; 0: 8 MiB
   bool direct = true;                     ///< use O_DIRECT where the file system offers it
   Cipher cipher = Cipher::unset;          ///< both sides must name `none`

@@ -24,7 +24,8 @@ struct PathReport {
   std::string
       streams_why;  ///< what asked for that number: "4: 8 brought no more (...)", "4: as asked"; empty: the peer
   bool up = false;
-  std::string state;         ///< "up", "down", "draining", "drained", "disabled", "removed"
+  std::string state;         ///< "up", "down", "draining", "drained", "disabled", "removed", "spared" (up, and not
+                             ///< needed now: see Options::deadline_unix_s)
   std::uint64_t rtt_us = 0;  ///< round trip, as its newest sending stream finds it; 0: not known
   std::uint64_t bytes = 0;   ///< file bytes carried in this run, re-sent ones included
   double bytes_per_s = 0;    ///< over the last second; in the final report over the whole run
@@ -75,6 +76,7 @@ struct Report {
   bool paused = false;               ///< nothing is sent until it is resumed
   std::uint64_t cap_bits_per_s = 0;  ///< upper limit of all paths together; 0: none
   std::string schedule;              ///< what timetables say now ("10 Gb/s until 18:00"); empty: there is none
+  std::string forecast;              ///< under a deadline or a limit of cost: "ends 05:12; meets 06:00"; else empty
   std::string verdict;               ///< what limits now, in words ("network", "source", "target", ...)
   std::string durability;            ///< "fsync", "none (stream)", ...
   std::string streams_chosen;        ///< how the number of streams was chosen, in words

@@ -100,6 +100,7 @@ void put_progress(Json& object, const Report& report) {
   object["paused"] = report.paused;
   object["cap_bits_per_s"] = report.cap_bits_per_s;
   object["schedule"] = report.schedule.empty() ? Json(nullptr) : Json(words(report.schedule));
+  object["forecast"] = report.forecast.empty() ? Json(nullptr) : Json(words(report.forecast));
   object["verdict"] = words(report.verdict);
   object["cost"] = report.cost;
   object["paths"] = paths_of(report);
@@ -109,6 +110,7 @@ void put_totals(Json& object, const Report& report) {
   object["transfer"] = report.transfer;
   object["role"] = report.role;
   object["schedule"] = report.schedule.empty() ? Json(nullptr) : Json(words(report.schedule));
+  object["forecast"] = report.forecast.empty() ? Json(nullptr) : Json(words(report.forecast));
   object["files"] = report.files;
   object["bytes"] = report.bytes;
   object["seconds"] = report.seconds;

@@ -70,6 +70,13 @@ Result<double> parse_duration(std::string_view what, std::string_view text) {
   return bad(fmt::format("{}: '{}' must be above zero (such as 30s, 5m, 2h)", what, printable(text)));
 }
 
+Result<double> parse_money(std::string_view text) {
+  double money = 0;
+  if (parse_decimal(text, 1e15, money)) return money;
+  return bad(
+      fmt::format("--max-cost: '{}' is not an amount such as 400 or 12.50, without a currency", printable(text)));
+}
+
 Result<std::string> parse_listen(std::string_view text) {
   if (is_host_and_port(text, 0)) return std::string(text);
   return bad(fmt::format("--listen: '{}' is not ADDR or ADDR:PORT, such as 10.0.0.2, 10.0.0.2:4711 or [fd00::2]:4711",

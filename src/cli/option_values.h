@@ -28,6 +28,8 @@ constexpr unsigned paths_max = 32;
                                                           std::string_view separators);
 /// A duration above zero, for the option `what`.
 [[nodiscard]] Result<double> parse_duration(std::string_view what, std::string_view text);
+/// An amount of money, without a currency: 0 or more.
+[[nodiscard]] Result<double> parse_money(std::string_view text);
 /// Checks ADDR[:PORT] ("127.0.0.1", "[::1]:4711", "host:0") and returns it.
 [[nodiscard]] Result<std::string> parse_listen(std::string_view text);
 /// The name under which stdin lands: a relative path without "." and "..".

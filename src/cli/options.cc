@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "cli/deadline.h"
 #include "cli/exit_codes.h"
 #include "cli/live_options.h"
 #include "cli/option_values.h"
@@ -165,6 +166,7 @@ Result<> read_common(const Line& line, Command& command) {
   command.control = !line.flag("--no-control");
   if (const std::string* file = line.value("--report")) command.report_file = *file;
   if (const std::string* file = line.value("--ticket-file")) command.ticket_file = *file;
+  if (const std::string* file = line.value("--rates")) command.rates_file = *file;
   if (command.quiet && command.verbose) return bad("--quiet and --verbose contradict each other");
   for (const std::string& text : line.values("--listen")) {
     Result<std::string> address = parse_listen(text);
@@ -209,7 +211,14 @@ Result<> read_policy(const Line& line, Options& engine) {
   return {};
 }
 
-Result<> read_engine(const Line& line, Options& engine) {
+/// The money means nothing where no path costs any.
+Result<> check_max_cost(const Options& engine) {
+  const auto costs = [](const PathOptions& path) { return path.cost_per_gb > 0; };
+  if (engine.max_cost < 0 || std::any_of(engine.paths.begin(), engine.paths.end(), costs)) return {};
+  return bad("--max-cost limits what paths cost, and no path has a cost: say it with --path name=a,...,cost=0.02");
+}
+
+Result<> read_engine(const Line& line, Options& engine, const Surroundings& surroundings) {
   const auto duration = [](const char* name) {
     return [name](const std::string& text) { return parse_duration(name, text); };
   };
@@ -219,12 +228,15 @@ Result<> read_engine(const Line& line, Options& engine) {
     if (Result<> fine = check_schedule(text); !fine) return std::unexpected(fine.error());
     return text;
   };
+  const auto deadline = [&](const std::string& text) { return parse_deadline(text, surroundings.now_unix_s); };
   if (Result<> read = read_paths(line, engine); !read) return read;
   if (Result<> read = read_policy(line, engine); !read) return read;
   for (Result<> done :
        {set(line, "--cap", engine.cap_bits_per_s, cap), set(line, "--schedule", engine.schedule, schedule),
-        set(line, "--streams", engine.streams, streams), set(line, "--workers", engine.workers, parse_workers),
-        set(line, "--chunk", engine.chunk_bytes, parse_chunk), set(line, "--cipher", engine.cipher, parse_cipher),
+        set(line, "--deadline", engine.deadline_unix_s, deadline),
+        set(line, "--max-cost", engine.max_cost, parse_money), set(line, "--streams", engine.streams, streams),
+        set(line, "--workers", engine.workers, parse_workers), set(line, "--chunk", engine.chunk_bytes, parse_chunk),
+        set(line, "--cipher", engine.cipher, parse_cipher),
         set(line, "--retry-for", engine.retry_for_s, duration("--retry-for")),
         set(line, "--stall-timeout", engine.stall_after_s, duration("--stall-timeout")),
         set(line, "--ticket-valid", engine.ticket_valid_s, duration("--ticket-valid"))}) {
@@ -329,6 +341,9 @@ Result<> read_send(const Line& line, Command& command, const Surroundings& surro
   command.sources = std::move(rest);
   if (Result<> given = check_paths_given(command.sources, "SOURCE"); !given) return given;
   if (Result<> checked = check_stdin_source(line, command); !checked) return checked;
+  if (!listens) {  // else the peer tells what its paths cost
+    if (Result<> checked = check_max_cost(command.engine); !checked) return checked;
+  }
   return check_side(line, command);
 }
 
@@ -352,11 +367,22 @@ Result<> read_verify(const Line& line, Command& command) {
   return {};
 }
 
+Result<> read_plan(const Line& line, Command& command) {
+  command.sources = line.positionals();
+  if (command.sources.empty()) return bad("SOURCE is missing");
+  if (Result<> given = check_paths_given(command.sources, "SOURCE"); !given) return given;
+  for (const std::string& source : command.sources) {
+    if (source.starts_with("longhaul://")) return bad("plan dials nobody and takes no TICKET");
+    if (source == "-") return bad("nothing can be said of stdin before it is read; a file called - is './-'");
+  }
+  return check_max_cost(command.engine);
+}
+
 Result<Command> read_command(const Line& line, Verb verb, const Surroundings& surroundings) {
   Command command;
   command.verb = verb;
   if (Result<> read = read_common(line, command); !read) return std::unexpected(read.error());
-  if (Result<> read = read_engine(line, command.engine); !read) return std::unexpected(read.error());
+  if (Result<> read = read_engine(line, command.engine, surroundings); !read) return std::unexpected(read.error());
   Result<> read;
   switch (verb) {
     case Verb::receive:
@@ -367,6 +393,9 @@ Result<Command> read_command(const Line& line, Verb verb, const Surroundings& su
       break;
     case Verb::copy:
       read = read_copy(line, command);
+      break;
+    case Verb::plan:
+      read = read_plan(line, command);
       break;
     case Verb::verify:
       read = read_verify(line, command);
@@ -391,7 +420,8 @@ Exit usage_error(const std::string& text, const VerbText* verb) {
   const std::string words = without_secrets(text);
   if (verb == nullptr) {
     exit.err = fmt::format(
-        "longhaul: {}\nusage: longhaul receive|send|copy|verify|list|path|pause|resume|rate|version ...\nTry 'longhaul "
+        "longhaul: {}\nusage: longhaul receive|send|copy|plan|verify|list|path|pause|resume|rate|version ...\nTry "
+        "'longhaul "
         "--help'.\n",
         words);
   } else {

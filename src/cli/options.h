@@ -32,6 +32,7 @@ struct Command {
   bool verbose = false;
   std::string report_file;
   std::string ticket_file;
+  std::string rates_file;  ///< plan: a report
 };
 
 /// The command line asks for nothing more than some text: help (exit code 0, on stdout) or a usage error (2, on

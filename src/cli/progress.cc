@@ -49,9 +49,10 @@ std::string state_of(const PathReport& path) {
 std::string path_line(const PathReport& path, std::size_t name_width) {
   std::string line = fmt::format("  {:<{}}  ", printable(path.name), name_width);
   if (!path.excluded.empty()) return line + fmt::format("{:>11}  {}", "not used", printable(path.excluded));
-  line += path.up ? fmt::format("{:>11}  {:>10}  {}", format_rate(path.bytes_per_s), format_bytes(path.bytes),
-                                counted(path.streams, "stream", "streams"))
-                  : fmt::format("{:>11}  {:>10}", state_of(path), format_bytes(path.bytes));
+  line += path.up && path.state != "spared"
+              ? fmt::format("{:>11}  {:>10}  {}", format_rate(path.bytes_per_s), format_bytes(path.bytes),
+                            counted(path.streams, "stream", "streams"))
+              : fmt::format("{:>11}  {:>10}", state_of(path), format_bytes(path.bytes));
   if (path.local.empty() && path.remote.empty()) return line;
   return line + fmt::format("  {} -> {}", path.local.empty() ? "any" : printable(path.local), printable(path.remote));
 }
@@ -68,6 +69,7 @@ std::vector<std::string> progress_block(const Report& report, TerminalSize size)
   const std::size_t shown = report.paths.size() > room ? room : report.paths.size();
   for (std::size_t i = 0; i < shown; ++i) block.push_back(path_line(report.paths[i], name_width));
   if (shown < report.paths.size()) block.push_back(fmt::format("  and {} more paths", report.paths.size() - shown));
+  if (!report.forecast.empty()) block.push_back("forecast: " + printable(report.forecast));
   if (!report.verdict.empty()) block.push_back("limited by: " + printable(report.verdict));
   for (std::string& line : block) line = cut_to(line, columns);
   return block;
@@ -80,6 +82,7 @@ std::string progress_line(const Report& report) {
     if (!path.excluded.empty()) continue;
     line += fmt::format("  {} {}", printable(path.name), path.up ? format_rate(path.bytes_per_s) : state_of(path));
   }
+  if (!report.forecast.empty()) line += "  forecast: " + printable(report.forecast);
   if (!report.verdict.empty()) line += "  limited by: " + printable(report.verdict);
   return line;
 }

@@ -13,6 +13,7 @@
 #include "cli/json_events.h"
 #include "cli/live_commands.h"
 #include "cli/live_names.h"
+#include "cli/plan_command.h"
 #include "cli/reporter.h"
 #include "cli/signals.h"
 #include "cli/summary.h"
@@ -151,6 +152,7 @@ ExitCode run_version(const Command& command) {
 
 ExitCode run_command(const Command& command) {
   if (command.verb == Verb::version) return run_version(command);
+  if (command.verb == Verb::plan) return run_plan(command, stop_flag);
   constexpr unsigned lives = static_cast<unsigned>(Verb::list) | static_cast<unsigned>(Verb::path) |
                              static_cast<unsigned>(Verb::pause) | static_cast<unsigned>(Verb::resume) |
                              static_cast<unsigned>(Verb::rate);
@@ -169,6 +171,7 @@ ExitCode run_command(const Command& command) {
       return reporter.finish(copy_here(command, reporter));
     case Verb::verify:
       return run_verify(command, reporter);
+    case Verb::plan:
     case Verb::version:
     case Verb::list:
     case Verb::path:

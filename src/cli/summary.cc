@@ -38,15 +38,10 @@ std::string headline(const Command& command, const Outcome& outcome) {
                      format_bytes(report.bytes), format_duration(report.seconds), format_rate(report.bytes_per_s));
 }
 
-/// Cents where that says something, and what a small transfer costs in full.
-std::string money(double cost) {
-  return cost >= 1 ? fmt::format("{:.2f}", cost) : fmt::format("{:.2g}", cost);
-}
-
 std::string path_line(const PathReport& path) {
   const std::string moved = fmt::format("  path {}: {}, ", printable(path.name), format_bytes(path.bytes));
   if (!path.excluded.empty()) return moved + fmt::format("not used: {}\n", printable(path.excluded));
-  const std::string cost = path.cost_per_gb > 0 ? ", cost " + money(path.cost) : "";
+  const std::string cost = path.cost_per_gb > 0 ? ", cost " + format_money(path.cost) : "";
   const std::string worse = path.times_degraded == 0
                                 ? ""
                                 : fmt::format(", got worse {} (last: {})",
@@ -70,7 +65,8 @@ std::string moved_lines(const Report& report) {
   if (report.resent_bytes > 0) out += fmt::format("  sent again: {}\n", format_bytes(report.resent_bytes));
   if (!report.schedule.empty()) out += fmt::format("  timetable: {}\n", printable(report.schedule));
   for (const PathReport& path : report.paths) out += path_line(path);
-  if (report.cost > 0) out += fmt::format("  cost: {}\n", money(report.cost));
+  if (report.cost > 0) out += fmt::format("  cost: {}\n", format_money(report.cost));
+  if (!report.forecast.empty()) out += fmt::format("  {}\n", printable(report.forecast));
   return out;
 }
 
@@ -161,6 +157,10 @@ std::string verify_lines(const Command& command, const VerifyReport& report) {
 }
 
 }  // namespace
+
+std::string format_money(double cost) {
+  return cost >= 1 ? fmt::format("{:.2f}", cost) : fmt::format("{:.2g}", cost);
+}
 
 std::string error_line(const Error& error) {
   return fmt::format("longhaul: {}\n", printable(without_secrets(error.text)));

@@ -18,6 +18,8 @@ namespace longhaul::cli {
 [[nodiscard]] std::string summary_of(const Command& command, const VerifyReport& report);
 [[nodiscard]] std::string troubles_of(const Command& command, const VerifyReport& report);
 
+/// Cents where that says something, and what a small transfer costs in full.
+[[nodiscard]] std::string format_money(double cost);
 /// "longhaul: TEXT" with control characters made harmless and secrets removed.
 [[nodiscard]] std::string error_line(const Error& error);
 

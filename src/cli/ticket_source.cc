@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 
 #include "cli/printable.h"
 
@@ -89,6 +90,7 @@ Surroundings real_surroundings() {
   const char* value = std::getenv("LONGHAUL_TICKET");
   if (value != nullptr && *value != '\0') surroundings.ticket_variable = value;
   surroundings.read_stdin = [] { return read_line(STDIN_FILENO, "stdin"); };
+  surroundings.now_unix_s = std::time(nullptr);
   return surroundings;
 }
 

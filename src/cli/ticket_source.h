@@ -2,6 +2,7 @@
 // it leaves the process list at once and never stands in an error message.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -16,6 +17,7 @@ namespace longhaul::cli {
 struct Surroundings {
   std::optional<std::string> ticket_variable;       ///< $LONGHAUL_TICKET
   std::function<Result<std::string>()> read_stdin;  ///< the ticket's line on stdin
+  std::int64_t now_unix_s = 0;                      ///< for deadlines
 };
 [[nodiscard]] Surroundings real_surroundings();
 

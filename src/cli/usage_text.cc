@@ -18,7 +18,8 @@ constexpr unsigned list = static_cast<unsigned>(Verb::list);
 constexpr unsigned path = static_cast<unsigned>(Verb::path);
 constexpr unsigned live = list | path | static_cast<unsigned>(Verb::pause) | static_cast<unsigned>(Verb::resume) |
                           static_cast<unsigned>(Verb::rate);
-constexpr unsigned all = movers | verify | version;
+constexpr unsigned plan = static_cast<unsigned>(Verb::plan);
+constexpr unsigned all = movers | plan | verify | version;
 
 constexpr VerbText verbs[] = {
     {Verb::receive, "receive",
@@ -45,6 +46,12 @@ constexpr VerbText verbs[] = {
      "Examples:\n"
      "  longhaul copy dataset /mnt/backup     lands as /mnt/backup/dataset\n"
      "  longhaul copy dataset/ /mnt/backup    lands the content\n"},
+    {Verb::plan, "plan", "plan [OPTIONS] [--path KEY=VALUE,...]... SOURCE...",
+     "Tell files and bytes of the sources, and how long the paths would take and cost. Sends nothing, dials nobody.",
+     "A path is taken to carry its cap, or what --rates says of it. What is at the target already is not known here.\n"
+     "Examples:\n"
+     "  longhaul plan checkpoints/\n"
+     "  longhaul plan --paths paths.toml --rates last-report.json --deadline 06:00 --max-cost 400 dataset\n"},
     {Verb::verify, "verify", "verify [OPTIONS] TARGET_DIR",
      "Read a target again and compare every file with the manifest that its transfers wrote.",
      "Examples:\n"
@@ -84,16 +91,23 @@ constexpr VerbText verbs[] = {
 constexpr OptionText options[] = {
     {"--listen", "ADDR[:PORT]", true, peers,
      "listen here and print a ticket; repeatable (receive: 127.0.0.1 unless told)"},
-    {"--path", "KEY=VALUE,...", true, peers | path,
+    {"--path", "KEY=VALUE,...", true, peers | path | plan,
      "one way to the peer that is dialled, repeatable; keys: name, local, device, remote, cap, streams, weight, cost, "
      "tags, "
      "dscp, cc, transport"},
-    {"--paths", "FILE", false, peers, "paths and policy from a TOML file; see longhaul(1), PATHS FILE"},
-    {"--require", "TAG[,TAG...]", true, peers, "carry bytes only on paths that have all of these tags; repeatable"},
-    {"--forbid", "TAG[,TAG...]", true, peers, "never carry a byte on a path that has one of these tags; repeatable"},
-    {"--cap", "RATE", false, movers, "the most that all paths together may carry"},
+    {"--paths", "FILE", false, peers | plan, "paths and policy from a TOML file; see longhaul(1), PATHS FILE"},
+    {"--require", "TAG[,TAG...]", true, peers | plan,
+     "carry bytes only on paths that have all of these tags; repeatable"},
+    {"--forbid", "TAG[,TAG...]", true, peers | plan,
+     "never carry a byte on a path that has one of these tags; repeatable"},
+    {"--cap", "RATE", false, movers | plan, "the most that all paths together may carry"},
     {"--schedule", "TEXT", false, movers,
      "rates of all paths together by local time: 'mon-fri 08:00-18:00=10Gbps,22:00-06:00=none'"},
+    {"--deadline", "TIME", false, send | copy | plan,
+     "by when it should be done (+4h, 06:00, 2026-12-01T06:00): the cheapest paths carry while they suffice"},
+    {"--max-cost", "MONEY", false, send | plan,
+     "what all paths together may cost (cost= of a path); never more is spent"},
+    {"--rates", "FILE", false, plan, "take the rates of paths from what --report wrote of an earlier transfer"},
     {"--cipher", "none", false, movers, "needed by send and receive: 'none' lets data travel in clear"},
     {"--name", "NAME", false, send, "SOURCE is - : send stdin as one file called NAME"},
     {"--stdout", nullptr, false, receive,
@@ -111,7 +125,7 @@ constexpr OptionText options[] = {
     {"--report", "FILE", false, movers | verify, "write the final report to FILE as JSON"},
     {"--json", nullptr, false, all | live, "events on stdout, one JSON object a line"},
     {"-q,--quiet", nullptr, false, all | live, "nothing but errors (and the ticket)"},
-    {"-v,--verbose", nullptr, false, all, "also say what happens on paths and to single files"},
+    {"-v,--verbose", nullptr, false, movers | verify | version, "also say what happens on paths and to single files"},
 };
 
 }  // namespace

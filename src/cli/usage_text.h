@@ -17,7 +17,8 @@ enum class Verb : unsigned {
   path = 64,
   pause = 128,
   resume = 256,
-  rate = 512
+  rate = 512,
+  plan = 1024
 };
 
 struct VerbText {

@@ -328,6 +328,17 @@ void Planner::stream_down(std::uint32_t stream) {
   }
 }
 
+void Planner::retire_stream(std::uint32_t stream) {
+  scheduler_.retire(stream);
+  for (const paths::Load& load : scheduler_.loads(stream)) host_.call_back(stream, setup_.transfer, load);
+}
+
+bool Planner::at_rest() const {
+  return std::ranges::none_of(in_flight_, [](const auto& each) {
+    return each.second.received || each.second.now.stream != 0 || each.second.before.stream != 0;
+  });
+}
+
 void Planner::source_failed(std::uint64_t file, FileError error) {
   if (!settled_.add(file)) return;  // several of its chunks may fail; a copy of a bundle that is durable too
   tell_file_end(file, 0, &error);

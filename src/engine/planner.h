@@ -69,10 +69,13 @@ class Planner {
   void sampled(std::uint32_t stream, const paths::Sample& sample) { scheduler_.sampled(stream, sample); }
   /// A copy that was cancelled has gone out no further than `load.bytes`.
   void task_dropped(std::uint32_t stream, const paths::Load& load);
-  /// It gets no new chunks, and carries on with what it has; stream_up() takes that back.
-  void retire_stream(std::uint32_t stream) { scheduler_.retire(stream); }
+  /// It gets no new chunks, and carries on with what it has begun; what it has not comes back. stream_up() takes that
+  /// back.
+  void retire_stream(std::uint32_t stream);
   /// Something that was given to it is not answered yet.
   [[nodiscard]] bool carries(std::uint32_t stream) const { return !scheduler_.loads(stream).empty(); }
+  /// Nothing is on its way, and nothing arrived that is not durable yet.
+  [[nodiscard]] bool at_rest() const;
   /// Nothing more is assigned, and no deadline runs, until pause(false).
   void pause(bool paused) { paused_ = paused; }
   void source_failed(std::uint64_t file, FileError error);

@@ -414,7 +414,8 @@ void SessionCore::stream_proven(Greeting& greeting, Time now) {
   auto setup = std::make_shared<StreamSetup>(StreamSetup{id, stream.sends, std::move(channel), stream.counters});
   workers_[stream.worker]->post([setup](Worker& worker) { worker.join(std::move(*setup)); });
   share_caps();
-  if (!stream.sends || path.use != Use::in_use) return;
+  budget_due_ = now;
+  if (!stream.sends || !path.works()) return;
   for (auto& [transfer, outgoing] : outgoing_)
     if (outgoing.planner) offer_stream(*outgoing.planner, id, stream.path);
 }
@@ -466,6 +467,7 @@ void SessionCore::take_stream_down(std::uint32_t id, const Error& error) {
   }
   for (auto& [transfer, outgoing] : outgoing_)
     if (outgoing.planner) outgoing.planner->stream_down(id);
+  budget_due_ = now_;
   share_caps();
 }
 
@@ -570,6 +572,7 @@ Time SessionCore::step(Time now) {
   }
   watch_health(now);
   decide_streams(now);
+  keep_budget(now);
   finish_incoming(now);
   step_live(now);
   look_at_timetable(now);

@@ -21,6 +21,7 @@
 #include "engine/worker.h"
 #include "longhaul/transfer.h"
 #include "paths/allot.h"
+#include "paths/budget.h"
 #include "paths/flap.h"
 #include "paths/stream_count.h"
 #include "paths/timetable.h"
@@ -76,6 +77,13 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
     bool wanted = true;  ///< false: one too many, of those that `streams=auto` tried
   };
   enum class Use : std::uint8_t { in_use, draining, drained, disabled, removed };  ///< as in protocol::PathStanding
+  /// What deadline and money make of a path that this side sends on.
+  struct Duty {
+    bool spared = false;               ///< it is not needed now: its streams get nothing new
+    std::uint64_t cap_bits_per_s = 0;  ///< it need not carry more; 0: let it run
+    Time since = 0;                    ///< when it was called in last, or came up
+    PathMeter meter;
+  };
   struct Path {
     PathOptions given;    ///< as it was asked for
     PathOptions options;  ///< name, cap and addresses as they are
@@ -98,7 +106,9 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
     PathMeter count_meter;
     unsigned streams_auto = paths::streams_auto_start;  ///< what `count` chose
     std::string streams_words;  ///< of it, when there was work last; empty: it has not been asked
+    Duty duty;
     [[nodiscard]] bool may_carry() const { return use == Use::in_use && excluded.empty(); }
+    [[nodiscard]] bool works() const { return use == Use::in_use && !duty.spared; }
   };
   struct Stream {
     std::size_t path = 0;
@@ -110,7 +120,7 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
     Time measured_at = 0;                ///< `sent_bytes` and `bytes_per_s`, for the paces
     std::uint64_t sent_bytes = 0;
     double bytes_per_s = 0;
-    bool released = false;               ///< gets nothing new, and closes when it is empty
+    bool released = false;  ///< gets nothing new, and closes when it is empty
     bool closing = false;
   };
   struct Greeting {
@@ -229,6 +239,7 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   void fail_asked(const Error& error);
   [[nodiscard]] paths::PathTerms terms_of(std::size_t path) const;
   void offer_stream(Planner& planner, std::uint32_t stream, std::size_t path) const;
+  void offer_or_retire(std::size_t path);
   [[nodiscard]] bool may_dial_control(std::size_t path) const;
   [[nodiscard]] bool any_path_in_use() const;
   [[nodiscard]] std::size_t paths_in_use() const;
@@ -254,6 +265,21 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   void set_pace(std::uint32_t id, Stream& stream, std::uint64_t bytes_per_s, bool held);
   [[nodiscard]] bool is_capped(const Stream& stream) const;
   [[nodiscard]] std::uint64_t cap_of_all() const;
+  [[nodiscard]] static std::uint64_t cap_of(const Path& path);
+
+  // session_budget.cc: deadline and money
+  [[nodiscard]] bool has_budget() const;
+  [[nodiscard]] double deadline_left_s() const;
+  void keep_budget(Time now);
+  [[nodiscard]] std::vector<paths::Budget::Path> budget_paths(Time now);
+  [[nodiscard]] paths::Budget::Ask budget_ask(Time now, bool& walk_done) const;
+  [[nodiscard]] Time half_of_the_money(const std::vector<paths::Budget::Path>& paths,
+                                       const paths::Budget::Answer& answer) const;
+  void put_to_use(std::size_t path, const paths::Budget::Use& use, Time now);
+  void tell_forecast(bool met, Time now);
+  void end_if_spent(Time now);
+  [[nodiscard]] bool all_spared() const;
+  [[nodiscard]] std::string deadline_words() const;
 
   // session_health.cc: paths that get worse
   [[nodiscard]] std::vector<std::vector<MeteredStream>> metered_streams() const;
@@ -384,6 +410,12 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   std::optional<std::uint64_t> live_rate_;  ///< said while it ran: holds before both rules, until one of them changes
   paths::Allotter allotter_;
   Time allotted_at_ = 0;  ///< 0: no cap is in force
+  paths::Budget budget_;
+  Time budget_due_ = 0;
+  std::string forecast_;  ///< empty: no budget, or not asked yet
+  std::optional<double> forecast_end_s_;
+  bool forecast_met_ = true;  ///< as it was told last
+  Time forecast_told_at_ = 0;
   std::map<std::uint32_t, Asked> asked_;
   std::uint32_t next_request_ = 1;
 

@@ -300,19 +300,28 @@ void SessionCore::set_use(std::size_t path, Use use) {
   if (paths_[path].use == use) return;
   paths_[path].use = use;
   if (use != Use::in_use) drop_greetings(path);
+  offer_or_retire(path);
+  budget_due_ = now_;
   for (auto& [id, stream] : streams_) {
     if (stream.path != path) continue;
-    for (auto& [transfer, outgoing] : outgoing_) {
-      if (!outgoing.planner || !stream.sends) continue;
-      if (use == Use::in_use && !stream.closing && !stream.released)
-        offer_stream(*outgoing.planner, id, path);
-      else
-        outgoing.planner->retire_stream(id);
-    }
     if ((use != Use::disabled && use != Use::removed) || std::exchange(stream.closing, true)) continue;
     workers_[stream.worker]->post([number = id](Worker& worker) { worker.close_stream(number); });
   }
   move_control(now_);
+}
+
+/// Whether the streams of this path get chunks follows its use and its duty.
+void SessionCore::offer_or_retire(std::size_t path) {
+  for (const auto& [id, stream] : streams_) {
+    if (stream.path != path || !stream.sends) continue;
+    for (auto& [transfer, outgoing] : outgoing_) {
+      if (!outgoing.planner) continue;
+      if (paths_[path].works() && !stream.closing && !stream.released)
+        offer_stream(*outgoing.planner, id, path);
+      else
+        outgoing.planner->retire_stream(id);
+    }
+  }
 }
 
 /// Dials under way on a path that is not to be used. A stream's slot is free again.

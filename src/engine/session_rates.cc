@@ -3,9 +3,9 @@
 // it says go to their workers. Without a cap nothing of this runs, and no stream has a pace.
 #include <algorithm>
 #include <cmath>
-#include <ctime>
 
 #include "base/bytes.h"
+#include "engine/local_time.h"
 #include "engine/session_core.h"
 #include "protocol/bounds.h"
 
@@ -24,15 +24,6 @@ bool is_ipv6(const std::string& address) {
 /// 0: none.
 std::uint64_t lower(std::uint64_t one, std::uint64_t other) {
   return one == 0 || (other != 0 && other < one) ? other : one;
-}
-
-paths::LocalTime local_time(std::int64_t wall_ns) {
-  constexpr unsigned day_s = 24 * 3600;
-  const auto seconds = static_cast<std::time_t>(wall_ns / second);
-  std::tm parts{};
-  if (localtime_r(&seconds, &parts) == nullptr) return {};
-  const auto of_day = static_cast<unsigned>(parts.tm_hour * 3600 + parts.tm_min * 60 + parts.tm_sec);
-  return {static_cast<unsigned>(parts.tm_wday + 6) % 7, std::min(of_day, day_s - 1)};  // tm: 0 is Sunday; leap seconds
 }
 
 }  // namespace
@@ -97,11 +88,16 @@ std::uint64_t SessionCore::cap_of_all() const {
   return live_rate_ ? *live_rate_ : lower(rule_.cap_bits_per_s, peer_rule_.cap_bits_per_s);
 }
 
+/// As its options and the budget say; 0: any.
+std::uint64_t SessionCore::cap_of(const Path& path) {
+  return lower(path.options.cap_bits_per_s, path.duty.cap_bits_per_s);
+}
+
 // --- paces
 // ------------------------------------------------------------------------------------------------------------
 
 bool SessionCore::is_capped(const Stream& stream) const {
-  return cap_of_all() != 0 || paths_[stream.path].options.cap_bits_per_s != 0;
+  return cap_of_all() != 0 || cap_of(paths_[stream.path]) != 0;
 }
 
 void SessionCore::set_pace(std::uint32_t id, Stream& stream, std::uint64_t bytes_per_s, bool held) {
@@ -172,7 +168,7 @@ void SessionCore::allot(Time now) {
     // of a cap stay unused.
     const double wire = paths::wire_per_payload(group.segment_bytes, is_ipv6(options.remote));
     paths.push_back({.id = static_cast<std::uint32_t>(number),
-                     .cap = static_cast<double>(options.cap_bits_per_s) / bits_per_byte,
+                     .cap = static_cast<double>(cap_of(paths_[number])) / bits_per_byte,
                      .weight = options.weight > 0 ? options.weight : spare_weight,
                      .wire = wire,
                      .wire_of_pace = wire,

@@ -67,6 +67,7 @@ Report SessionCore::running_report(const Transfer& transfer, Time now) const {
   const std::uint64_t found = report.bytes_found - std::min(report.bytes_found, report.skipped_bytes + report.bytes);
   if (report.walk_done && report.bytes > 0 && report.seconds > 0)
     report.eta_s = static_cast<double>(found) / (static_cast<double>(report.bytes) / report.seconds);
+  if (report.walk_done && !report.forecast.empty() && forecast_end_s_) report.eta_s = *forecast_end_s_;
   return report;
 }
 
@@ -135,7 +136,7 @@ void SessionCore::add_paths(Report& report, double over_s) const {
     const bool final = over_s > 0;
     out.streams = final ? path.streams_most : path.streams_up;
     out.up = final ? path.streams_most > 0 && !path.broken && path.use == Use::in_use : path.streams_up > 0;
-    out.state = path.use == Use::in_use ? (out.up ? "up" : "down") : words_of(path.use);
+    out.state = path.use != Use::in_use ? words_of(path.use) : !out.up ? "down" : path.duty.spared ? "spared" : "up";
     out.cap_bits_per_s = path.options.cap_bits_per_s;
     out.rtt_us = path.rtt_us;
     out.bytes = path_bytes(i);
@@ -167,6 +168,7 @@ void SessionCore::close_report(Report& report) const {
   add_paths(report, std::max(report.seconds, 1e-3));
   report.bytes_per_s = static_cast<double>(report.bytes) / std::max(report.seconds, 1e-3);
   report.eta_s = 0;
+  if (!report.forecast.empty()) report.forecast = deadline_words();
 }
 
 Report SessionCore::report_of(const Outgoing& outgoing, Time now) const {
@@ -182,8 +184,10 @@ Report SessionCore::report_of(const Outgoing& outgoing, Time now) const {
   report.paused = is_held();
   report.cap_bits_per_s = cap_of_all();
   report.schedule = schedule_words();
+  report.forecast = forecast_;
   if (!outgoing.opened) report.verdict = "waiting for the receiver";
   if (outgoing.opened && !is_held() && !any_path_in_use()) report.verdict = "no path is in use";
+  if (outgoing.opened && !is_held() && all_spared()) report.verdict = forecast_;
   if (!report.schedule.empty()) report.verdict += " (timetable: " + report.schedule + ")";
   add_paths(report, 0);
   return report;

@@ -211,8 +211,9 @@ void SessionCore::start_planner(std::uint32_t transfer, Outgoing& outgoing, Time
   outgoing.planner =
       std::make_unique<Planner>(*kit_.plain_disk, static_cast<PlannerHost&>(*this), std::move(setup), now);
   outgoing.planner->pause(is_held());
+  budget_due_ = now;
   for (const auto& [id, stream] : streams_)
-    if (stream.sends && !stream.released && paths_[stream.path].use == Use::in_use)
+    if (stream.sends && !stream.released && paths_[stream.path].works())
       offer_stream(*outgoing.planner, id, stream.path);
 }
 

@@ -127,8 +127,9 @@ std::string size_words(double bytes) {
   return bytes >= 1e12 ? fmt::format("{:.2f} TB", bytes / 1e12) : fmt::format("{:.2f} GB", bytes / gb);
 }
 
-std::string words_of(const Plan& plan, const Task& task, const Budget::Ask& ask, double cost, double cost_forecast,
-                     bool costs) {
+}  // namespace
+
+std::string words_of(const Plan& plan, const Task& task, const std::optional<LocalTime>& now, double spent) {
   if (!plan.end_s) {
     if (task.money && plan.payable_bytes < task.bytes) {
       return fmt::format("the money is spent: {} are left; allow more, or a path that costs nothing",
@@ -136,16 +137,16 @@ std::string words_of(const Plan& plan, const Task& task, const Budget::Ask& ask,
     }
     return "no permitted path carries anything";
   }
-  std::string words = "ends " + clock_words(ask.local, *plan.end_s);
+  std::string words = "ends " + clock_words(now, *plan.end_s);
   if (task.deadline_s) {
-    const std::string due = clock_words(ask.local, std::max(0.0, *ask.deadline_s));
-    if (*ask.deadline_s <= 0) {
+    const std::string due = clock_words(now, std::max(0.0, *task.deadline_s));
+    if (*task.deadline_s <= 0) {
       words += "; the deadline is over";
     } else if (plan.lacks > 0) {
       words += fmt::format("; needs {} more to meet {}", bits_per_s(plan.lacks), due);
     } else if (plan.dear) {
-      words += fmt::format("; meeting {} would cost {:.2f}, {:.2f} is allowed", due, cost + plan.cost_of_deadline,
-                           ask.money.value_or(0));
+      words += fmt::format("; meeting {} would cost {:.2f}, {:.2f} is allowed", due, spent + plan.cost_of_deadline,
+                           spent + task.money.value_or(0));
     } else {
       words += fmt::format("; meets {}", due);
     }
@@ -154,11 +155,8 @@ std::string words_of(const Plan& plan, const Task& task, const Budget::Ask& ask,
     words += fmt::format("; the money pays for {} of the {} that are left", size_words(plan.payable_bytes),
                          size_words(task.bytes));
   }
-  if (costs) words += fmt::format("; cost {:.2f} so far, {:.2f} at the end", cost, cost_forecast);
   return words;
 }
-
-}  // namespace
 
 Plan make_plan(std::span<const Offer> offers, const Task& task) {
   Plan plan;
@@ -330,8 +328,12 @@ Budget::Answer Budget::decide(std::span<const Path> paths, const Ask& ask) {
     answer.paths[i].cost_forecast += rest;
     answer.cost_forecast += rest;
   }
+  answer.spent = task.money && *task.money <= 0 && !plan.end_s;
   answer.met = plan.end_s.has_value() && plan.lacks <= 0 && !plan.dear && plan.payable_bytes >= task.bytes;
-  answer.words = words_of(plan, task, ask, answer.cost, answer.cost_forecast, costs);
+  if (ask.money) task.money = *ask.money - answer.cost;  // without what was kept in hand
+  answer.words = words_of(plan, task, ask.local, answer.cost);
+  if (costs && plan.end_s)
+    answer.words += fmt::format("; cost {:.2f} so far, {:.2f} at the end", answer.cost, answer.cost_forecast);
   return answer;
 }
 

@@ -42,6 +42,10 @@ struct Plan {
 /// the rest. Without a deadline, or when it cannot be met: the fastest within the money. Money binds harder than time.
 /// When the money does not even pay for the cheapest way, that one is used as far as it goes.
 [[nodiscard]] Plan make_plan(std::span<const Offer> offers, const Task& task);
+/// "ends 05:12; needs 3.1 Gb/s more to meet 04:30". `now`: for times of day; without it in so many minutes. `spent`:
+/// what was paid before; the task's money is what is left.
+[[nodiscard]] std::string words_of(const Plan& plan, const Task& task, const std::optional<LocalTime>& now,
+                                   double spent = 0);
 
 /// Plans again and again on a running transfer, with measured rates: smooth, with some time in hand (2 % of what is
 /// left and 5 s), and without taking a path in and out. Used by one thread; called each second or so.
@@ -79,6 +83,7 @@ class Budget {
     double cost = 0;              ///< so far
     double cost_forecast = 0;     ///< at the end
     bool met = true;              ///< deadline and money hold, as far as can be seen
+    bool spent = false;           ///< the money is: nothing more may be carried on what is permitted
     std::string words;  ///< "ends 05:12; needs 3.1 Gb/s more to meet 04:30; cost 12.40 so far, 31.00 at the end"
   };
 

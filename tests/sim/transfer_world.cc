@@ -246,6 +246,7 @@ bool TransferWorld::start_sender() {
   setup.options.streams = plan_.streams;
   setup.options.require = plan_.sender.require;
   setup.options.forbid = plan_.sender.forbid;
+  if (plan_.sender_options) plan_.sender_options(setup.options);
   const auto life = start("sender", sender_host(0), std::move(setup));
   sender_ = life;
   if (life == nullptr) return false;

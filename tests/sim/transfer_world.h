@@ -43,6 +43,7 @@ struct WorldPlan {
   std::vector<std::vector<std::string>> tags;  ///< of each path; none where there is no entry
   Policy sender;
   Policy receiver;
+  std::function<void(Options&)> sender_options;  ///< what else its options are, if anything
 };
 
 class TransferWorld {

@@ -167,6 +167,33 @@ TEST(Options, ScheduleIsLookedAtBeforeAnythingStarts) {
   EXPECT_NE(std::get<Exit>(refused).err.find("times are HH:MM-HH:MM"), std::string::npos);
 }
 
+TEST(Options, DeadlineAndMoney) {
+  const Command command = good({"send", "--cipher", "none", "--deadline", "+4h", "--max-cost", "400", "--path",
+                                "name=a,cost=0.02", "data", ticket});
+  EXPECT_EQ(command.engine.deadline_unix_s, 4 * 3600.0);
+  EXPECT_EQ(command.engine.max_cost, 400);
+  EXPECT_LT(good({"copy", "a", "b"}).engine.max_cost, 0);
+  EXPECT_NE(refused({"send", "--cipher", "none", "--max-cost", "400", "--path", "name=a", "data", ticket})
+                .err.find("no path has a cost"),
+            std::string::npos);
+  EXPECT_EQ(good({"send", "--cipher", "none", "--max-cost", "0", "--listen", "127.0.0.1", "data"}).engine.max_cost, 0)
+      << "the peer tells what its paths cost";
+  for (const char* text : {"", "-1", "4 euro", "nan"})
+    EXPECT_EQ(refused({"plan", "--path", "cost=1", "--max-cost", text, "a"}).code, 2) << text;
+  EXPECT_EQ(refused({"receive", "--cipher", "none", "--deadline", "+4h", "/data"}).code, 2) << "the sender decides";
+}
+
+TEST(Options, PlanTakesSourcesAndNoTicket) {
+  const Command command = good({"plan", "--path", "name=a,cap=1Gbps", "--rates", "r.json", "--json", "x", "y/"});
+  EXPECT_EQ(command.verb, Verb::plan);
+  EXPECT_EQ(command.sources, (Arguments{"x", "y/"}));
+  EXPECT_EQ(command.rates_file, "r.json");
+  EXPECT_EQ(command.engine.paths.size(), 1U);
+  EXPECT_EQ(refused({"plan"}).code, 2);
+  EXPECT_NE(refused({"plan", "x", ticket}).err.find("takes no TICKET"), std::string::npos);
+  EXPECT_NE(refused({"plan", "-"}).err.find("stdin"), std::string::npos);
+}
+
 class PathsOption : public testing::Test {
  protected:
   void SetUp() override { ASSERT_NE(::mkdtemp(directory_.data()), nullptr); }

@@ -1,0 +1,167 @@
+// Deadline and money of what this side sends: which paths carry now, and what will come of it. The decisions are
+// paths::Budget's; here it is asked, and obeyed. Without a deadline or a limit of cost every path carries, and nothing
+// of this runs.
+#include <algorithm>
+#include <utility>
+
+#include "base/bytes.h"
+#include "engine/local_time.h"
+#include "engine/session_core.h"
+#include "longhaul/units.h"
+
+namespace longhaul::engine {
+namespace {
+
+constexpr Time keep_every = second;
+constexpr Time keep_soon = 100 * millisecond;   // while sources are still being found
+constexpr Time keep_least = 20 * millisecond;   // when the money runs out
+constexpr Time tell_again_after = 10 * second;  // a forecast at the edge goes to and fro
+constexpr double busy_least = 0.5;              // of its time: then what it carries is what it can
+constexpr double stuck_from = 0.9;
+// What a path was measured at before that is the start of its windows.
+constexpr Time settled_after = 2 * second;
+constexpr double settled_rtts = 12;
+constexpr double rate_unknown = 12.5e6;  // bytes/s, until any path has been measured: careful, so that none is missed
+constexpr double bits_per_byte = 8;
+
+double as_seconds(Time time) {
+  return static_cast<double>(time) / static_cast<double>(second);
+}
+
+Time as_time(double seconds) {
+  return static_cast<Time>(seconds * static_cast<double>(second));
+}
+
+}  // namespace
+
+bool SessionCore::has_budget() const {
+  return setup_.options.deadline_unix_s > 0 || setup_.options.max_cost >= 0;
+}
+
+/// Negative once it is over.
+double SessionCore::deadline_left_s() const {
+  return setup_.options.deadline_unix_s - as_seconds(world_.clock.wall_ns());
+}
+
+/// Once in every step. Looks once a second, and when a path has come, gone or changed its use.
+void SessionCore::keep_budget(Time now) {
+  if (!has_budget() || now < budget_due_ || is_held()) return;
+  const bool sending =
+      std::any_of(outgoing_.begin(), outgoing_.end(), [](const auto& each) { return each.second.planner != nullptr; });
+  if (!sending) return;
+  bool walk_done = true;
+  const paths::Budget::Ask ask = budget_ask(now, walk_done);
+  const auto paths = budget_paths(now);
+  const auto answer = budget_.decide(paths, ask);
+  budget_due_ = now + std::min(walk_done ? keep_every : keep_soon, half_of_the_money(paths, answer));
+  for (const paths::Budget::Use& use : answer.paths) put_to_use(use.id, use, now);
+  forecast_end_s_ = answer.end_s;
+  forecast_ = answer.words;
+  if (!walk_done) forecast_ += " (of what has been found so far)";
+  tell_forecast(answer.met, now);
+  if (answer.spent) end_if_spent(now);
+}
+
+paths::Budget::Ask SessionCore::budget_ask(Time now, bool& walk_done) const {
+  paths::Budget::Ask ask;
+  ask.now = now;
+  for (const auto& [transfer, outgoing] : outgoing_) {
+    const Report report = report_of(outgoing, now);
+    ask.bytes += report.bytes_found - std::min(report.bytes_found, report.skipped_bytes + report.bytes);
+    walk_done = walk_done && report.walk_done;
+  }
+  ask.bytes = std::max<std::uint64_t>(ask.bytes, 1);  // empty files want a path too
+  if (setup_.options.deadline_unix_s > 0) ask.deadline_s = deadline_left_s();
+  if (setup_.options.max_cost >= 0) ask.money = setup_.options.max_cost;
+  ask.cap = static_cast<double>(cap_of_all()) / bits_per_byte;
+  ask.local = local_time(world_.clock.wall_ns());
+  return ask;
+}
+
+/// The time in which half of what is left would be spent.
+Time SessionCore::half_of_the_money(const std::vector<paths::Budget::Path>& paths,
+                                    const paths::Budget::Answer& answer) const {
+  if (setup_.options.max_cost < 0) return keep_every;
+  double per_s = 0;
+  for (const paths::Budget::Path& path : paths)
+    per_s += std::max(path.measured, path.permitted ? path.estimate : 0) / 1e9 * path.cost_per_gb;
+  const double left = std::max(0.0, setup_.options.max_cost - answer.cost);
+  return per_s <= 0 ? keep_every
+                    : as_time(std::clamp(left / per_s / 2, as_seconds(keep_least), as_seconds(keep_every)));
+}
+
+/// What each path has done since the last look, and whether that is all that it can.
+std::vector<paths::Budget::Path> SessionCore::budget_paths(Time now) {
+  const auto streams = metered_streams();
+  double slowest = 0;  // of those that are known: what an unknown one is taken for
+  std::vector<paths::Budget::Path> found;
+  for (std::size_t i = 0; i < paths_.size(); ++i) {
+    Path& path = paths_[i];
+    if (streams[i].empty() || path.duty.spared) path.duty.since = now;
+    const PathMeter::Figures figures = path.duty.meter.take(streams[i]);
+    const bool busy = figures.pressed >= busy_least && figures.peer_held < busy_least && !figures.capped;
+    const bool young = now - path.duty.since < settled_after + as_time(settled_rtts * figures.rtt_s);
+    const bool stuck = !young && figures.rate <= 0 && figures.pressed >= stuck_from;
+    paths::Budget::Path its;
+    its.id = static_cast<std::uint32_t>(i);
+    its.measured = figures.rate;
+    its.held = !busy || young;
+    its.cap = static_cast<double>(path.options.cap_bits_per_s) / bits_per_byte;
+    its.estimate = its.cap;
+    its.cost_per_gb = path.options.cost_per_gb;
+    its.permitted = path.may_carry() && !streams[i].empty() && !stuck;
+    its.sent_bytes = path_bytes(i);
+    if (its.permitted && !its.held) slowest = slowest > 0 ? std::min(slowest, its.measured) : its.measured;
+    found.push_back(its);
+  }
+  for (paths::Budget::Path& its : found)
+    if (its.estimate <= 0) its.estimate = slowest > 0 ? slowest : rate_unknown;
+  return found;
+}
+
+void SessionCore::put_to_use(std::size_t path, const paths::Budget::Use& use, Time now) {
+  Path& it = paths_[path];
+  if (it.duty.spared == use.used) {
+    it.duty.spared = !use.used;
+    it.duty.since = now;
+    offer_or_retire(path);
+  }
+  const auto cap = use.used ? static_cast<std::uint64_t>(use.rate * bits_per_byte) : 0;
+  const bool was_capped = std::exchange(it.duty.cap_bits_per_s, cap) != 0;
+  if (was_capped != (cap != 0)) share_caps();
+}
+
+/// When it turns, and not in the first seconds, in which little is known.
+void SessionCore::tell_forecast(bool met, Time now) {
+  if (forecast_told_at_ == 0) forecast_told_at_ = now;
+  if (forecast_met_ == met || now - forecast_told_at_ < tell_again_after) return;
+  forecast_met_ = met;
+  forecast_told_at_ = now;
+  note(Event::Type::note, "forecast: " + forecast_);
+}
+
+/// What is on its way still arrives. A path that costs nothing may come back: then the transfer waits for it.
+void SessionCore::end_if_spent(Time now) {
+  const auto is_free = [](const Path& path) { return path.may_carry() && path.options.cost_per_gb <= 0; };
+  if (std::any_of(paths_.begin(), paths_.end(), is_free)) return;
+  for (const auto& [transfer, outgoing] : outgoing_)
+    if (outgoing.planner && !outgoing.planner->at_rest()) return;
+  fail_all({Code::stalled, forecast_ + "; the same command again goes on", 0}, true, now);
+}
+
+/// Paths are there, and none may work: the money is spent, or they are not up.
+bool SessionCore::all_spared() const {
+  const auto may = [](const Path& path) { return path.may_carry() && path.streams_up > 0; };
+  return has_budget() && std::any_of(paths_.begin(), paths_.end(), may) &&
+         std::none_of(paths_.begin(), paths_.end(), [&](const Path& path) { return may(path) && path.works(); });
+}
+
+/// At the end.
+std::string SessionCore::deadline_words() const {
+  if (setup_.options.deadline_unix_s <= 0) return {};
+  const double left_s = deadline_left_s();
+  return left_s >= 0 ? "deadline met, " + format_duration(left_s) + " before it"
+                     : "deadline missed by " + format_duration(-left_s);
+}
+
+}  // namespace longhaul::engine
