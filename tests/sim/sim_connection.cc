@@ -41,7 +41,7 @@ class SimConnection final : public wire::Connection {
     watched_by_ = nullptr;
   }
   wire::Health health() override { return network_.health(*end_); }
-  void set_pace(std::uint64_t /*bytes_per_s*/) override {}  // the rails have rates of their own
+  void set_pace(std::uint64_t bytes_per_s) override { end_->pace = bytes_per_s; }
   [[nodiscard]] std::string local_address() const override { return wire::join_host_port(end_->local); }
   [[nodiscard]] std::string remote_address() const override { return wire::join_host_port(end_->remote); }
 

@@ -9,7 +9,13 @@ namespace {
 constexpr std::size_t segment_bytes_max = 64 * 1024;
 }
 
+/// At a rate of 0, none.
+Time time_for(std::size_t bytes, std::uint64_t bytes_per_s) {
+  return bytes_per_s == 0 ? 0 : static_cast<Time>(bytes * static_cast<std::uint64_t>(second) / bytes_per_s);
+
 // --- paths ------------------------------------------------------------------------------------------------------
+}  // namespace
+
 
 PathState& SimNetwork::between(const std::string& a, const std::string& b) {
   const auto key = a < b ? std::pair(a, b) : std::pair(b, a);
@@ -309,12 +315,13 @@ void SimNetwork::send(End& end, End& peer, std::span<const std::byte> bytes) {
     Time& free_at = path.free_at[end.local.host];
     Segment segment;
     segment.sent = clock_.now();
-    segment.departs = std::max(free_at, clock_.now());
-    free_at = segment.departs;
-    if (path.path.bytes_per_s != 0) {
-      free_at += static_cast<Time>(piece.size() * static_cast<std::uint64_t>(second) / path.path.bytes_per_s);
-    }
-    segment.arrives = free_at + path.path.delay;
+    free_at = std::max(free_at, clock_.now());
+    // One that is paced leaves the path to others meanwhile.
+    segment.departs = std::max(free_at, end.paced_until);
+    const Time takes = time_for(piece.size(), path.path.bytes_per_s);
+    free_at += takes;
+    end.paced_until = segment.departs + time_for(piece.size(), end.pace);
+    segment.arrives = segment.departs + takes + path.path.delay;
     if (path.path.jitter != 0)
       segment.arrives += static_cast<Time>(random_.below(static_cast<std::uint64_t>(path.path.jitter)));
     if (!peer.in.empty()) segment.arrives = std::max(segment.arrives, peer.in.back().arrives);

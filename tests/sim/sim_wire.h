@@ -62,6 +62,8 @@ struct End {
   std::deque<Segment> in;
   std::uint64_t bytes_in = 0;  ///< in `in`, not read
   std::uint64_t bytes_sent = 0;
+  std::uint64_t pace = 0;  ///< bytes/s; 0: none
+  Time paced_until = 0;
   Time held = 0;       ///< by the peer's full buffer, as far as somebody asked
   Time looked_at = 0;  ///< last question for its health
   Time peer_closed_at = time_never;
