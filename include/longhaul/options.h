@@ -52,12 +52,19 @@ enum class Cipher : std::uint8_t { unset, none };
 /// write instead.
 [[nodiscard]] Result<> check_schedule(std::string_view text);
 
+/// Whether `text` is an allow-list that `Options::discover` takes. Errors: Code::usage.
+[[nodiscard]] Result<> check_discover(std::string_view text);
+
 struct Options {
   std::vector<PathOptions> paths;    ///< dialling side only; empty: one path per address in the ticket
   std::vector<std::string> listen;   ///< listening side only; ADDR[:PORT]; empty: 127.0.0.1 and a free port
   std::string advertise_host;        ///< unused for now; the ticket lists `listen`
   std::vector<std::string> require;  ///< a path carries bytes only if it has every one of these tags
   std::vector<std::string> forbid;   ///< ... and none of these. Holds for control connections as well
+  /// "auto", or interfaces and networks with commas between them (see check_discover). Dialling side: looks for further
+  /// paths, once both sides are proven; empty: does not. Listening side: what it tells of its addresses when it is
+  /// asked; empty: as "auto".
+  std::string discover;
   std::uint64_t cap_bits_per_s = 0;  ///< upper limit of all paths together, in bits on the wire; 0: none. Either
                                      ///< side may cap, whoever sends: the lower holds
   /// Rates of all paths together by local time: "mon-fri 08:00-18:00=10Gbps,22:00-06:00=none" (see check_schedule);

@@ -229,11 +229,15 @@ Result<> read_engine(const Line& line, Options& engine, const Surroundings& surr
     return text;
   };
   const auto deadline = [&](const std::string& text) { return parse_deadline(text, surroundings.now_unix_s); };
+  const auto discover = [](const std::string& text) -> Result<std::string> {
+    if (Result<> fine = check_discover(text); !fine) return std::unexpected(fine.error());
+    return text;
+  };
   if (Result<> read = read_paths(line, engine); !read) return read;
   if (Result<> read = read_policy(line, engine); !read) return read;
   for (Result<> done :
        {set(line, "--cap", engine.cap_bits_per_s, cap), set(line, "--schedule", engine.schedule, schedule),
-        set(line, "--deadline", engine.deadline_unix_s, deadline),
+        set(line, "--discover", engine.discover, discover), set(line, "--deadline", engine.deadline_unix_s, deadline),
         set(line, "--max-cost", engine.max_cost, parse_money), set(line, "--streams", engine.streams, streams),
         set(line, "--workers", engine.workers, parse_workers), set(line, "--chunk", engine.chunk_bytes, parse_chunk),
         set(line, "--cipher", engine.cipher, parse_cipher),

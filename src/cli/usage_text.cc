@@ -96,6 +96,8 @@ constexpr OptionText options[] = {
      "tags, "
      "dscp, cc, transport"},
     {"--paths", "FILE", false, peers | plan, "paths and policy from a TOML file; see longhaul(1), PATHS FILE"},
+    {"--discover", "LIST", false, peers,
+     "look for further paths to the peer; LIST: auto, or interfaces and networks that may be used: eth1,10.0.0.0/8"},
     {"--require", "TAG[,TAG...]", true, peers | plan,
      "carry bytes only on paths that have all of these tags; repeatable"},
     {"--forbid", "TAG[,TAG...]", true, peers | plan,

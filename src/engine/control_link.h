@@ -34,6 +34,10 @@ class ControlLink {
   void unwatch(Poller& poller);
 
   [[nodiscard]] bool up() const { return channel_ != nullptr; }
+  /// Empty while it is not up.
+  [[nodiscard]] std::string local_address() const {
+    return up() ? channel_->connection().local_address() : std::string();
+  }
   /// Bytes are on the wire, and for silence_min, or 4 RTT if that is longer, nothing was acknowledged: the path may be
   /// cut without a word.
   [[nodiscard]] bool silent() const { return silent_; }

@@ -276,6 +276,7 @@ void SessionCore::control_up(Greeting& greeting, Time now) {
   control_.attach(greeting.handshake->take_channel(), peer.last_sequence(), now);
   if (greeting.dialled) control_on_ = greeting.path;
   if (fresh && !as_usual()) tell_standing();
+  if (fresh) ask_addresses(now);
   lost_since_ = 0;
   ever_up_ = true;
   control_backoff_ = 0;
@@ -303,6 +304,7 @@ void SessionCore::reset_session(Time now) {
   control_.reset();
   peer_standing_.Clear();
   peer_rule_ = {};
+  addresses_asked_ = 0;
   fail_asked({Code::connection, "the peer started anew; try again", 0});
   restart_outgoing(now);
   for (auto& [transfer, incoming] : incoming_) {
@@ -438,6 +440,7 @@ void SessionCore::stream_refused(std::size_t path, std::size_t slot, const Error
   it.backoff = next_backoff(it.backoff);
   it.next_try = now + it.backoff;
   paths_[path].flap.failed(now);
+  if (drop_if_only_found(path, error)) return;
   if (paths_[path].last_error == error.text || paths_[path].streams_up > 0) return;
   paths_[path].last_error = error.text;
   tell_path_down(path, error, now);
@@ -573,6 +576,7 @@ Time SessionCore::step(Time now) {
   watch_health(now);
   decide_streams(now);
   keep_budget(now);
+  discover(now);
   finish_incoming(now);
   step_live(now);
   look_at_timetable(now);

@@ -12,6 +12,7 @@
 
 #include "base/mailbox.h"
 #include "engine/control_link.h"
+#include "engine/discovery.h"
 #include "engine/feeder.h"
 #include "engine/handshake.h"
 #include "engine/path_meter.h"
@@ -22,6 +23,7 @@
 #include "longhaul/transfer.h"
 #include "paths/allot.h"
 #include "paths/budget.h"
+#include "paths/discovery.h"
 #include "paths/flap.h"
 #include "paths/stream_count.h"
 #include "paths/timetable.h"
@@ -101,6 +103,7 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
     bool excluded_by_peer = false;  ///< then until a new session, whose policy may be another
     PathWatch watch;                ///< of what this side sends on it
     paths::Flap flap;               ///< dialler
+    bool found = false;             ///< by discovery: until it has been up, nothing says that it leads to the peer
     // Dialler that sends, streams=auto.
     paths::StreamCount count;
     PathMeter count_meter;
@@ -281,6 +284,18 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   [[nodiscard]] bool all_spared() const;
   [[nodiscard]] std::string deadline_words() const;
 
+  // session_discover.cc: paths that nobody named
+  [[nodiscard]] paths::AllowList allow_list() const;
+  [[nodiscard]] std::vector<wire::OwnAddress> permitted_addresses() const;
+  void tell_addresses();
+  std::optional<std::string> heard_at(const wire::OwnAddress& own);
+  void ask_addresses(Time now);
+  void take_addresses(const protocol::Addresses& addresses);
+  [[nodiscard]] std::vector<paths::Probe> paths_by_address() const;
+  void discover(Time now);
+  void use_found(const paths::Probe& probe);
+  bool drop_if_only_found(std::size_t path, const Error& error);
+
   // session_health.cc: paths that get worse
   [[nodiscard]] std::vector<std::vector<MeteredStream>> metered_streams() const;
   void watch_health(Time now);
@@ -409,7 +424,12 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   std::optional<Rule> peer_rule_seen_;      ///< last, in any session
   std::optional<std::uint64_t> live_rate_;  ///< said while it ran: holds before both rules, until one of them changes
   paths::Allotter allotter_;
-  Time allotted_at_ = 0;  ///< 0: no cap is in force
+  Time allotted_at_ = 0;                          ///< 0: no cap is in force
+  unsigned addresses_asked_ = 0;                  ///< listener: in this session
+  bool addresses_awaited_ = false;                ///< dialler: the peer was asked, and has not answered
+  std::optional<std::vector<std::string>> told_;  ///< dialler: addresses that the peer has, not yet probed
+  std::optional<Discovery> discovery_;            ///< dialler: under way
+  Time discover_from_ = 0;
   paths::Budget budget_;
   Time budget_due_ = 0;
   std::string forecast_;  ///< empty: no budget, or not asked yet

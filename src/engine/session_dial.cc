@@ -98,7 +98,7 @@ void SessionCore::dial_streams(Time now) {
       if (!(sends ? send : receive)) continue;
       fill_slots(path, sends);
     }
-    for (std::size_t s = 0; s < path.slots.size(); ++s) {
+    for (std::size_t s = 0; s < path.slots.size() && path.may_carry(); ++s) {  // a found one may be gone meanwhile
       StreamSlot& slot = path.slots[s];
       if (!slot.wanted || slot.stream != 0 || slot.dialling || !may_dial(p, slot, now) ||
           !(slot.sends ? send : receive))

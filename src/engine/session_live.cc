@@ -340,6 +340,7 @@ void SessionCore::drop_greetings(std::size_t path) {
 /// While no path is in use at all, control may stand where it likes, for somebody must hear of the next one.
 bool SessionCore::may_dial_control(std::size_t path) const {
   const Path& it = paths_[path];
+  if (it.found && it.streams_most == 0) return false;
   return it.excluded.empty() && (any_path_in_use() ? it.use == Use::in_use : it.use != Use::removed);
 }
 

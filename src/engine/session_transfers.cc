@@ -161,6 +161,10 @@ void SessionCore::take_message(const protocol::Message& message, Time now) {
       return take_adjust(message.adjust());
     case Body::kAdjusted:
       return take_adjusted(message.adjusted());
+    case Body::kAskAddresses:
+      return tell_addresses();
+    case Body::kAddresses:
+      return take_addresses(message.addresses());
     case Body::kStanding:
       return take_standing(message.standing());
     case Body::kStop:

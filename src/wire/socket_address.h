@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <string>
+#include <vector>
 
 #include "longhaul/status.h"
 #include "wire/wire.h"
@@ -22,6 +23,9 @@ Result<SocketAddress> to_socket_address(const HostPort& address);
 
 /// "127.0.0.1:4711", "[::1]:4711".
 std::string to_text(const SocketAddress& address);
+
+/// IPv4 and IPv6, of all interfaces that are up. Empty when the system does not tell.
+std::vector<OwnAddress> addresses_of_interfaces();
 
 /// Of a socket: its own side, or its peer's. Empty text when there is none.
 std::string local_address_of(int fd);

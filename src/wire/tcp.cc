@@ -336,6 +336,8 @@ class TcpWire final : public Wire {
     }
     return std::make_unique<TcpListener>(std::move(fd));
   }
+
+  std::vector<OwnAddress> own_addresses() override { return addresses_of_interfaces(); }
 };
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/role.h"
 #include "longhaul/status.h"
@@ -92,12 +93,22 @@ struct DialOptions {
   int dscp = -1;           ///< 0..63, of every packet from the first; -1: the system's
 };
 
+/// An address of an interface of this machine.
+struct OwnAddress {
+  std::string device;
+  std::string address;       ///< numeric, without a port
+  unsigned prefix_bits = 0;  ///< of its network
+  bool operator==(const OwnAddress&) const = default;
+};
+
 class Wire {
  public:
   virtual ~Wire() = default;
   virtual Result<std::unique_ptr<Connection>> dial(const DialOptions& options) = 0;
   /// `address`: ADDR:PORT; port 0: any free one.
   virtual Result<std::unique_ptr<Listener>> listen(const std::string& address) = 0;
+  /// Of all interfaces that are up. Empty: not known.
+  virtual std::vector<OwnAddress> own_addresses() { return {}; }
 };
 
 /// "host:port" of ADDR[:PORT], "[v6]:port", "v6": splits and checks. Port 0 when none is given.

@@ -18,6 +18,7 @@ class EditedWire final : public wire::Wire {
   [[nodiscard]] bool edits() const { return static_cast<bool>(edit_); }
   Result<std::unique_ptr<wire::Connection>> dial(const wire::DialOptions& options) override;
   Result<std::unique_ptr<wire::Listener>> listen(const std::string& address) override { return under_.listen(address); }
+  std::vector<wire::OwnAddress> own_addresses() override { return under_.own_addresses(); }
 
  private:
   wire::Wire& under_;

@@ -114,6 +114,8 @@ class SimWire final : public wire::Wire {
     return listener;
   }
 
+  std::vector<wire::OwnAddress> own_addresses() override { return network_.interfaces[process_]; }
+
  private:
   SimNetwork& network_;
   std::string process_;

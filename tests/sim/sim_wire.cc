@@ -6,16 +6,17 @@
 
 namespace longhaul::sim {
 namespace {
+
 constexpr std::size_t segment_bytes_max = 64 * 1024;
-}
 
 /// At a rate of 0, none.
 Time time_for(std::size_t bytes, std::uint64_t bytes_per_s) {
   return bytes_per_s == 0 ? 0 : static_cast<Time>(bytes * static_cast<std::uint64_t>(second) / bytes_per_s);
+}
 
-// --- paths ------------------------------------------------------------------------------------------------------
 }  // namespace
 
+// --- paths ------------------------------------------------------------------------------------------------------
 
 PathState& SimNetwork::between(const std::string& a, const std::string& b) {
   const auto key = a < b ? std::pair(a, b) : std::pair(b, a);

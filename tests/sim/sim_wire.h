@@ -91,6 +91,8 @@ class SimNetwork {
   /// Ends all connections and listeners of `process`; call it before its objects are destroyed.
   void kill(const std::string& process, Death death);
 
+  /// What `process` knows of its interfaces.
+  std::map<std::string, std::vector<wire::OwnAddress>> interfaces;
   /// The seam of `process` on `host`, where dials come from when they name no local address. Lives as long as the
   /// network.
   wire::Wire& wire(const std::string& process, const std::string& host);

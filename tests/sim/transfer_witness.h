@@ -98,6 +98,7 @@ class WitnessedWire final : public wire::Wire {
       : under_(under), witness_(witness), damage_(std::move(damage)) {}
   Result<std::unique_ptr<wire::Connection>> dial(const wire::DialOptions& options) override;
   Result<std::unique_ptr<wire::Listener>> listen(const std::string& address) override;
+  std::vector<wire::OwnAddress> own_addresses() override { return under_.own_addresses(); }
   [[nodiscard]] std::unique_ptr<wire::Connection> wrap(std::unique_ptr<wire::Connection> connection);
 
  private:

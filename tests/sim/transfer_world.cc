@@ -218,6 +218,7 @@ bool TransferWorld::start_receiver() {
   for (std::size_t path = 0; path < plan_.paths.size(); ++path) setup.options.listen.push_back(receiver_host(path));
   setup.options.require = plan_.receiver.require;
   setup.options.forbid = plan_.receiver.forbid;
+  if (plan_.receiver_options) plan_.receiver_options(setup.options);
   setup.keep_in = target;
   const auto life = start("receiver", receiver_host(0), std::move(setup));
   receiver_ = life;

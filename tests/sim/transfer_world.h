@@ -43,7 +43,9 @@ struct WorldPlan {
   std::vector<std::vector<std::string>> tags;  ///< of each path; none where there is no entry
   Policy sender;
   Policy receiver;
-  std::function<void(Options&)> sender_options;  ///< what else its options are, if anything
+  // What else their options are, if anything.
+  std::function<void(Options&)> sender_options;
+  std::function<void(Options&)> receiver_options;
 };
 
 class TransferWorld {

@@ -167,6 +167,14 @@ TEST(Options, ScheduleIsLookedAtBeforeAnythingStarts) {
   EXPECT_NE(std::get<Exit>(refused).err.find("times are HH:MM-HH:MM"), std::string::npos);
 }
 
+TEST(Options, DiscoverTakesAnAllowList) {
+  EXPECT_EQ(good({"send", "--cipher", "none", "--discover", "auto", "data", ticket}).engine.discover, "auto");
+  EXPECT_EQ(good({"receive", "--cipher", "none", "--discover", "eth1,10.0.0.0/8", "/data"}).engine.discover,
+            "eth1,10.0.0.0/8");
+  EXPECT_NE(refused({"send", "--cipher", "none", "--discover", "10.0.0.0/99", "data", ticket}).err.find("--discover"),
+            std::string::npos);
+}
+
 TEST(Options, DeadlineAndMoney) {
   const Command command = good({"send", "--cipher", "none", "--deadline", "+4h", "--max-cost", "400", "--path",
                                 "name=a,cost=0.02", "data", ticket});

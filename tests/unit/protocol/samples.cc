@@ -302,6 +302,15 @@ std::optional<Sample> sample_of(int kind) {
       sample.name = "standing";
       fill(*m.mutable_standing());
       return sample;
+    case Message::kAskAddresses:
+      sample.name = "ask_addresses";
+      m.mutable_ask_addresses();
+      return sample;
+    case Message::kAddresses:
+      sample.name = "addresses";
+      m.mutable_addresses()->add_address("10.0.1.2:4711");
+      m.mutable_addresses()->add_address("[fd00::2]:4711");
+      return sample;
   }
   return std::nullopt;
 }

@@ -1,0 +1,151 @@
+// Paths that nobody named, with the real engine, both ends, in simulation.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+
+#include "seeds.h"
+#include "transfer_world.h"
+
+namespace longhaul::sim {
+namespace {
+
+/// Both ends have three interfaces in three private networks, of which the sender knows the first.
+struct Lookout {
+  explicit Lookout(std::uint64_t seed) : world(seed, plan_of(*this)) {
+    auto& interfaces = world.world.network().interfaces;
+    for (std::size_t i = 0; i < 3; ++i) {
+      const std::string device = "eth" + std::to_string(i);
+      interfaces["sender"].push_back({device, TransferWorld::sender_host(i), 24});
+      interfaces["receiver"].push_back({device, TransferWorld::receiver_host(i), 24});
+    }
+    interfaces["receiver"].push_back({"lo", "127.0.0.1", 8});
+    world.on_event = [this](const std::string& who, const Event& event) {
+      if (who == "sender" && event.type == Event::Type::note) notes += event.text + "\n";
+    };
+  }
+  static WorldPlan plan_of(Lookout& self) {
+    WorldPlan plan;
+    plan.paths.assign(3, {.delay = 10 * millisecond, .bytes_per_s = 2'000'000});
+    plan.streams = 2;
+    plan.tree = {.small_files = 3, .large_chunks = 6};
+    plan.sender_options = [&self](Options& options) {
+      options.paths.resize(1);
+      options.paths[0].tags = {"us"};
+      options.discover = self.sender_list;
+      options.require = self.sender_requires;
+    };
+    plan.receiver_options = [&self](Options& options) {
+      options.discover = self.receiver_list;
+      options.require = self.receiver_requires;
+    };
+    return plan;
+  }
+  void run() {
+    ASSERT_TRUE(world.start_receiver()) << world.start_problem;
+    ASSERT_TRUE(world.start_sender()) << world.start_problem;
+    ASSERT_TRUE(world.run_to_end(600 * second));
+    world.check_complete();
+  }
+  [[nodiscard]] std::uint64_t bytes_between(std::size_t here, std::size_t there) {
+    return world.world.network().bytes_between(TransferWorld::sender_host(here), TransferWorld::receiver_host(there));
+  }
+  [[nodiscard]] const std::vector<PathReport>& paths() const { return world.sent->report.paths; }
+
+  std::string sender_list = "10.0.0.0/8";
+  std::string receiver_list = "10.0.0.0/8";
+  std::vector<std::string> sender_requires;
+  std::vector<std::string> receiver_requires;
+  std::string notes;
+  TransferWorld world;
+};
+
+TEST(Discovery, PathsThatBothPermitAreFoundAndCarryTheirShare) {
+  for_seeds(2, [](std::uint64_t seed) {
+    Lookout both(seed);
+    both.run();
+    ASSERT_EQ(both.paths().size(), 3U) << both.notes;
+    for (const PathReport& path : both.paths()) EXPECT_GT(path.bytes, both.world.tree_bytes() / 8) << path.name;
+    EXPECT_EQ(both.paths()[1].name, "found1");
+    EXPECT_TRUE(both.paths()[1].tags.empty());
+    for (std::size_t i = 0; i < 3; ++i) {
+      for (std::size_t j = 0; j < 3; ++j) {
+        if (i == j) continue;
+        EXPECT_LT(both.bytes_between(i, j), 1000U) << "a pair that brings nothing new is no path";
+      }
+    }
+  });
+}
+
+TEST(Discovery, WhatTheReceiverDoesNotPermitIsNotTried) {
+  for_seeds(1, [](std::uint64_t seed) {
+    Lookout shy(seed);
+    shy.receiver_list = {};  // then only what is in use, and global addresses
+    shy.run();
+    for (std::size_t i = 0; i < 3; ++i) {
+      EXPECT_EQ(shy.bytes_between(i, 1), 0U);
+      EXPECT_EQ(shy.bytes_between(i, 2), 0U);
+    }
+    ASSERT_EQ(shy.paths().size(), 3U) << "from its other interfaces to the address that both know. " << shy.notes;
+  });
+}
+
+TEST(Discovery, WhatTheSenderDoesNotPermitIsNotTried) {
+  for_seeds(1, [](std::uint64_t seed) {
+    Lookout narrow(seed);
+    narrow.sender_list = "eth1,10.1.0.0/16";
+    narrow.run();
+    ASSERT_EQ(narrow.paths().size(), 2U) << narrow.notes;
+    EXPECT_GT(narrow.bytes_between(1, 1), 0U);
+    EXPECT_EQ(narrow.bytes_between(2, 2), 0U);
+  });
+}
+
+TEST(Discovery, NobodyLooksUnlessHeIsTold) {
+  for_seeds(1, [](std::uint64_t seed) {
+    Lookout none(seed);
+    none.sender_list = {};
+    none.run();
+    EXPECT_EQ(none.paths().size(), 1U);
+    Lookout alone(seed);
+    alone.sender_list = alone.receiver_list = "eth0";
+    alone.run();
+    EXPECT_EQ(alone.paths().size(), 1U);
+    EXPECT_NE(alone.notes.find("no further paths were found"), std::string::npos) << alone.notes;
+  });
+}
+
+TEST(Discovery, AFoundPathHasNoTagsSoAnyRequirementExcludesItsProbesToo) {
+  for_seeds(1, [](std::uint64_t seed) {
+    Lookout strict(seed);
+    strict.sender_requires = {"us"};
+    strict.run();
+    EXPECT_EQ(strict.paths().size(), 1U);
+    EXPECT_EQ(strict.bytes_between(1, 1), 0U);
+    EXPECT_NE(strict.notes.find("policy requires some"), std::string::npos) << strict.notes;
+    Lookout told(seed);
+    told.receiver_requires = {"us"};
+    told.run();
+    EXPECT_EQ(told.paths().size(), 1U);
+    EXPECT_EQ(told.bytes_between(1, 1), 0U);
+  });
+}
+
+TEST(Discovery, APathThatIsCutWhenItIsFoundIsForgotten) {
+  for_seeds(1, [](std::uint64_t seed) {
+    Lookout cut(seed);
+    cut.world.on_event = [&cut](const std::string& who, const Event& event) {
+      if (who != "sender" || event.path != "found1") return;
+      cut.notes += event.text + "\n";
+      for (std::size_t i = 1; i < 3; ++i)
+        cut.world.world.network().cut(TransferWorld::sender_host(i), TransferWorld::receiver_host(i));
+    };
+    cut.run();
+    EXPECT_NE(cut.notes.find("was found, and does not lead to the peer"), std::string::npos) << cut.notes;
+    EXPECT_TRUE(std::ranges::all_of(
+        cut.paths(), [](const PathReport& path) { return path.name == "a" || path.state == "removed"; }));
+  });
+}
+
+}  // namespace
+}  // namespace longhaul::sim
