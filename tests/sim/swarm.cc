@@ -164,9 +164,19 @@ class SwarmRun {
       case Fault::source_rewrite:
       case Fault::secret_rewrite:
         strike(event.fault);
-        return world_.rewrite_source(world_.source_files()[random_.below(world_.source_files().size())],
-                                     event.fault == Fault::secret_rewrite);
+        return world_.rewrite_source(source_to_rewrite(), event.fault == Fault::secret_rewrite);
     }
+  }
+
+  /// Any one; more often the large file or one of one chunk, which take their time and are few among many.
+  const std::string& source_to_rewrite() {
+    const auto& files = world_.source_files();
+    const std::size_t drawn = random_.below(files.size());
+    const auto named = [&](const char* word) {
+      return std::ranges::find_if(files, [&](const std::string& file) { return file.find(word) != file.npos; });
+    };
+    const auto at = drawn % 3 == 0 ? named("large") : drawn % 3 == 1 ? named("chunk ") : files.end();
+    return at == files.end() ? files[drawn] : *at;
   }
 
   void die(const SwarmPlan::Event& event) {
