@@ -71,8 +71,11 @@ struct Options {
   /// empty: none. With `cap_bits_per_s`, and with what the peer caps, the lower holds.
   std::string schedule;
   /// Sender: by when it should be done, in seconds since 1970; 0: as soon as can be. The cheapest paths carry while
-  /// they suffice, dearer ones only when the forecast misses. It goes on when the time is over.
+  /// they suffice, dearer ones only when the forecast misses. It goes on when the time is over. Not for sources of
+  /// unknown size.
   double deadline_unix_s = 0;
+  std::uint64_t expected_bytes = 0;  ///< sender: what the sources hold, for the deadline while they are being walked;
+                                     ///< 0: what has been found so far counts
   double max_cost = -1;  ///< sender: what all paths together may cost in this run (cost_per_gb); below 0: anything.
                          ///< When it is spent, nothing is sent on paths that cost
   unsigned streams = 0;  ///< streams per path; 0: found by measuring, path by path

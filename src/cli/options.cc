@@ -345,6 +345,8 @@ Result<> read_send(const Line& line, Command& command, const Surroundings& surro
   command.sources = std::move(rest);
   if (Result<> given = check_paths_given(command.sources, "SOURCE"); !given) return given;
   if (Result<> checked = check_stdin_source(line, command); !checked) return checked;
+  if (!command.stream_name.empty() && command.engine.deadline_unix_s > 0)
+    return bad("--deadline asks how much is left, and stdin does not tell: leave it out, or send a file");
   if (!listens) {  // else the peer tells what its paths cost
     if (Result<> checked = check_max_cost(command.engine); !checked) return checked;
   }

@@ -17,9 +17,11 @@
 #include "cli/reporter.h"
 #include "cli/signals.h"
 #include "cli/summary.h"
+#include "longhaul/plan.h"
 #include "longhaul/sink.h"
 #include "longhaul/source.h"
 #include "longhaul/transfer.h"
+#include "longhaul/units.h"
 #include "longhaul/verify.h"
 
 namespace longhaul::cli {
@@ -71,7 +73,22 @@ std::unique_ptr<ControlSocket> open_control(const Command& command, Live& live, 
   return nullptr;
 }
 
-Outcome send(const Command& command, Reporter& reporter) {
+/// A deadline asks how much there is before all of it has been found: the sources are walked twice.
+Result<> count_sources(Command& command, Reporter& reporter) {
+  if (command.engine.deadline_unix_s <= 0 || !command.stream_name.empty()) return {};
+  auto source = source_of(command);
+  if (!source) return std::unexpected(source.error());
+  const auto found = [&](const TransferPlan& so_far) {
+    reporter.warn(fmt::format("counting: {} in {} files so far", format_bytes(so_far.bytes), so_far.files));
+  };
+  const auto counted = plan(*std::move(source), {}, {}, found, &stop_flag);
+  if (!counted) return std::unexpected(counted.error());
+  command.engine.expected_bytes = counted->bytes;
+  return {};
+}
+
+Outcome send(Command command, Reporter& reporter) {
+  if (const Result<> counted = count_sources(command, reporter); !counted) return failed(counted.error());
   auto source = source_of(command);
   if (!source) return failed(source.error());
   auto session = open_session(command, reporter);
@@ -87,7 +104,8 @@ Outcome receive(const Command& command, Reporter& reporter) {
   return (*session)->receive(sink_of(command));
 }
 
-Outcome copy_here(const Command& command, Reporter& reporter) {
+Outcome copy_here(Command command, Reporter& reporter) {
+  if (const Result<> counted = count_sources(command, reporter); !counted) return failed(counted.error());
   auto source = source_of(command);
   if (!source) return failed(source.error());
   std::unique_ptr<ControlSocket> control;

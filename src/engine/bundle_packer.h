@@ -17,6 +17,7 @@ class BundlePacker {
   void add(std::uint64_t id, Entry entry);
   /// The oldest bundle, full or - when there is none - as far as it is; null: no files.
   std::shared_ptr<const BundlePlan> take();
+  [[nodiscard]] bool empty() const { return open_ == nullptr && full_.empty(); }
 
  private:
   void begin_frame();

@@ -79,6 +79,7 @@ void Planner::verdicts(const protocol::Verdicts& verdicts) {
 }
 
 void Planner::refused(const Entry& entry, const protocol::Verdict& verdict) {
+  bytes_lost_ += entry.size;
   record_error(setup_.feed->words(entry), {static_cast<Code>(verdict.code()), verdict.text(), 0});
 }
 
@@ -287,6 +288,7 @@ void Planner::file_failed(const protocol::FileFailed& failed) {
     Error error{static_cast<Code>(failed.code()), failed.text(), 0};
     // A bundled file is named as the receiver names it; its bundle goes on.
     record_error(at == large_.end() ? failed.path() : setup_.feed->words(at->second.file->entry), std::move(error));
+    count_lost(failed.file());
     return forget_large(failed.file());
   }
   if (at == large_.end()) return;
@@ -312,8 +314,7 @@ void Planner::file_failed(const protocol::FileFailed& failed) {
 // --- from this side -----------------------------------------------------------------------------------------------
 
 void Planner::stream_up(std::uint32_t stream, std::uint32_t path) {
-  scheduler_.add(stream, path, now_);
-  progress_at_ = now_;
+  if (scheduler_.add(stream, path, now_)) progress_at_ = now_;  // one that comes back is no progress
 }
 
 void Planner::stream_down(std::uint32_t stream) {
@@ -333,6 +334,24 @@ void Planner::retire_stream(std::uint32_t stream) {
   for (const paths::Load& load : scheduler_.loads(stream)) host_.call_back(stream, setup_.transfer, load);
 }
 
+std::uint64_t Planner::bytes_left() const {
+  const std::uint64_t gone = totals_.skipped_bytes + totals_.bytes + bytes_lost_;
+  return totals_.bytes_found - std::min(totals_.bytes_found, gone);
+}
+
+/// Small ones, which travel in bundles, are not worth counting.
+void Planner::count_lost(std::uint64_t file) {
+  const auto at = large_.find(file);
+  if (at == large_.end()) return;
+  const std::uint64_t arrived = at->second.bytes_sent + at->second.bytes_skipped;
+  bytes_lost_ += at->second.file->entry.size - std::min(at->second.file->entry.size, arrived);
+}
+
+bool Planner::has_unsent() const {
+  return !walk_done_ || !held_.empty() || !announced_.empty() || !again_.empty() || !large_queue_.empty() ||
+         !packer_.empty();
+}
+
 bool Planner::at_rest() const {
   return std::ranges::none_of(in_flight_, [](const auto& each) {
     return each.second.received || each.second.now.stream != 0 || each.second.before.stream != 0;
@@ -343,6 +362,7 @@ void Planner::source_failed(std::uint64_t file, FileError error) {
   if (!settled_.add(file)) return;  // several of its chunks may fail; a copy of a bundle that is durable too
   tell_file_end(file, 0, &error);
   record_error(error.path, std::move(error.error));
+  count_lost(file);
   forget_large(file);
 }
 

@@ -74,6 +74,11 @@ class Planner {
   void retire_stream(std::uint32_t stream);
   /// Something that was given to it is not answered yet.
   [[nodiscard]] bool carries(std::uint32_t stream) const { return !scheduler_.loads(stream).empty(); }
+  /// Of what has been found: neither durable, there already, nor given up. A pipe's bytes are not known.
+  [[nodiscard]] std::uint64_t bytes_left() const;
+  [[nodiscard]] bool walk_done() const { return walk_done_; }
+  /// Something is, or may be, still to be given to a stream.
+  [[nodiscard]] bool has_unsent() const;
   /// Nothing is on its way, and nothing arrived that is not durable yet.
   [[nodiscard]] bool at_rest() const;
   /// Nothing more is assigned, and no deadline runs, until pause(false).
@@ -156,6 +161,7 @@ class Planner {
   }
   void record_error(const std::string& path, Error error);
   void refused(const Entry& entry, const protocol::Verdict& verdict);
+  void count_lost(std::uint64_t file);
   void check_stall(Time now);
   [[nodiscard]] bool all_known() const;
   [[nodiscard]] std::uint64_t remaining_bytes() const;
@@ -202,6 +208,7 @@ class Planner {
   // figures
   Report totals_;
   std::int64_t resent_bytes_ = 0;   ///< below 0 for a moment: a copy was dropped, and the next is not given yet
+  std::uint64_t bytes_lost_ = 0;    ///< of files that failed, or were refused
   std::uint64_t bytes_wanted_ = 0;  ///< of files with verdict SEND, less what was durable before
 };
 

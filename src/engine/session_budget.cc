@@ -18,6 +18,8 @@ constexpr Time keep_least = 20 * millisecond;   // when the money runs out
 constexpr Time tell_again_after = 10 * second;  // a forecast at the edge goes to and fro
 constexpr double busy_least = 0.5;              // of its time: then what it carries is what it can
 constexpr double stuck_from = 0.9;
+constexpr Time stuck_least = second;  // without a byte; acknowledgements come in lumps
+constexpr double stuck_rtts = 4;
 // What a path was measured at before that is the start of its windows.
 constexpr Time settled_after = 2 * second;
 constexpr double settled_rtts = 12;
@@ -46,9 +48,10 @@ double SessionCore::deadline_left_s() const {
 /// Once in every step. Looks once a second, and when a path has come, gone or changed its use.
 void SessionCore::keep_budget(Time now) {
   if (!has_budget() || now < budget_due_ || is_held()) return;
-  const bool sending =
-      std::any_of(outgoing_.begin(), outgoing_.end(), [](const auto& each) { return each.second.planner != nullptr; });
-  if (!sending) return;
+  const bool unsent = std::any_of(outgoing_.begin(), outgoing_.end(), [](const auto& each) {
+    return each.second.planner != nullptr && each.second.planner->has_unsent();
+  });
+  if (!unsent) return;
   bool walk_done = true;
   const paths::Budget::Ask ask = budget_ask(now, walk_done);
   const auto paths = budget_paths(now);
@@ -66,16 +69,29 @@ paths::Budget::Ask SessionCore::budget_ask(Time now, bool& walk_done) const {
   paths::Budget::Ask ask;
   ask.now = now;
   for (const auto& [transfer, outgoing] : outgoing_) {
-    const Report report = report_of(outgoing, now);
-    ask.bytes += report.bytes_found - std::min(report.bytes_found, report.skipped_bytes + report.bytes);
-    walk_done = walk_done && report.walk_done;
+    if (!outgoing.planner) continue;
+    ask.bytes += outgoing.planner->bytes_left();
+    walk_done = walk_done && outgoing.planner->walk_done();
   }
+  if (!walk_done) ask.bytes = std::max(ask.bytes, expected_left());
   ask.bytes = std::max<std::uint64_t>(ask.bytes, 1);  // empty files want a path too
   if (setup_.options.deadline_unix_s > 0) ask.deadline_s = deadline_left_s();
   if (setup_.options.max_cost >= 0) ask.money = setup_.options.max_cost;
   ask.cap = static_cast<double>(cap_of_all()) / bits_per_byte;
   ask.local = local_time(world_.clock.wall_ns());
   return ask;
+}
+
+/// Of what the sources were counted to hold before, if they were.
+std::uint64_t SessionCore::expected_left() const {
+  std::uint64_t gone = 0;
+  for (const auto& [transfer, outgoing] : outgoing_) {
+    if (!outgoing.planner) continue;
+    Report report;
+    outgoing.planner->fill(report);
+    gone += report.bytes + report.skipped_bytes;
+  }
+  return setup_.options.expected_bytes - std::min(setup_.options.expected_bytes, gone);
 }
 
 /// The time in which half of what is left would be spent.
@@ -97,11 +113,13 @@ std::vector<paths::Budget::Path> SessionCore::budget_paths(Time now) {
   std::vector<paths::Budget::Path> found;
   for (std::size_t i = 0; i < paths_.size(); ++i) {
     Path& path = paths_[i];
-    if (streams[i].empty() || path.duty.spared) path.duty.since = now;
+    if (streams[i].empty() || path.duty.spared) path.duty.since = path.duty.moved_at = now;
     const PathMeter::Figures figures = path.duty.meter.take(streams[i]);
     const bool busy = figures.pressed >= busy_least && figures.peer_held < busy_least && !figures.capped;
+    const bool waits = figures.rate > 0 || figures.pressed < stuck_from || figures.peer_held >= busy_least;
+    if (waits) path.duty.moved_at = now;
     const bool young = now - path.duty.since < settled_after + as_time(settled_rtts * figures.rtt_s);
-    const bool stuck = !young && figures.rate <= 0 && figures.pressed >= stuck_from;
+    const bool stuck = !young && now - path.duty.moved_at >= std::max(stuck_least, as_time(stuck_rtts * figures.rtt_s));
     paths::Budget::Path its;
     its.id = static_cast<std::uint32_t>(i);
     its.measured = figures.rate;
@@ -114,8 +132,12 @@ std::vector<paths::Budget::Path> SessionCore::budget_paths(Time now) {
     if (its.permitted && !its.held) slowest = slowest > 0 ? std::min(slowest, its.measured) : its.measured;
     found.push_back(its);
   }
-  for (paths::Budget::Path& its : found)
+  const auto is_spare = [this](const paths::Budget::Path& its) { return paths_[its.id].options.weight <= 0; };
+  const bool spares_rest = std::ranges::any_of(found, [&](const auto& its) { return its.permitted && !is_spare(its); });
+  for (paths::Budget::Path& its : found) {
     if (its.estimate <= 0) its.estimate = slowest > 0 ? slowest : rate_unknown;
+    if (spares_rest && is_spare(its)) its.permitted = false;
+  }
   return found;
 }
 
@@ -140,13 +162,18 @@ void SessionCore::tell_forecast(bool met, Time now) {
   note(Event::Type::note, "forecast: " + forecast_);
 }
 
-/// What is on its way still arrives. A path that costs nothing may come back: then the transfer waits for it.
+/// A transfer that has something left to send, when what is on its way has arrived. A path that costs nothing may come
+/// back: then it waits for that.
 void SessionCore::end_if_spent(Time now) {
   const auto is_free = [](const Path& path) { return path.may_carry() && path.options.cost_per_gb <= 0; };
   if (std::any_of(paths_.begin(), paths_.end(), is_free)) return;
-  for (const auto& [transfer, outgoing] : outgoing_)
-    if (outgoing.planner && !outgoing.planner->at_rest()) return;
-  fail_all({Code::stalled, forecast_ + "; the same command again goes on", 0}, true, now);
+  for (auto at = outgoing_.begin(); at != outgoing_.end();) {
+    const auto& [transfer, outgoing] = *at++;
+    if (!outgoing.planner || !outgoing.planner->has_unsent() || !outgoing.planner->at_rest()) continue;
+    const Error error{Code::stalled, forecast_ + "; the same command again goes on", 0};
+    tell_stop(transfer, error);
+    finish_outgoing(transfer, error, nullptr, now);
+  }
 }
 
 /// Paths are there, and none may work: the money is spent, or they are not up.

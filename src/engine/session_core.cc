@@ -276,7 +276,10 @@ void SessionCore::control_up(Greeting& greeting, Time now) {
   control_.attach(greeting.handshake->take_channel(), peer.last_sequence(), now);
   if (greeting.dialled) control_on_ = greeting.path;
   if (fresh && !as_usual()) tell_standing();
-  if (fresh) ask_addresses(now);
+  if (fresh && greeting.dialled && !setup_.options.discover.empty()) {
+    addresses_to_ask_ = true;
+    discover_from_ = now + second;
+  }
   lost_since_ = 0;
   ever_up_ = true;
   control_backoff_ = 0;
@@ -348,7 +351,7 @@ void SessionCore::restart_outgoing(Time now) {
 
 void SessionCore::close_streams() {
   for (const auto& [id, stream] : streams_)
-    workers_[stream.worker]->post([number = id](Worker& worker) { worker.close_stream(number); });
+    post_to_stream(id, [number = id](Worker& worker) { worker.close_stream(number); });
   for (auto at = greetings_.begin(); at != greetings_.end();) {
     const bool stream = at->dialled && !at->control;
     if (!stream) {

@@ -84,6 +84,7 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
     bool spared = false;               ///< it is not needed now: its streams get nothing new
     std::uint64_t cap_bits_per_s = 0;  ///< it need not carry more; 0: let it run
     Time since = 0;                    ///< when it was called in last, or came up
+    Time moved_at = 0;                 ///< when it last carried something, or had nothing to carry
     PathMeter meter;
   };
   struct Path {
@@ -255,6 +256,10 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
     bool holds = false;
     std::string words;
     bool operator==(const Rule&) const = default;
+    /// The words may still change: "until Mon 08:00" becomes "until 08:00".
+    [[nodiscard]] bool same_limits(const Rule& other) const {
+      return cap_bits_per_s == other.cap_bits_per_s && holds == other.holds;
+    }
   };
   [[nodiscard]] Rule rule_of_now() const;
   void look_at_timetable(Time now);
@@ -275,6 +280,7 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   [[nodiscard]] double deadline_left_s() const;
   void keep_budget(Time now);
   [[nodiscard]] std::vector<paths::Budget::Path> budget_paths(Time now);
+  [[nodiscard]] std::uint64_t expected_left() const;
   [[nodiscard]] paths::Budget::Ask budget_ask(Time now, bool& walk_done) const;
   [[nodiscard]] Time half_of_the_money(const std::vector<paths::Budget::Path>& paths,
                                        const paths::Budget::Answer& answer) const;
@@ -287,9 +293,10 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   // session_discover.cc: paths that nobody named
   [[nodiscard]] paths::AllowList allow_list() const;
   [[nodiscard]] std::vector<wire::OwnAddress> permitted_addresses() const;
+  [[nodiscard]] bool has_terms(const wire::OwnAddress& own) const;
   void tell_addresses();
   std::optional<std::string> heard_at(const wire::OwnAddress& own);
-  void ask_addresses(Time now);
+  void ask_addresses();
   void take_addresses(const protocol::Addresses& addresses);
   [[nodiscard]] std::vector<paths::Probe> paths_by_address() const;
   void discover(Time now);
@@ -349,6 +356,7 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   void take_stream_message(std::uint32_t stream, const protocol::Message& message);
 
   // PlannerHost
+  void post_to_stream(std::uint32_t stream, std::function<void(Worker&)> mail);
   void tell(protocol::Message message) override { control_.send(message); }
   void assign(std::uint32_t stream, ChunkTask task) override;
   void cancel(std::uint32_t stream, std::uint32_t transfer, const paths::Load& copy) override;
@@ -426,6 +434,8 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   paths::Allotter allotter_;
   Time allotted_at_ = 0;                          ///< 0: no cap is in force
   unsigned addresses_asked_ = 0;                  ///< listener: in this session
+  bool addresses_to_ask_ = false;                 ///< dialler: in this session
+  unsigned addresses_asks_ = 0;                   ///< dialler: in this run
   bool addresses_awaited_ = false;                ///< dialler: the peer was asked, and has not answered
   std::optional<std::vector<std::string>> told_;  ///< dialler: addresses that the peer has, not yet probed
   std::optional<Discovery> discovery_;            ///< dialler: under way

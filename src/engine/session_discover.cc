@@ -10,8 +10,7 @@
 namespace longhaul::engine {
 namespace {
 
-constexpr Time known_first = second;  // the paths that are known come up before others are looked for
-constexpr unsigned asks_max = 8;      // of one session
+constexpr unsigned asks_max = 8;  // answered in one session, and made in one run
 
 /// Of "10.0.0.1:4711", "[::ffff:10.0.0.1]:4711", "10.0.0.1".
 std::string host_of(const std::string& address) {
@@ -48,8 +47,23 @@ std::vector<wire::OwnAddress> SessionCore::permitted_addresses() const {
   const auto list = allow_list();
   std::vector<wire::OwnAddress> found;
   for (const wire::OwnAddress& each : own)
-    if (list.permits(each, in_use) && found.size() < paths::addresses_told_max) found.push_back(each);
+    if (list.permits(each, in_use) && !has_terms(each) && found.size() < paths::addresses_told_max)
+      found.push_back(each);
   return found;
+}
+
+/// The user has said something of a path from there (a price, a cap, a tag, that it shall rest): one that is found
+/// would carry bytes as if he had not.
+bool SessionCore::has_terms(const wire::OwnAddress& own) const {
+  if (!dialler_) return false;
+  const auto same_way = [&](const Path& path) {
+    return host_of(path.options.local) == own.address || (!own.device.empty() && path.options.device == own.device);
+  };
+  const auto plain = [](const Path& path) {
+    const PathOptions& its = path.options;
+    return path.may_carry() && its.cost_per_gb <= 0 && its.cap_bits_per_s == 0 && its.weight == 1 && its.tags.empty();
+  };
+  return std::ranges::any_of(paths_, [&](const Path& path) { return same_way(path) && !plain(path); });
 }
 
 // --- the side that listens
@@ -84,15 +98,14 @@ std::optional<std::string> SessionCore::heard_at(const wire::OwnAddress& own) {
 
 // --- the side that dials
 
-/// Once in a new session.
-void SessionCore::ask_addresses(Time now) {
-  if (!dialler_ || setup_.options.discover.empty()) return;
+/// Once in each session, when the paths that are known have had time to come up.
+void SessionCore::ask_addresses() {
+  if (!std::exchange(addresses_to_ask_, false) || ++addresses_asks_ > asks_max) return;
   if (!setup_.options.require.empty())
     return note(Event::Type::note, "no paths are looked for: they would have no tags, and policy requires some");
   protocol::Message message;
   message.mutable_ask_addresses();
   control_.send(message);
-  discover_from_ = now + known_first;
   told_.reset();
   addresses_awaited_ = true;
 }
@@ -112,7 +125,7 @@ std::vector<paths::Probe> SessionCore::paths_by_address() const {
   const auto own = world_.wire.own_addresses();
   std::vector<paths::Probe> used;
   for (const Path& path : paths_) {
-    if (path.use == Use::removed) continue;
+    if (path.found && path.streams_most == 0) continue;  // it was none
     const std::string local = host_of(path.options.local);
     const auto at = std::ranges::find(own, local, &wire::OwnAddress::address);
     used.push_back({.device = at == own.end() ? "" : at->device, .local = local, .remote = path.options.remote});
@@ -122,7 +135,8 @@ std::vector<paths::Probe> SessionCore::paths_by_address() const {
 
 /// Once in every step.
 void SessionCore::discover(Time now) {
-  if (told_ && now >= discover_from_ && control_.up()) {
+  if (now >= discover_from_ && control_.up()) ask_addresses();
+  if (told_ && control_.up()) {
     const auto own = permitted_addresses();
     const auto list = allow_list();
     std::erase_if(*told_, [&](const std::string& address) { return !list.permits_remote(host_of(address), own); });
@@ -157,6 +171,7 @@ void SessionCore::use_found(const paths::Probe& probe) {
 bool SessionCore::drop_if_only_found(std::size_t path, const Error& error) {
   Path& it = paths_[path];
   if (!it.found || it.streams_most > 0) return false;
+  if (it.use == Use::removed) return true;
   note(Event::Type::note, "path " + it.options.name + " was found, and does not lead to the peer: " + error.text,
        it.options.name);
   set_use(path, Use::removed);

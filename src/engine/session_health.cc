@@ -36,11 +36,11 @@ void SessionCore::watch_health(Time now) {
 void SessionCore::watch_path(std::size_t path, const std::vector<MeteredStream>& streams, Time now) {
   PathWatch& watch = paths_[path].watch;
   const PathMeter::Figures figures = watch.meter.take(streams);
-  if (paused_) {
+  if (is_held() || paths_[path].duty.spared) {
     watch.regime = {};  // what comes after it begins anew
     return;
   }
-  const PathWatch::Regime regime{streams.size(), paths_[path].options.cap_bits_per_s, setup_.options.cap_bits_per_s};
+  const PathWatch::Regime regime{streams.size(), cap_of(paths_[path]), cap_of_all()};
   if (std::exchange(watch.regime, regime) != regime) watch.health.expect_new_rate();
   const auto change = watch.health.feed(health_sample(figures, now));
   if (change != paths::Health::Change::none) tell_health(path, change);

@@ -175,7 +175,9 @@ std::string SessionCore::path_names() const {
 }
 
 bool SessionCore::any_path_in_use() const {
-  return !dialler_ || std::any_of(paths_.begin(), paths_.end(), [](const Path& path) { return path.may_carry(); });
+  return !dialler_ || std::any_of(paths_.begin(), paths_.end(), [](const Path& path) {
+    return path.may_carry() && !(path.found && path.streams_most == 0);  // which may lead anywhere
+  });
 }
 
 std::string SessionCore::waits_if_none() const {
@@ -234,6 +236,7 @@ Result<std::string> SessionCore::add_path(const PathOptions& given, bool by_peer
   before->given = std::move(made->given);
   before->options = std::move(made->options);
   before->slots.clear();
+  before->found = false;
   before->flap = {};
   before->last_error.clear();
   before->use = Use::in_use;
@@ -305,7 +308,7 @@ void SessionCore::set_use(std::size_t path, Use use) {
   for (auto& [id, stream] : streams_) {
     if (stream.path != path) continue;
     if ((use != Use::disabled && use != Use::removed) || std::exchange(stream.closing, true)) continue;
-    workers_[stream.worker]->post([number = id](Worker& worker) { worker.close_stream(number); });
+    post_to_stream(id, [number = id](Worker& worker) { worker.close_stream(number); });
   }
   move_control(now_);
 }
@@ -367,7 +370,7 @@ void SessionCore::step_live(Time now) {
         return each.second.planner && each.second.planner->carries(number);
       });
       if (!stream.sends || carries || std::exchange(stream.closing, true)) continue;
-      workers_[stream.worker]->post([number = id](Worker& worker) { worker.close_stream(number); });
+      post_to_stream(id, [number = id](Worker& worker) { worker.close_stream(number); });
     }
     if (!closed) continue;
     set_use(path, Use::drained);

@@ -48,8 +48,8 @@ void SessionCore::look_at_timetable(Time now) {
   timetable_seen_at_ = now;
   Rule rule = rule_of_now();
   if (rule == rule_) return;
+  if (!rule.same_limits(rule_)) live_rate_.reset();
   rule_ = std::move(rule);
-  live_rate_.reset();
   hold_or_go_on();
   share_caps();
   tell_standing();
@@ -62,8 +62,9 @@ void SessionCore::take_rule(const protocol::SendingRule& told) {
                 .holds = told.holds(),
                 .words = printable(told.words().substr(0, protocol::text_bytes_max))};
   const auto seen = std::exchange(peer_rule_seen_, peer_rule_);
-  if (seen && *seen != peer_rule_) live_rate_.reset();  // not when it is only told again, to a new session
+  if (seen && !seen->same_limits(peer_rule_)) live_rate_.reset();  // not when it is only told again, to a new session
   hold_or_go_on();
+  share_caps();
   if (before != std::pair(cap_of_all(), is_held())) tell_standing();
 }
 

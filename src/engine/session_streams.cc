@@ -109,7 +109,7 @@ void SessionCore::finish_released() {
     });
     if (carries) continue;
     stream.closing = true;
-    workers_[stream.worker]->post([number = id](Worker& worker) { worker.close_stream(number); });
+    post_to_stream(id, [number = id](Worker& worker) { worker.close_stream(number); });
   }
 }
 

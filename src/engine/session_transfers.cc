@@ -49,31 +49,26 @@ void SessionCore::receive(std::shared_ptr<Sink> sink, std::function<void(Outcome
   });
 }
 
+/// Nobody is told of a stream that is gone.
+void SessionCore::post_to_stream(std::uint32_t stream, std::function<void(Worker&)> mail) {
+  if (const auto at = streams_.find(stream); at != streams_.end()) workers_[at->second.worker]->post(std::move(mail));
+}
+
 void SessionCore::assign(std::uint32_t stream, ChunkTask task) {
-  const auto at = streams_.find(stream);
-  if (at == streams_.end()) return;
-  workers_[at->second.worker]->post([stream, task = std::move(task)](Worker& worker) { worker.assign(stream, task); });
+  post_to_stream(stream, [stream, task = std::move(task)](Worker& worker) { worker.assign(stream, task); });
 }
 
 void SessionCore::cancel(std::uint32_t stream, std::uint32_t transfer, const paths::Load& copy) {
-  const auto at = streams_.find(stream);
-  if (at == streams_.end()) return;
-  workers_[at->second.worker]->post(
-      [stream, transfer, copy](Worker& worker) { worker.cancel(stream, transfer, copy); });
+  post_to_stream(stream, [stream, transfer, copy](Worker& worker) { worker.cancel(stream, transfer, copy); });
 }
 
 void SessionCore::call_back(std::uint32_t stream, std::uint32_t transfer, const paths::Load& copy) {
-  const auto at = streams_.find(stream);
-  if (at == streams_.end()) return;
-  workers_[at->second.worker]->post(
-      [stream, transfer, copy](Worker& worker) { worker.call_back(stream, transfer, copy); });
+  post_to_stream(stream, [stream, transfer, copy](Worker& worker) { worker.call_back(stream, transfer, copy); });
 }
 
 /// The kernel would go on trying for 30 s, ever more rarely: a new connection finds a path that has healed at once.
 void SessionCore::give_up_stream(std::uint32_t stream) {
-  const auto at = streams_.find(stream);
-  if (at == streams_.end()) return;
-  workers_[at->second.worker]->post([stream](Worker& worker) {
+  post_to_stream(stream, [stream](Worker& worker) {
     worker.close_stream(stream,
                         {Code::connection, "the peer acknowledged nothing for too long: the path is silent", 0});
   });
@@ -275,6 +270,7 @@ void SessionCore::finish_outgoing(std::uint32_t transfer, std::optional<Error> e
     outcome.report.durability = end->durability();
   }
   close_report(outcome.report);
+  if (!outcome.ok) outcome.report.forecast.clear();
   if (outcome.ok) ticket_used();
   outgoing.done(std::move(outcome));
 }

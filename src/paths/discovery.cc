@@ -105,7 +105,7 @@ std::vector<Probe> worth_probing(std::span<const wire::OwnAddress> own, std::spa
       const auto there = parse_ip(host_of(told[j]));
       if (!here || !there || here->is_v4 != there->is_v4) continue;
       const bool taken = std::ranges::any_of(used, [&](const Probe& path) {
-        return (path.local.empty() || path.local == own[i].address) && host_of(path.remote) == host_of(told[j]);
+        return (path.local.empty() || path.local == own[i].address) && parse_ip(host_of(path.remote)) == there;
       });
       if (taken) continue;
       const bool near = in_network(*there, *here, own[i].prefix_bits);

@@ -85,10 +85,10 @@ void Scheduler::set_path(PathId path, const PathTerms& terms) {
   paths_[path] = terms;
 }
 
-void Scheduler::add(StreamId stream, PathId path, Time now) {
+bool Scheduler::add(StreamId stream, PathId path, Time now) {
   if (Stream* known = find(stream)) {
     known->retired = false;
-    return;
+    return false;
   }
   Stream added;
   added.id = stream;
@@ -97,6 +97,7 @@ void Scheduler::add(StreamId stream, PathId path, Time now) {
   const auto at = std::lower_bound(streams_.begin(), streams_.end(), stream,
                                    [](const Stream& each, StreamId id) { return each.id < id; });
   streams_.insert(at, std::move(added));
+  return true;
 }
 
 void Scheduler::remove(StreamId stream) {

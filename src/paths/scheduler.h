@@ -63,8 +63,8 @@ class Scheduler {
   static constexpr Time silence_max = 3 * second;
 
   void set_path(PathId path, const PathTerms& terms);
-  /// Also one that was retired: it goes on with what it has.
-  void add(StreamId stream, PathId path, Time now);
+  /// Also one that was retired: it goes on with what it has. True: it is a new one.
+  bool add(StreamId stream, PathId path, Time now);
   /// Its loads are forgotten: the caller sends them again.
   void remove(StreamId stream);
   /// No new loads for it; what it has is still expected of it.

@@ -77,6 +77,21 @@ TEST(Budgets, TheDearPathCarriesOnlyWhatTheDeadlineAsksFor) {
   });
 }
 
+/// What was durable in the session before is there already in this one, and is not counted twice.
+TEST(Budgets, ANewSessionForgetsNothingThatIsLeft) {
+  for_seeds(1, [](std::uint64_t seed) {
+    Budgeted transfer(seed, 80, -1);
+    transfer.start();
+    transfer.world.run_to_bytes(90'000'000);
+    ASSERT_FALSE(transfer.world.done());
+    transfer.world.kill_receiver();
+    ASSERT_TRUE(transfer.world.start_receiver()) << transfer.world.start_problem;
+    ASSERT_TRUE(transfer.world.run_to_end(600 * second));
+    transfer.world.check_complete();
+    EXPECT_NE(transfer.forecast().find("deadline met"), std::string::npos) << transfer.forecast() << transfer.notes;
+  });
+}
+
 TEST(Budgets, WhenTheFreePathIsCutTheDearOneTakesOver) {
   for_seeds(1, [](std::uint64_t seed) {
     Budgeted transfer(seed, 400, -1);

@@ -31,7 +31,8 @@ struct Lookout {
     plan.tree = {.small_files = 3, .large_chunks = 6};
     plan.sender_options = [&self](Options& options) {
       options.paths.resize(1);
-      options.paths[0].tags = {"us"};
+      options.paths[0].cost_per_gb = self.price;
+      if (!self.sender_requires.empty() || !self.receiver_requires.empty()) options.paths[0].tags = {"us"};
       options.discover = self.sender_list;
       options.require = self.sender_requires;
     };
@@ -50,8 +51,12 @@ struct Lookout {
   [[nodiscard]] std::uint64_t bytes_between(std::size_t here, std::size_t there) {
     return world.world.network().bytes_between(TransferWorld::sender_host(here), TransferWorld::receiver_host(there));
   }
+  [[nodiscard]] std::uint64_t dials_between(std::size_t here, std::size_t there) {
+    return world.world.network().dials_between(TransferWorld::sender_host(here), TransferWorld::receiver_host(there));
+  }
   [[nodiscard]] const std::vector<PathReport>& paths() const { return world.sent->report.paths; }
 
+  double price = 0;
   std::string sender_list = "10.0.0.0/8";
   std::string receiver_list = "10.0.0.0/8";
   std::vector<std::string> sender_requires;
@@ -83,8 +88,8 @@ TEST(Discovery, WhatTheReceiverDoesNotPermitIsNotTried) {
     shy.receiver_list = {};  // then only what is in use, and global addresses
     shy.run();
     for (std::size_t i = 0; i < 3; ++i) {
-      EXPECT_EQ(shy.bytes_between(i, 1), 0U);
-      EXPECT_EQ(shy.bytes_between(i, 2), 0U);
+      EXPECT_EQ(shy.dials_between(i, 1), 0U);
+      EXPECT_EQ(shy.dials_between(i, 2), 0U);
     }
     ASSERT_EQ(shy.paths().size(), 3U) << "from its other interfaces to the address that both know. " << shy.notes;
   });
@@ -97,7 +102,7 @@ TEST(Discovery, WhatTheSenderDoesNotPermitIsNotTried) {
     narrow.run();
     ASSERT_EQ(narrow.paths().size(), 2U) << narrow.notes;
     EXPECT_GT(narrow.bytes_between(1, 1), 0U);
-    EXPECT_EQ(narrow.bytes_between(2, 2), 0U);
+    EXPECT_EQ(narrow.dials_between(2, 2), 0U);
   });
 }
 
@@ -121,13 +126,25 @@ TEST(Discovery, AFoundPathHasNoTagsSoAnyRequirementExcludesItsProbesToo) {
     strict.sender_requires = {"us"};
     strict.run();
     EXPECT_EQ(strict.paths().size(), 1U);
-    EXPECT_EQ(strict.bytes_between(1, 1), 0U);
+    EXPECT_EQ(strict.dials_between(1, 1), 0U);
     EXPECT_NE(strict.notes.find("policy requires some"), std::string::npos) << strict.notes;
     Lookout told(seed);
     told.receiver_requires = {"us"};
     told.run();
     EXPECT_EQ(told.paths().size(), 1U);
-    EXPECT_EQ(told.bytes_between(1, 1), 0U);
+    EXPECT_EQ(told.dials_between(1, 1), 0U);
+  });
+}
+
+/// The second address of a receiver must not make a way of it on which the price does not count.
+TEST(Discovery, NoPathIsFoundOnAnInterfaceThatHasTerms) {
+  for_seeds(1, [](std::uint64_t seed) {
+    Lookout dear(seed);
+    dear.price = 10;
+    dear.run();
+    ASSERT_EQ(dear.paths().size(), 3U) << dear.notes;
+    EXPECT_EQ(dear.dials_between(0, 1), 0U);
+    EXPECT_EQ(dear.dials_between(0, 2), 0U);
   });
 }
 

@@ -153,6 +153,7 @@ EndPtr SimNetwork::dial(const std::string& process, const std::string& local_hos
     return end->closed && (peer == nullptr || peer->closed);
   });
   auto& path = between(local_host, remote.host);
+  ++path.dials;
   const Time now = clock_.now();
   const Time answer = now + 2 * path.path.delay;
   auto near = std::make_shared<End>();

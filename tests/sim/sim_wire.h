@@ -43,6 +43,7 @@ struct PathState {
   Path path;
   bool is_cut = false;
   Time silent_since = time_never;
+  std::uint64_t dials = 0;
   std::map<std::string, Time> free_at;  ///< by sending host: when its direction has room for the next byte
   std::uint64_t bytes = 0;
 };
@@ -98,6 +99,10 @@ class SimNetwork {
   wire::Wire& wire(const std::string& process, const std::string& host);
   /// The earliest arrival, connect, reset or timeout after `now`.
   [[nodiscard]] Time next_due(Time now) const;
+  /// Connections that have been dialled between the two so far, whoever answered.
+  [[nodiscard]] std::uint64_t dials_between(const std::string& host_a, const std::string& host_b) {
+    return between(host_a, host_b).dials;
+  }
   /// Bytes that have been handed to the path so far, both ways.
   [[nodiscard]] std::uint64_t bytes_between(const std::string& host_a, const std::string& host_b);
 

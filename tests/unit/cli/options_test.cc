@@ -189,6 +189,8 @@ TEST(Options, DeadlineAndMoney) {
   for (const char* text : {"", "-1", "4 euro", "nan"})
     EXPECT_EQ(refused({"plan", "--path", "cost=1", "--max-cost", text, "a"}).code, 2) << text;
   EXPECT_EQ(refused({"receive", "--cipher", "none", "--deadline", "+4h", "/data"}).code, 2) << "the sender decides";
+  EXPECT_NE(refused({"send", "--cipher", "none", "--deadline", "+4h", "--name", "n", "-", ticket}).err.find("stdin"),
+            std::string::npos);
 }
 
 TEST(Options, PlanTakesSourcesAndNoTicket) {

@@ -649,6 +649,52 @@ TEST_F(PlannerTest, WhatASlowStreamHasNotBegunGoesOutElsewhereOnce) {
   EXPECT_EQ(planner_->resent_bytes(), 0U);
 }
 
+TEST_F(PlannerTest, WhatARetiredStreamHasNotBegunGoesOutElsewhereOnce) {
+  planner_->stream_up(1, 1);
+  feed({file("large", 20 * node_bytes)});
+  decide(all(Verdict::SEND, 1));
+  ASSERT_GE(assigned_.size(), 2U);
+  const Assigned last = assigned_.back();
+  const std::size_t given = std::exchange(assigned_, {}).size();
+  planner_->stream_up(2, 2);
+  planner_->retire_stream(1);
+  EXPECT_EQ(called_back_.size(), given);
+  paths::Load dropped = called_back_.back().second;
+  EXPECT_EQ(dropped.chunk, last.task.chunk);
+  dropped.bytes = 0;  // so far it had gone out
+  planner_->task_dropped(1, dropped);
+  planner_->step(now_);
+  ASSERT_FALSE(assigned_.empty());
+  EXPECT_EQ(assigned_.front().stream, 2U);
+  EXPECT_EQ(assigned_.front().task.chunk, last.task.chunk);
+  EXPECT_EQ(planner_->resent_bytes(), 0U);
+}
+
+TEST_F(PlannerTest, WhatIsRefusedOrFailsIsNotLeft) {
+  feed({file("large", 3 * node_bytes), file("other", 2 * node_bytes)});
+  EXPECT_EQ(planner_->bytes_left(), 5 * node_bytes);
+  protocol::Verdicts verdicts = all(Verdict::SEND, 2);
+  verdicts.mutable_verdicts(1)->set_action(Verdict::REFUSE);
+  decide(verdicts);
+  EXPECT_EQ(planner_->bytes_left(), 3 * node_bytes);
+  EXPECT_TRUE(planner_->has_unsent());
+  planner_->source_failed(0, {"large", {Code::io, "cannot be read", 5}});
+  EXPECT_EQ(planner_->bytes_left(), 0U);
+}
+
+TEST_F(PlannerTest, AStreamThatComesBackIsNoProgress) {
+  planner_->stream_up(1, 1);
+  feed({file("large", 20 * node_bytes)});
+  decide(all(Verdict::SEND, 1));
+  for (int i = 0; i < 400 && !planner_->failure(); ++i) {
+    now_ += second;
+    planner_->retire_stream(1);
+    planner_->stream_up(1, 1);
+    planner_->step(now_);
+  }
+  EXPECT_TRUE(planner_->failure()) << "spared and called in again and again, it would wait for ever";
+}
+
 TEST_F(StalledStream, ItIsGivenUpAfterAWhile) {
   for (int i = 0; i < 200; ++i) {
     now_ += 25 * millisecond;
