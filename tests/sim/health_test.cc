@@ -18,10 +18,10 @@ std::vector<std::string> paths_of(const std::vector<Event>& told, Event::Type ty
 }
 
 /// Two paths of 2 MB/s.
-WorldPlan long_plan(std::uint64_t chunks) {
+WorldPlan long_plan(std::uint64_t chunks, unsigned streams = 2) {
   WorldPlan plan;
   plan.paths.assign(2, {.delay = 20 * millisecond, .bytes_per_s = 2'000'000});
-  plan.streams = 2;
+  plan.streams = streams;
   plan.tree = {.small_files = 3, .large_chunks = chunks};
   return plan;
 }

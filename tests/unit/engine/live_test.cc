@@ -69,7 +69,11 @@ class LiveTest : public ::testing::Test {
     received_ = std::async(std::launch::async, [&to] { return to.receive(std::make_unique<NullSink>()); });
     sent_ = std::async(std::launch::async, [&from, this] { return from.send(memory_source("zeros", content_)); });
     // Both have asked: a test that ends at once must not take the sessions from under these threads.
-    EXPECT_TRUE(soon([&] { return from.snapshot() && to.snapshot(); }));
+    EXPECT_TRUE(soon([&] {
+      const auto sends = from.snapshot();
+      const auto receives = to.snapshot();
+      return sends && receives && sends->role == "sender" && receives->role == "receiver";
+    }));
   }
   static Adjustment change(Kind kind, const std::string& name = {}, std::uint64_t cap_bits_per_s = 0) {
     Adjustment adjustment;
