@@ -77,6 +77,22 @@ def killed_at_random_moments(t):
     t.equal(sorted(os.listdir(target / ".longhaul" / "landing")), [], "files left in the landing zone")
 
 
+@case(timeout_s=60)
+def sender_with_the_newest_ticket_follows_one_with_an_older(t):
+    """The receiver is restarted, the sender comes back with the ticket that it has, dies, and is started with the new ticket."""
+    source, target = breakable_source(t, 100 * MIB), t.directory / "target"
+    receiver, first = t.receive(target), t.send(f"{source}/", cap="80Mbps")
+    t.wait_for(lambda: first.events("path_up"), "the first sender")
+    receiver.kill()
+    receiver = t.receive(target)
+    t.wait_for(lambda: receiver.events("path_up"), "the first sender with its older ticket")
+    first.kill()
+    second = t.send(f"{source}/")
+    t.exits(second, 0)
+    t.exits(receiver, 0, 20)
+    same(t, source, target)
+
+
 @case(timeout_s=90)
 def resent_bytes_are_bounded(t):
     """After kill -9 of both sides no byte that was durable is sent again, and what was not durable is at most one second of

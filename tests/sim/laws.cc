@@ -147,7 +147,7 @@ void Laws::journal_written(const std::string& name, const Inode& journal, std::u
   }
 }
 
-/// The digest is that of this node of some version, and `part` has it durably.
+/// The digest is that of this node of some version, or of a mixture, and `part` has it durably.
 bool Laws::is_node_of(const std::string& part, std::uint64_t node, std::span<const std::byte> digest) const {
   const auto inode = files_.look(part);
   if (inode == nullptr) return false;
@@ -159,7 +159,12 @@ bool Laws::is_node_of(const std::string& part, std::uint64_t node, std::span<con
     return std::memcmp(right.bytes.data(), digest.data(), sizeof right) == 0;
   };
   return std::ranges::any_of(versions_, [&](const auto& each) {
-    return landing_part(each.first) == part && std::ranges::any_of(each.second, of_version);
+    if (landing_part(each.first) != part) return false;
+    if (std::ranges::any_of(each.second, of_version)) return true;
+    const auto content = node_of(inode->durable_bytes, node);
+    if (!is_mixture(each.first, inode->durable_bytes, {node * protocol::node_bytes, content.size()})) return false;
+    const Digest right = digest_of_node(content);
+    return std::memcmp(right.bytes.data(), digest.data(), sizeof right) == 0;
   });
 }
 
@@ -205,9 +210,21 @@ void Laws::promise_void(const std::string& path) {
 /// `content` has what some version of the source has there.
 bool Laws::holds(const std::string& path, const std::vector<std::byte>& content, Extent extent) const {
   const auto at = versions_.find(path);
-  return at != versions_.end() && std::ranges::any_of(at->second, [&](const Version& version) {
-           return same(content, version.bytes, extent.offset, extent.bytes);
-         });
+  const auto is_of = [&](const Version& version) { return same(content, version.bytes, extent.offset, extent.bytes); };
+  return at != versions_.end() && (std::ranges::any_of(at->second, is_of) || is_mixture(path, content, extent));
+}
+
+/// What is rewritten while it is read may land as a mixture, which the look at its end finds out: every byte is that of
+/// some version. Nothing of it may be published, and a record may say nothing else.
+bool Laws::is_mixture(const std::string& path, const std::vector<std::byte>& content, Extent extent) const {
+  const auto at = versions_.find(path);
+  if (at == versions_.end() || at->second.size() < 2 || content.size() < extent.offset + extent.bytes) return false;
+  for (std::uint64_t i = extent.offset; i < extent.offset + extent.bytes; ++i)
+    if (std::ranges::none_of(at->second, [&](const Version& version) {
+          return i < version.bytes.size() && version.bytes[i] == content[i];
+        }))
+      return false;
+  return true;
 }
 
 void Laws::look_at_everything() {

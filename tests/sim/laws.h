@@ -62,6 +62,7 @@ class Laws final : public FileWatcher, public PromiseListener {
   [[nodiscard]] const Version* version_of(const std::string& path, const Inode& inode) const;
   [[nodiscard]] std::string wrong_about(const std::string& path, const Inode& inode) const;
   [[nodiscard]] std::string landing_part(const std::string& path) const;
+  [[nodiscard]] bool is_mixture(const std::string& path, const std::vector<std::byte>& content, Extent extent) const;
   [[nodiscard]] bool holds(const std::string& path, const std::vector<std::byte>& content, Extent extent) const;
   [[nodiscard]] bool in_manifests(const std::string& path, const Version& version, bool durable_only) const;
   void journal_written(const std::string& name, const Inode& journal, std::uint64_t offset, std::uint64_t bytes);
