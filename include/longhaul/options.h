@@ -76,10 +76,11 @@ struct Options {
   double deadline_unix_s = 0;
   std::uint64_t expected_bytes = 0;  ///< sender: what the sources hold, for the deadline while they are being walked;
                                      ///< 0: what has been found so far counts
-  double max_cost = -1;  ///< sender: what all paths together may cost in this run (cost_per_gb); below 0: anything.
-                         ///< When it is spent, nothing is sent on paths that cost
-  unsigned streams = 0;  ///< streams per path; 0: found by measuring, path by path
-  unsigned workers = 0;  ///< worker threads; 0: one per core, at most 8
+  double max_cost = -1;      ///< sender: what all paths together may cost in this run (cost_per_gb); below 0: anything.
+                             ///< When it is spent, nothing is sent on paths that cost
+  unsigned streams = 0;      ///< streams per path; 0: 2, or see `try_streams`
+  bool try_streams = false;  ///< with `streams` 0: where the dialler sends, their number is found by trying
+  unsigned workers = 0;      ///< worker threads; 0: one per core, at most 8
   std::uint64_t chunk_bytes = 0;          ///< bytes per chunk: a multiple of 8 MiB up to 512 MiB; 0: 8 MiB
   bool direct = true;                     ///< use O_DIRECT where the file system offers it
   Cipher cipher = Cipher::unset;          ///< both sides must name `none`

@@ -186,6 +186,7 @@ Result<> read_paths(const Line& line, Options& engine) {
     engine.forbid = std::move(read->forbid);
     engine.cap_bits_per_s = read->cap_bits_per_s.value_or(0);
     engine.streams = read->streams.value_or(0);
+    engine.try_streams = read->streams == 0U;
   }
   Result<std::vector<PathOptions>> paths = parse_paths(line.values("--path"));
   if (!paths) return std::unexpected(paths.error());
@@ -246,6 +247,7 @@ Result<> read_engine(const Line& line, Options& engine, const Surroundings& surr
         set(line, "--ticket-valid", engine.ticket_valid_s, duration("--ticket-valid"))}) {
     if (!done) return done;
   }
+  if (line.value("--streams") != nullptr) engine.try_streams = engine.streams == 0;
   return {};
 }
 

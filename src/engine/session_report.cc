@@ -157,8 +157,10 @@ void SessionCore::add_paths(Report& report, double over_s) const {
     report.paths.push_back(std::move(out));
   }
   const bool chosen = setup_.options.streams != 0;
-  report.streams_chosen =
-      chosen ? std::to_string(setup_.options.streams) + " per path, as asked" : "auto: path by path";
+  report.streams_chosen = chosen ? std::to_string(setup_.options.streams) + " per path, as asked"
+                          : setup_.options.try_streams
+                              ? "auto: path by path"
+                              : std::to_string(paths::streams_auto_start) + " per path, the usual number";
 }
 
 /// Final figures: rates over the whole run.

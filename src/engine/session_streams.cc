@@ -13,16 +13,16 @@ constexpr unsigned streams_together_max = 64;  // of all paths: what one worker 
 
 }  // namespace
 
-/// Neither its own options nor the session's say a number.
+/// Neither its own options nor the session's say a number, and trying is wished.
 bool SessionCore::counts_streams(const Path& path) const {
-  return dialler_ && path.options.streams == 0 && setup_.options.streams == 0;
+  return dialler_ && setup_.options.try_streams && path.options.streams == 0 && setup_.options.streams == 0;
 }
 
 /// Of streams that this side dials. Where the peer sends on them it alone could measure: they stay as few as at first.
 unsigned SessionCore::streams_of(const Path& path, bool sends) const {
   if (path.options.streams != 0) return path.options.streams;
   if (setup_.options.streams != 0) return setup_.options.streams;
-  if (!sends) return paths::streams_auto_start;
+  if (!sends || !setup_.options.try_streams) return paths::streams_auto_start;
   const auto each = static_cast<unsigned>(streams_together_max / std::max<std::size_t>(paths_in_use(), 1));
   return std::min({path.streams_auto, paths::streams_auto_max, std::max(each, paths::streams_auto_start)});
 }
@@ -31,7 +31,8 @@ std::string SessionCore::streams_why(const Path& path) const {
   if (!dialler_) return {};
   if (!counts_streams(path)) {
     const unsigned number = path.options.streams != 0 ? path.options.streams : setup_.options.streams;
-    return number == 0 ? "" : std::to_string(number) + ": as asked";
+    if (number == 0) return std::to_string(paths::streams_auto_start) + ": the usual number";
+    return std::to_string(number) + ": as asked";
   }
   if (!path.streams_words.empty()) return path.streams_words;
   if (!outgoing_.empty()) return path.count.words();

@@ -160,6 +160,7 @@ TEST(PathFlap, TheOnlyPathThatIsLeftIsTriedAsOftenAsEver) {
 TEST(StreamsAuto, MoreStreamsWhileTheyCarryMore) {
   for_seeds(1, [](std::uint64_t seed) {
     WorldPlan plan = long_plan(40, 0);
+    plan.sender_options = [](Options& options) { options.try_streams = true; };
     plan.paths.assign(2, {.delay = 100 * millisecond, .bytes_per_s = 8'000'000});
     TransferWorld world(seed, plan);
     world.world.network().buffer_bytes = 256 * 1024;  // about 1 MB/s a stream
@@ -176,7 +177,9 @@ TEST(StreamsAuto, MoreStreamsWhileTheyCarryMore) {
 
 TEST(StreamsAuto, NoMoreWhereOneFillsThePath) {
   for_seeds(1, [](std::uint64_t seed) {
-    TransferWorld world(seed, long_plan(14, 0));
+    WorldPlan plan = long_plan(14, 0);
+    plan.sender_options = [](Options& options) { options.try_streams = true; };
+    TransferWorld world(seed, plan);
     EXPECT_TRUE(world.start_receiver()) << world.start_problem;
     EXPECT_TRUE(world.start_sender()) << world.start_problem;
     ASSERT_TRUE(world.run_to_end(300 * second));

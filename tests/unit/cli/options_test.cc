@@ -95,6 +95,9 @@ TEST(Options, DefaultsAreTheLibrarys) {
   EXPECT_DOUBLE_EQ(command.engine.retry_for_s, defaults.retry_for_s);
   EXPECT_DOUBLE_EQ(command.engine.stall_after_s, defaults.stall_after_s);
   EXPECT_EQ(good({"send", "--cipher", "none", "--streams", "auto", "dir", ticket}).engine.streams, 0U);
+  EXPECT_TRUE(good({"send", "--cipher", "none", "--streams", "auto", "dir", ticket}).engine.try_streams);
+  EXPECT_FALSE(good({"send", "--cipher", "none", "dir", ticket}).engine.try_streams);
+  EXPECT_FALSE(good({"send", "--cipher", "none", "--streams", "4", "dir", ticket}).engine.try_streams);
 }
 
 TEST(Options, SendTakesTheTicketFromWhereItIs) {
