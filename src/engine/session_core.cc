@@ -167,8 +167,7 @@ Result<Admission::Answer> SessionCore::answer(const protocol::Hello& dialler) {
   const bool same_session = !session_.empty() && dialler.session() == session_;
   if (record->used && !same_session)  // a session goes on after its first transfer
     return fail(Code::refused, "this ticket has been used; ask the receiver for a new one");
-  // Both sides may have been started anew, in turns: then a sender that was here with an older ticket is gone, and the
-  // one that comes with the newest is not to wait for it.
+  // Of two senders with tickets for this target, the one that is here. One that is gone keeps nobody waiting.
   if (!session_ticket_.empty() && session_ticket_ != dialler.ticket() && control_.up())
     return fail(Code::refused, "this receiver is busy with the holder of another ticket");
   if (dialler.identity().size() != identity_bytes) return fail(Code::protocol, "the peer's greeting names nobody");
