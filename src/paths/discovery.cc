@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "base/bytes.h"
@@ -96,6 +97,7 @@ std::vector<Probe> worth_probing(std::span<const wire::OwnAddress> own, std::spa
                                  std::span<const Probe> used) {
   struct Pair {
     std::size_t turn = 0;  ///< of the diagonals of own x told: on each, every address comes once
+    std::size_t number = 0;
     Probe probe;
   };
   std::vector<Pair> pairs;
@@ -110,10 +112,10 @@ std::vector<Probe> worth_probing(std::span<const wire::OwnAddress> own, std::spa
       if (taken) continue;
       const bool near = in_network(*there, *here, own[i].prefix_bits);
       const std::size_t span = std::max(own.size(), told.size());
-      pairs.push_back({(j + span - i) % span, {own[i].device, own[i].address, told[j], 0, near}});
+      pairs.push_back({(j + span - i) % span, pairs.size(), {own[i].device, own[i].address, told[j], 0, near}});
     }
   }
-  std::ranges::stable_sort(pairs, {}, [](const Pair& pair) { return std::pair(!pair.probe.near, pair.turn); });
+  std::ranges::sort(pairs, {}, [](const Pair& pair) { return std::tuple(!pair.probe.near, pair.turn, pair.number); });
   std::vector<Probe> probes;
   for (std::size_t i = 0; i < pairs.size() && i < probes_max; ++i) probes.push_back(std::move(pairs[i].probe));
   return probes;
@@ -128,7 +130,8 @@ std::vector<Probe> worth_using(std::vector<Probe> answered, std::span<const Prob
   };
   for (const Probe& path : used) take(path);
   std::erase_if(answered, [](const Probe& probe) { return probe.rtt <= 0; });
-  std::ranges::stable_sort(answered, {}, [](const Probe& probe) { return std::pair(!probe.near, probe.rtt); });
+  std::ranges::sort(answered, {},
+                    [](const Probe& probe) { return std::tuple(!probe.near, probe.rtt, probe.local, probe.remote); });
   std::vector<Probe> chosen;
   for (const bool both : {true, false}) {
     for (const Probe& probe : answered) {

@@ -100,7 +100,7 @@ TEST(WorthProbing, NeighboursFirstAndFamiliesApart) {
 
 TEST(WorthUsing, EndsInOneNetworkGoBeforeAShorterWay) {
   const auto chosen = worth_using({{"eth1", "10.0.1.1", "10.0.2.2:1", 5},
-                                   {"eth2", "10.0.2.1", "10.0.2.2:1", 9, true},
+                                   {"eth2", "10.0.2.1", "10.0.2.2:1", 8, true},
                                    {"eth1", "10.0.1.1", "10.0.1.2:1", 9, true}},
                                   {});
   ASSERT_EQ(chosen.size(), 2U);
