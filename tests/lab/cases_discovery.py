@@ -18,8 +18,10 @@ def paths_are_found(t):
     permit = ("--discover", LAB_NETWORKS)
     transfer = Transfer(t, lab, 96, paths=["p1"], options=permit, receive_options=permit)
     report = transfer.finish()
-    pairs = sorted((path["local"].split(":")[0], path["remote"].split(":")[0]) for path in report["paths"])
-    t.equal(pairs, [(f"198.18.{i}.1", f"198.18.{i}.2") for i in (1, 2, 3)], "paths in the report")
+    # The routes to all addresses of the other end lead over each path: any pairing of the two that were found will do.
+    for end, host in (("local", 1), ("remote", 2)):
+        found = sorted(path[end].split(":")[0] for path in report["paths"])
+        t.equal(found, [f"198.18.{i}.{host}" for i in (1, 2, 3)], f"{end} addresses in the report")
     for name, found in carried(lab).items():
         t.check(found > transfer.bytes / 6, f"{name} has carried {found} of {transfer.bytes} bytes")
 

@@ -173,7 +173,7 @@ class SwarmRun {
     const auto& files = world_.source_files();
     const std::size_t drawn = random_.below(files.size());
     const auto named = [&](const char* word) {
-      return std::ranges::find_if(files, [&](const std::string& file) { return file.find(word) != file.npos; });
+      return std::ranges::find_if(files, [&](const std::string& file) { return file.find(word) != std::string::npos; });
     };
     const auto at = drawn % 3 == 0 ? named("large") : drawn % 3 == 1 ? named("chunk ") : files.end();
     return at == files.end() ? files[drawn] : *at;

@@ -12,11 +12,11 @@ namespace {
 /// In a time zone that has summer time.
 class Deadline : public testing::Test {
  protected:
-  Deadline() {
+  void SetUp() override {
     ::setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3", 1);
     ::tzset();
   }
-  ~Deadline() override {
+  void TearDown() override {
     ::unsetenv("TZ");
     ::tzset();
   }
