@@ -51,7 +51,7 @@ void SessionCore::keep_budget(Time now) {
   const bool unsent = std::any_of(outgoing_.begin(), outgoing_.end(), [](const auto& each) {
     return each.second.planner != nullptr && each.second.planner->has_unsent();
   });
-  if (!unsent) return;
+  if (!unsent) return lift_budget_caps();
   bool walk_done = true;
   const paths::Budget::Ask ask = budget_ask(now, walk_done);
   const auto paths = budget_paths(now);
@@ -63,6 +63,13 @@ void SessionCore::keep_budget(Time now) {
   if (!walk_done) forecast_ += " (of what has been found so far)";
   tell_forecast(answer.met, now);
   if (answer.spent) end_if_spent(now);
+}
+
+/// Nothing is left to choose: what has begun goes on as fast as it can, for it costs the same.
+void SessionCore::lift_budget_caps() {
+  bool capped = false;
+  for (Path& path : paths_) capped = std::exchange(path.duty.cap_bits_per_s, 0) != 0 || capped;
+  if (capped) share_caps();
 }
 
 paths::Budget::Ask SessionCore::budget_ask(Time now, bool& walk_done) const {

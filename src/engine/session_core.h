@@ -279,6 +279,7 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   [[nodiscard]] bool has_budget() const;
   [[nodiscard]] double deadline_left_s() const;
   void keep_budget(Time now);
+  void lift_budget_caps();
   [[nodiscard]] std::vector<paths::Budget::Path> budget_paths(Time now);
   [[nodiscard]] std::uint64_t expected_left() const;
   [[nodiscard]] paths::Budget::Ask budget_ask(Time now, bool& walk_done) const;
