@@ -24,6 +24,10 @@ std::string words(const std::string& text) {
   return is_utf8(text) ? text : escaped_utf8(text);
 }
 
+Json words_or_null(const std::string& text) {
+  return text.empty() ? Json(nullptr) : Json(words(text));
+}
+
 Json head(const char* event, double time_s) {
   return Json{{"event", event}, {"time", time_s}};
 }
@@ -65,11 +69,11 @@ Json path_of(const PathReport& path) {
   object["cost"] = path.cost;
   object["state"] = path.state;
   object["rtt_us"] = path.rtt_us;
-  object["excluded"] = path.excluded.empty() ? Json(nullptr) : Json(words(path.excluded));
-  object["streams_why"] = path.streams_why.empty() ? Json(nullptr) : Json(words(path.streams_why));
+  object["excluded"] = words_or_null(path.excluded);
+  object["streams_why"] = words_or_null(path.streams_why);
   object["degraded"] = path.degraded;
   object["times_degraded"] = path.times_degraded;
-  object["evidence"] = path.evidence.empty() ? Json(nullptr) : Json(words(path.evidence));
+  object["evidence"] = words_or_null(path.evidence);
   return object;
 }
 
@@ -99,8 +103,8 @@ void put_progress(Json& object, const Report& report) {
   object["failed_files"] = report.failed_files;
   object["paused"] = report.paused;
   object["cap_bits_per_s"] = report.cap_bits_per_s;
-  object["schedule"] = report.schedule.empty() ? Json(nullptr) : Json(words(report.schedule));
-  object["forecast"] = report.forecast.empty() ? Json(nullptr) : Json(words(report.forecast));
+  object["schedule"] = words_or_null(report.schedule);
+  object["forecast"] = words_or_null(report.forecast);
   object["verdict"] = words(report.verdict);
   object["cost"] = report.cost;
   object["paths"] = paths_of(report);
@@ -109,8 +113,8 @@ void put_progress(Json& object, const Report& report) {
 void put_totals(Json& object, const Report& report) {
   object["transfer"] = report.transfer;
   object["role"] = report.role;
-  object["schedule"] = report.schedule.empty() ? Json(nullptr) : Json(words(report.schedule));
-  object["forecast"] = report.forecast.empty() ? Json(nullptr) : Json(words(report.forecast));
+  object["schedule"] = words_or_null(report.schedule);
+  object["forecast"] = words_or_null(report.forecast);
   object["files"] = report.files;
   object["bytes"] = report.bytes;
   object["seconds"] = report.seconds;

@@ -225,20 +225,20 @@ Result<> read_engine(const Line& line, Options& engine, const Surroundings& surr
   };
   const auto streams = [](const std::string& text) { return parse_streams("--streams", text); };
   const auto cap = [](const std::string& text) { return parse_cap("--cap", text); };
-  const auto schedule = [](const std::string& text) -> Result<std::string> {
-    if (Result<> fine = check_schedule(text); !fine) return std::unexpected(fine.error());
-    return text;
+  const auto checked = [](Result<> (*check)(std::string_view)) {
+    return [check](const std::string& text) -> Result<std::string> {
+      if (Result<> fine = check(text); !fine) return std::unexpected(fine.error());
+      return text;
+    };
   };
   const auto deadline = [&](const std::string& text) { return parse_deadline(text, surroundings.now_unix_s); };
-  const auto discover = [](const std::string& text) -> Result<std::string> {
-    if (Result<> fine = check_discover(text); !fine) return std::unexpected(fine.error());
-    return text;
-  };
   if (Result<> read = read_paths(line, engine); !read) return read;
   if (Result<> read = read_policy(line, engine); !read) return read;
   for (Result<> done :
-       {set(line, "--cap", engine.cap_bits_per_s, cap), set(line, "--schedule", engine.schedule, schedule),
-        set(line, "--discover", engine.discover, discover), set(line, "--deadline", engine.deadline_unix_s, deadline),
+       {set(line, "--cap", engine.cap_bits_per_s, cap),
+        set(line, "--schedule", engine.schedule, checked(check_schedule)),
+        set(line, "--discover", engine.discover, checked(check_discover)),
+        set(line, "--deadline", engine.deadline_unix_s, deadline),
         set(line, "--max-cost", engine.max_cost, parse_money), set(line, "--streams", engine.streams, streams),
         set(line, "--workers", engine.workers, parse_workers), set(line, "--chunk", engine.chunk_bytes, parse_chunk),
         set(line, "--cipher", engine.cipher, parse_cipher),
