@@ -8,7 +8,9 @@ from data import MIB
 from harness import Skip, case
 
 MEMORY_MAX = 256 * MIB
-GROWTH_MAX = 16 * MIB
+# A slow disk has more writes in flight, and with them slots of 1 MiB that nothing had touched before: up to 76 for each of two
+# workers, 29 more than usual were seen. A thing kept for each chunk or frame of 16 GiB stands out above that all the same.
+GROWTH_MAX = 64 * MIB
 
 
 def peaks(t, source, name):
@@ -21,7 +23,7 @@ def peaks(t, source, name):
 
 @case(timeout_s=200)
 def memory_does_not_grow(t):
-    """Peak resident memory of either side with a small and a large transfer: under 256 MiB, and the same."""
+    """Peak resident memory of either side with a small and a large transfer: under 256 MiB, and nearly the same."""
     small, large = t.pick(128, 1024, 1024) * MIB, t.pick(1024, 4096, 16384) * MIB
     space = os.statvfs(t.directory)
     needed = (2 * large + small) * 5 // 4
