@@ -45,8 +45,20 @@ struct PathOptions {
 /// A tag: 1 to `tag_bytes_max` letters, digits and signs of "._:-". Errors: Code::usage.
 [[nodiscard]] Result<> check_tag(std::string_view tag);
 
-/// How data is sealed on the wire. Until the security work lands there is only `none`, and it must be named.
-enum class Cipher : std::uint8_t { unset, none };
+/// How data is sealed on the wire. Control is always TLS 1.3. One side may name a cipher and the other leave it
+/// `automatic`; two that differ refuse each other.
+enum class Cipher : std::uint8_t {
+  automatic,  ///< as the peer wishes; two of these: aes_256_gcm
+  aes_256_gcm,
+  aes_128_gcm,
+  chacha20_poly1305,
+  none,  ///< content crosses in clear; both sides must name it
+};
+
+/// "auto", "aes-256-gcm", "aes-128-gcm", "chacha20-poly1305", "none".
+[[nodiscard]] std::string_view name_of(Cipher cipher);
+/// Errors (Code::usage) name those that there are.
+[[nodiscard]] Result<Cipher> parse_cipher(std::string_view name);
 
 /// Whether `text` is a timetable that `Options::schedule` takes. Errors (Code::usage) name the entry and say what to
 /// write instead.
@@ -81,11 +93,12 @@ struct Options {
   unsigned streams = 0;      ///< streams per path; 0: 2, or see `try_streams`
   bool try_streams = false;  ///< with `streams` 0: where the dialler sends, their number is found by trying
   unsigned workers = 0;      ///< worker threads; 0: one per core, at most 8
-  std::uint64_t chunk_bytes = 0;          ///< bytes per chunk: a multiple of 8 MiB up to 512 MiB; 0: 8 MiB
-  bool direct = true;                     ///< use O_DIRECT where the file system offers it
-  Cipher cipher = Cipher::unset;          ///< both sides must name `none`
-  double retry_for_s = 300;               ///< how long to wait for a peer that is away before giving up
-  double stall_after_s = 300;             ///< no byte of progress for so long while connected: give up (exit 7)
+  std::uint64_t chunk_bytes = 0;  ///< bytes per chunk: a multiple of 8 MiB up to 512 MiB; 0: 8 MiB
+  bool direct = true;             ///< use O_DIRECT where the file system offers it
+  Cipher cipher = Cipher::automatic;
+  std::string identity_pem;    ///< this endpoint's private key (see identity.h); empty: made for the occasion
+  double retry_for_s = 300;    ///< how long to wait for a peer that is away before giving up
+  double stall_after_s = 300;  ///< no byte of progress for so long while connected: give up (exit 7)
   double ticket_valid_s = 7 * 24 * 3600;  ///< listening side: a ticket expires so long after it was printed
   bool keep = false;                      ///< receiver that listens: serve transfer after transfer
   bool file_events = false;               ///< sender: tell of each file that all of it is durable at the receiver

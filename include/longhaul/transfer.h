@@ -79,6 +79,7 @@ struct Report {
   std::string forecast;              ///< under a deadline or a limit of cost: "ends 05:12; meets 06:00"; else empty
   std::string verdict;               ///< what limits now, in words ("network", "source", "target", ...)
   std::string durability;            ///< "fsync", "none (stream)", ...
+  std::string cipher;                ///< "aes-256-gcm", ..., "none": data crosses in clear; empty: not agreed yet
   std::string streams_chosen;        ///< how the number of streams was chosen, in words
   std::vector<PathReport> paths;
   double cost = 0;  ///< of all paths together

@@ -136,6 +136,7 @@ void put_totals(Json& object, const Report& report) {
   object["xattr_files"] = report.xattr_files;
   object["special_files"] = report.special_files;
   object["durability"] = words(report.durability);
+  object["cipher"] = words(report.cipher);
   object["streams_chosen"] = words(report.streams_chosen);
   object["verdict"] = words(report.verdict);
   object["cost"] = report.cost;
@@ -229,6 +230,14 @@ std::string event_json(const Event& event, double time_s) {
 std::string ticket_json(const std::string& ticket, double time_s) {
   Json object = head("ticket", time_s);
   object["ticket"] = ticket;
+  return line_of(object);
+}
+
+std::string identity_json(const std::string& fingerprint, const std::string& file) {
+  Json object = Json::object();
+  object["event"] = "identity";
+  object["fingerprint"] = fingerprint;
+  put_name(object, "file", file);
   return line_of(object);
 }
 

@@ -13,6 +13,8 @@ namespace longhaul::cli {
 /// start, progress, path_up, path_down, file_durable, file_error, note. `time_s`: wall clock, seconds since the epoch.
 [[nodiscard]] std::string event_json(const Event& event, double time_s);
 [[nodiscard]] std::string ticket_json(const std::string& ticket, double time_s);
+/// `longhaul keygen`.
+[[nodiscard]] std::string identity_json(const std::string& fingerprint, const std::string& file);
 /// The fields of `progress` as one object, without line end.
 [[nodiscard]] std::string report_json(const Report& report);
 [[nodiscard]] std::string done_json(const Outcome& outcome, ExitCode exit_code, double time_s);

@@ -41,10 +41,10 @@ Result<std::uint64_t> parse_chunk(std::string_view text) {
       fmt::format("--chunk: '{}' is not a multiple of 8 MiB up to 512 MiB (such as 8MiB, 64MiB)", printable(text)));
 }
 
-Result<Cipher> parse_cipher(std::string_view text) {
-  if (text == "none") return Cipher::none;
-  return bad(fmt::format("--cipher: '{}' is not known here: this version seals nothing yet and has only 'none'",
-                         printable(text)));
+Result<Cipher> parse_cipher_option(std::string_view text) {
+  Result<Cipher> cipher = parse_cipher(text);
+  if (!cipher) return bad("--cipher: " + cipher.error().text);
+  return cipher;
 }
 
 Result<std::uint64_t> parse_cap(std::string_view what, std::string_view text) {

@@ -167,6 +167,8 @@ Result<> read_common(const Line& line, Command& command) {
   if (const std::string* file = line.value("--report")) command.report_file = *file;
   if (const std::string* file = line.value("--ticket-file")) command.ticket_file = *file;
   if (const std::string* file = line.value("--rates")) command.rates_file = *file;
+  if (const std::string* file = line.value("--identity")) command.identity_file = *file;
+  command.force = line.flag("--force");
   if (command.quiet && command.verbose) return bad("--quiet and --verbose contradict each other");
   for (const std::string& text : line.values("--listen")) {
     Result<std::string> address = parse_listen(text);
@@ -241,7 +243,7 @@ Result<> read_engine(const Line& line, Options& engine, const Surroundings& surr
         set(line, "--deadline", engine.deadline_unix_s, deadline),
         set(line, "--max-cost", engine.max_cost, parse_money), set(line, "--streams", engine.streams, streams),
         set(line, "--workers", engine.workers, parse_workers), set(line, "--chunk", engine.chunk_bytes, parse_chunk),
-        set(line, "--cipher", engine.cipher, parse_cipher),
+        set(line, "--cipher", engine.cipher, parse_cipher_option),
         set(line, "--retry-for", engine.retry_for_s, duration("--retry-for")),
         set(line, "--stall-timeout", engine.stall_after_s, duration("--stall-timeout")),
         set(line, "--ticket-valid", engine.ticket_valid_s, duration("--ticket-valid"))}) {
@@ -264,9 +266,6 @@ Result<> check_side(const Line& line, const Command& command) {
   for (const char* name : {"--ticket-file", "--ticket-valid", "--keep"}) {
     if (dials && line.value(name) != nullptr)
       return bad(fmt::format("{} belongs to the side that prints a ticket", name));
-  }
-  if (command.engine.cipher == Cipher::unset) {
-    return bad("data would travel in clear: say --cipher none to allow it (this version has no encryption yet)");
   }
   return {};
 }
@@ -408,6 +407,7 @@ Result<Command> read_command(const Line& line, Verb verb, const Surroundings& su
     case Verb::verify:
       read = read_verify(line, command);
       break;
+    case Verb::keygen:
     case Verb::version:
       if (!line.positionals().empty()) read = bad("too many arguments");
       break;

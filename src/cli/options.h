@@ -32,7 +32,9 @@ struct Command {
   bool verbose = false;
   std::string report_file;
   std::string ticket_file;
-  std::string rates_file;  ///< plan: a report
+  std::string rates_file;     ///< plan: a report
+  std::string identity_file;  ///< send, receive, keygen; empty: the usual one
+  bool force = false;         ///< keygen
 };
 
 /// The command line asks for nothing more than some text: help (exit code 0, on stdout) or a usage error (2, on

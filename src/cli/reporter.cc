@@ -79,9 +79,8 @@ Result<> Reporter::show_ticket(const std::string& ticket) {
   const bool handed_over = write_all(fd, command_.json ? ticket_json(ticket, wall_s()) : ticket + "\n");
   // Nobody could join without it, unless it stands in a file.
   if (!handed_over && command_.ticket_file.empty()) return fail_errno(errno, "cannot print the ticket");
-  view_.say(command_.verb == Verb::receive
-                ? "waiting for the sender: longhaul send --cipher none SOURCE... TICKET"
-                : "waiting for the receiver: longhaul receive --cipher none TICKET TARGET_DIR");
+  view_.say(command_.verb == Verb::receive ? "waiting for the sender: longhaul send SOURCE... TICKET"
+                                           : "waiting for the receiver: longhaul receive TICKET TARGET_DIR");
   return {};
 }
 

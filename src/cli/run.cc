@@ -10,7 +10,9 @@
 
 #include "cli/control_socket.h"
 #include "cli/exit_codes.h"
+#include "cli/identity_file.h"
 #include "cli/json_events.h"
+#include "cli/keygen_command.h"
 #include "cli/live_commands.h"
 #include "cli/live_names.h"
 #include "cli/plan_command.h"
@@ -42,12 +44,29 @@ std::unique_ptr<Sink> sink_of(const Command& command) {
   return command.to_stdout ? stream_sink(STDOUT_FILENO) : directory_sink(command.target);
 }
 
+/// Nobody who has not asked for a certain key is kept from a transfer by a home that cannot be written.
+Result<std::string> identity_of(const Command& command, Reporter& reporter) {
+  if (!command.identity_file.empty()) return load_or_make_identity(command.identity_file);
+  const std::string file = usual_identity_file();
+  auto pem = file.empty() ? Result<std::string>(fail(Code::not_found, "neither HOME nor XDG_CONFIG_HOME is set"))
+                          : load_or_make_identity(file);
+  if (pem || pem.error().code == Code::refused || pem.error().code == Code::usage) return pem;
+  reporter.warn(pem.error().text +
+                "; a key for this run only is used, and a ticket that it has used is refused to the "
+                "next run (name another place with --identity)");
+  return std::string();
+}
+
 /// Dials when there is a ticket; else listens, and hands out the ticket.
 Result<std::unique_ptr<Session>> open_session(const Command& command, Reporter& reporter) {
+  auto identity = identity_of(command, reporter);
+  if (!identity) return std::unexpected(identity.error());
+  Options options = command.engine;
+  options.identity_pem = *std::move(identity);
   if (!command.ticket.empty()) {
-    return Session::dial(command.ticket, command.engine, reporter.observer(), &stop_flag);
+    return Session::dial(command.ticket, options, reporter.observer(), &stop_flag);
   }
-  auto session = Session::listen(command.engine, reporter.observer(), &stop_flag, command.target);
+  auto session = Session::listen(options, reporter.observer(), &stop_flag, command.target);
   if (!session) return session;
   if (Result<> shown = reporter.show_ticket((*session)->ticket()); !shown) return std::unexpected(shown.error());
   return session;
@@ -170,6 +189,7 @@ ExitCode run_version(const Command& command) {
 
 ExitCode run_command(const Command& command) {
   if (command.verb == Verb::version) return run_version(command);
+  if (command.verb == Verb::keygen) return run_keygen(command);
   if (command.verb == Verb::plan) return run_plan(command, stop_flag);
   constexpr unsigned lives = static_cast<unsigned>(Verb::list) | static_cast<unsigned>(Verb::path) |
                              static_cast<unsigned>(Verb::pause) | static_cast<unsigned>(Verb::resume) |
@@ -189,6 +209,7 @@ ExitCode run_command(const Command& command) {
       return reporter.finish(copy_here(command, reporter));
     case Verb::verify:
       return run_verify(command, reporter);
+    case Verb::keygen:
     case Verb::plan:
     case Verb::version:
     case Verb::list:

@@ -89,7 +89,8 @@ std::string safety_lines(const Command& command, const Outcome& outcome) {
   const Report& report = outcome.report;
   std::string out;
   if (!report.durability.empty()) out += fmt::format("  durable: {}\n", printable(report.durability));
-  if (command.verb != Verb::copy) out += "  data went in clear (--cipher none)\n";
+  if (report.cipher == "none" && command.verb != Verb::copy) out += "  data went in clear (--cipher none)\n";
+  if (report.cipher != "none" && !report.cipher.empty()) out += fmt::format("  sealed: {}\n", printable(report.cipher));
   const bool chosen = command.verbose && !report.streams_chosen.empty();
   if (chosen) out += fmt::format("  streams: {}\n", printable(report.streams_chosen));
   for (const PathReport& path : report.paths)

@@ -12,6 +12,7 @@
 #include <ctime>
 
 #include "cli/printable.h"
+#include "cli/secret_file.h"
 
 namespace longhaul::cli {
 namespace {
@@ -72,17 +73,6 @@ Result<std::string> checked(Result<std::string> ticket, const std::string& from)
   return ticket;
 }
 
-Result<> write_and_sync(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t put = ::write(fd, text.data(), text.size());
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return fail_errno(errno, "write");
-    text.remove_prefix(static_cast<std::size_t>(put));
-  }
-  if (::fsync(fd) != 0) return fail_errno(errno, "sync");
-  return {};
-}
-
 }  // namespace
 
 Surroundings real_surroundings() {
@@ -136,14 +126,8 @@ std::string without_secrets(std::string_view text) {
 }
 
 Result<> write_ticket_file(const std::string& file, const std::string& ticket) {
-  std::string fresh = file + ".XXXXXX";
-  const int fd = ::mkostemp(fresh.data(), O_CLOEXEC);  // mode 0600 from the first moment
-  if (fd < 0) return fail_errno(errno, fmt::format("cannot write the ticket file '{}'", printable(file)));
-  Result<> written = write_and_sync(fd, ticket + "\n");
-  ::close(fd);
-  if (written && ::rename(fresh.c_str(), file.c_str()) != 0) written = fail_errno(errno, "rename");
+  const Result<> written = write_secret_file(file, ticket + "\n", true);
   if (written) return {};
-  ::unlink(fresh.c_str());
   return fail(written.error().code,
               fmt::format("cannot write the ticket file '{}': {}", printable(file), written.error().text),
               written.error().system_errno);

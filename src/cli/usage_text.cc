@@ -19,6 +19,7 @@ constexpr unsigned path = static_cast<unsigned>(Verb::path);
 constexpr unsigned live = list | path | static_cast<unsigned>(Verb::pause) | static_cast<unsigned>(Verb::resume) |
                           static_cast<unsigned>(Verb::rate);
 constexpr unsigned plan = static_cast<unsigned>(Verb::plan);
+constexpr unsigned keygen = static_cast<unsigned>(Verb::keygen);
 constexpr unsigned all = movers | plan | verify | version;
 
 constexpr VerbText verbs[] = {
@@ -26,9 +27,9 @@ constexpr VerbText verbs[] = {
      "receive [OPTIONS] [--listen ADDR[:PORT]]... TARGET_DIR | TICKET TARGET_DIR | --stdout [TICKET]",
      "Take a transfer into a directory (or to stdout). Without a TICKET: listen, and print a ticket for the sender.",
      "Examples:\n"
-     "  longhaul receive --cipher none --listen 10.0.0.2 /data       prints a ticket; give it to 'longhaul send'\n"
-     "  longhaul receive --cipher none @ticket /data                 dials a sender that listens\n"
-     "  longhaul receive --cipher none --stdout --ticket-file t | tar x\n"
+     "  longhaul receive --listen 10.0.0.2 /data       prints a ticket; give it to 'longhaul send'\n"
+     "  longhaul receive @ticket /data                 dials a sender that listens\n"
+     "  longhaul receive --stdout --ticket-file t | tar x\n"
      "The same command again continues what was interrupted, with the same ticket.\n"},
     {Verb::send, "send",
      "send [OPTIONS] [--path KEY=VALUE,...]... SOURCE... TICKET | --listen ADDR[:PORT] SOURCE... | --name NAME - "
@@ -37,10 +38,10 @@ constexpr VerbText verbs[] = {
      "content.",
      "TICKET is the text, @FILE, '$LONGHAUL_TICKET' (also taken when the last argument is no ticket) or - (stdin).\n"
      "Examples:\n"
-     "  longhaul send --cipher none checkpoints/ @ticket\n"
-     "  longhaul send --cipher none --path name=a,local=10.0.1.1 --path name=b,local=10.0.2.1,cap=2Gbps data @ticket\n"
-     "  tar c . | longhaul send --cipher none --name all.tar - @ticket\n"
-     "  longhaul send --cipher none --listen 10.0.0.1 data             prints a ticket for 'longhaul receive'\n"},
+     "  longhaul send checkpoints/ @ticket\n"
+     "  longhaul send --path name=a,local=10.0.1.1 --path name=b,local=10.0.2.1,cap=2Gbps data @ticket\n"
+     "  tar c . | longhaul send --name all.tar - @ticket\n"
+     "  longhaul send --listen 10.0.0.1 data             prints a ticket for 'longhaul receive'\n"},
     {Verb::copy, "copy", "copy [OPTIONS] SOURCE... TARGET_DIR",
      "Copy on this machine, both ends in one process, with everything that a transfer has.",
      "Examples:\n"
@@ -83,6 +84,12 @@ constexpr VerbText verbs[] = {
      "Examples:\n"
      "  longhaul rate - 2Gbps\n"
      "  longhaul rate 3fa9 none\n"},
+    {Verb::keygen, "keygen", "keygen [OPTIONS]",
+     "Make the key by which peers know this user on this machine, and print its fingerprint. One that is there stays.",
+     "'send' and 'receive' make it themselves when they first need it.\n"
+     "Examples:\n"
+     "  longhaul keygen\n"
+     "  longhaul keygen --identity /etc/longhaul/mover.pem\n"},
     {Verb::version, "version", "version [--verbose]", "Print the version; with --verbose what this machine can do.",
      "Examples:\n"
      "  longhaul version --verbose\n"},
@@ -110,7 +117,12 @@ constexpr OptionText options[] = {
     {"--max-cost", "MONEY", false, send | plan,
      "what all paths together may cost (cost= of a path); never more is spent"},
     {"--rates", "FILE", false, plan, "take the rates of paths from what --report wrote of an earlier transfer"},
-    {"--cipher", "none", false, movers, "needed by send and receive: 'none' lets data travel in clear"},
+    {"--cipher", "CIPHER", false, movers,
+     "auto, aes-256-gcm, aes-128-gcm, chacha20-poly1305 seal the data (auto: as the peer says, or aes-256-gcm); none: "
+     "data "
+     "in clear, if both sides say so"},
+    {"--identity", "FILE", false, peers | keygen, "the key of this side (~/.config/longhaul/identity)"},
+    {"--force", nullptr, false, keygen, "make a new key in place of the one that is there: peers will not know it"},
     {"--name", "NAME", false, send, "SOURCE is - : send stdin as one file called NAME"},
     {"--stdout", nullptr, false, receive,
      "write the one file of the transfer to stdout, in order; the ticket goes to stderr"},
@@ -126,7 +138,7 @@ constexpr OptionText options[] = {
     {"--retry-for", "DURATION", false, peers, "how long to wait for a peer that is away (5m)"},
     {"--stall-timeout", "DURATION", false, movers, "give up after so long without a byte of progress (5m)"},
     {"--report", "FILE", false, movers | verify, "write the final report to FILE as JSON"},
-    {"--json", nullptr, false, all | live, "events on stdout, one JSON object a line"},
+    {"--json", nullptr, false, all | live | keygen, "events on stdout, one JSON object a line"},
     {"-q,--quiet", nullptr, false, all | live, "nothing but errors (and the ticket)"},
     {"-v,--verbose", nullptr, false, movers | verify | version, "also say what happens on paths and to single files"},
 };

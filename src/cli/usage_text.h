@@ -18,7 +18,8 @@ enum class Verb : unsigned {
   pause = 128,
   resume = 256,
   rate = 512,
-  plan = 1024
+  plan = 1024,
+  keygen = 2048
 };
 
 struct VerbText {

@@ -1,46 +1,106 @@
 #include "engine/handshake.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 #include "base/bytes.h"
 #include "protocol/bounds.h"
 
 namespace longhaul::engine {
+namespace {
 
-Handshake::Handshake(std::unique_ptr<wire::Channel> channel, protocol::Hello hello, const security::TicketKey& key,
-                     Random& random, Time deadline)
-    : channel_(std::move(channel)), random_(random), deadline_(deadline), key_(key), own_(std::move(hello)) {
-  channel_->set_message_limit(protocol::hello_bytes_max);
-  channel_->keep_bodies(true);
-  send_hello();
+Result<Cipher> from_wire(protocol::Hello::Cipher cipher) {
+  switch (cipher) {
+    case protocol::Hello::AUTOMATIC:
+      return Cipher::automatic;
+    case protocol::Hello::AES_256_GCM:
+      return Cipher::aes_256_gcm;
+    case protocol::Hello::AES_128_GCM:
+      return Cipher::aes_128_gcm;
+    case protocol::Hello::CHACHA20_POLY1305:
+      return Cipher::chacha20_poly1305;
+    case protocol::Hello::NONE:
+      return Cipher::none;
+    default:
+      return longhaul::fail(Code::refused,
+                            "the peer wishes for a cipher that this side does not know; update this side");
+  }
 }
 
-Handshake::Handshake(std::unique_ptr<wire::Channel> channel, Admission& admission, Random& random, Time deadline)
-    : channel_(std::move(channel)), admission_(&admission), random_(random), deadline_(deadline) {
+}  // namespace
+
+protocol::Hello::Cipher to_wire(Cipher cipher) {
+  switch (cipher) {
+    case Cipher::automatic:
+      return protocol::Hello::AUTOMATIC;
+    case Cipher::aes_256_gcm:
+      return protocol::Hello::AES_256_GCM;
+    case Cipher::aes_128_gcm:
+      return protocol::Hello::AES_128_GCM;
+    case Cipher::chacha20_poly1305:
+      return protocol::Hello::CHACHA20_POLY1305;
+    case Cipher::none:
+      break;
+  }
+  return protocol::Hello::NONE;
+}
+
+Result<Cipher> agree_on_cipher(Cipher own, Cipher peer) {
+  if (own == peer) return own == Cipher::automatic ? Cipher::aes_256_gcm : own;
+  if (own == Cipher::none)
+    return fail(Code::refused,
+                "this side was told --cipher none, and the peer does not allow data in clear; both sides "
+                "must say --cipher none, or neither");
+  if (peer == Cipher::none)
+    return fail(Code::refused,
+                "the peer was told --cipher none, and this side does not allow data in clear; both sides "
+                "must say --cipher none, or neither");
+  if (own == Cipher::automatic) return peer;
+  if (peer == Cipher::automatic) return own;
+  return fail(Code::refused,
+              fmt::format("this side was told --cipher {}, the peer --cipher {}; name the same on both, or on one only",
+                          name_of(own), name_of(peer)));
+}
+
+Handshake::Handshake(std::unique_ptr<wire::SecureConnection> connection, protocol::Hello hello,
+                     std::optional<security::TicketKey> key, Time deadline)
+    : secure_(connection.get()),
+      channel_(std::make_unique<wire::Channel>(std::move(connection))),
+      deadline_(deadline),
+      key_(key),
+      own_(std::move(hello)) {
   channel_->set_message_limit(protocol::hello_bytes_max);
-  channel_->keep_bodies(true);
+}
+
+Handshake::Handshake(std::unique_ptr<wire::SecureConnection> connection, Admission& admission, Time deadline)
+    : secure_(connection.get()),
+      channel_(std::make_unique<wire::Channel>(std::move(connection))),
+      admission_(&admission),
+      deadline_(deadline) {
+  channel_->set_message_limit(protocol::hello_bytes_max);
 }
 
 Handshake::State Handshake::step(Time now) {
-  while (state_ == State::busy && !refusing_) {
+  while (state_ == State::busy && !refusing_ && !heard_hello_) {
     wire::Incoming in = channel_->receive(nullptr);
     if (in.kind == wire::Incoming::Kind::nothing) break;
     take(std::move(in));
   }
+  if (dialled() && !said_hello_ && state_ == State::busy && secure_->established()) send_hello();
   if (state_ != State::failed) {
     if (auto flushed = channel_->flush(); !flushed) fail(std::move(flushed.error()));
   }
+  const bool all_out = said_hello_ && !channel_->wants_to_write();
   if (refusing_ && !channel_->wants_to_write()) state_ = State::failed;
+  if (state_ == State::busy && !refusing_ && heard_hello_ && all_out) state_ = State::proven;
   if (state_ == State::busy && (now >= deadline_ || (now >= connect_by_ && !channel_->connection().connected()))) {
     const std::string who = channel_->connection().remote_address();
     fail({Code::connection,
           channel_->connection().connected() ? who + " did not answer in time" : "no connection to " + who + " in time",
           0});
   }
-  if (state_ == State::proven) {
-    channel_->set_message_limit(protocol::message_bytes_max);
-    channel_->keep_bodies(false);
-  }
+  if (state_ == State::proven) channel_->set_message_limit(protocol::message_bytes_max);
   return state_;
 }
 
@@ -54,8 +114,8 @@ void Handshake::take(wire::Incoming in) {
     path_excluded_ = in.message.refusal().path();
     return fail({Code::refused, "the peer refused: " + printable(in.message.refusal().text()), 0});
   }
-  if (in.kind == Kind::message && wait_ == Wait::hello && in.message.has_hello()) return take_hello(in);
-  if (in.kind == Kind::message && wait_ == Wait::proof && in.message.has_proof()) return take_proof(in.message.proof());
+  if (in.kind == Kind::message && in.message.has_hello() && said_hello_ == dialled())
+    return take_hello(in.message.hello());
   fail({Code::protocol, channel_->connection().remote_address() + " spoke out of turn during the greeting", 0});
 }
 
@@ -71,18 +131,41 @@ Result<> Handshake::check_versions(const protocol::Hello& peer) const {
   if ((peer.features_required() & ~protocol::features_known) != 0)
     return longhaul::fail(Code::refused, "the peer (" + printable(peer.software()) +
                                              ") requires features that this side does not have; update this side");
-  if (!peer.allow_clear())
-    return longhaul::fail(Code::refused, "the peer does not allow data in clear; both sides must say --cipher none");
-  if (peer.nonce().size() != 32) return longhaul::fail(Code::protocol, "the peer's greeting is damaged");
   return {};
 }
 
-void Handshake::take_hello(const wire::Incoming& in) {
-  peer_ = in.message.hello();
-  peer_bytes_ = in.body;
+/// Listener: a stream's TLS has joined the session that it names; a control's dialler knows the ticket's secret.
+Result<> Handshake::check_dialler(const protocol::Hello& dialler, const security::TicketKey& key) {
+  if (dialler.kind() == protocol::Hello::KIND_STREAM) {
+    if (!secure_->session().empty() && secure_->session() == dialler.session()) return {};
+    return longhaul::fail(Code::refused, "that session has ended");
+  }
+  const auto expected = security::proof_of(key, secure_->exported("longhaul ticket"));
+  if (!secure_->peer() || !security::same_secret(expected, bytes_of(dialler.ticket_proof())))
+    return longhaul::fail(Code::refused, "the ticket's secret is wrong; check that the whole ticket was copied");
+  return admission_->admit(dialler, *secure_->peer());
+}
+
+/// Once both Hellos are known; streams have what control agreed on.
+Result<> Handshake::check_cipher() {
+  if (peer_.kind() == protocol::Hello::KIND_STREAM) return {};
+  const auto own = from_wire(own_.cipher());
+  const auto peer = from_wire(peer_.cipher());
+  if (!peer) return std::unexpected(peer.error());
+  const auto agreed = agree_on_cipher(*own, *peer);
+  if (!agreed) return std::unexpected(agreed.error());
+  cipher_ = *agreed;
+  return {};
+}
+
+void Handshake::take_hello(const protocol::Hello& hello) {
+  heard_hello_ = true;
+  peer_ = hello;
   if (auto fine = check_versions(peer_); !fine) return refuse(std::move(fine.error()));
-  wait_ = Wait::proof;
-  if (admission_ == nullptr) return send_proof();
+  if (dialled()) {
+    if (auto fine = check_cipher(); !fine) refuse(std::move(fine.error()));
+    return;
+  }
   if (std::string why = admission_->why_excluded(peer_); !why.empty()) {
     path_excluded_ = true;
     return refuse({Code::refused, std::move(why), 0});
@@ -90,46 +173,38 @@ void Handshake::take_hello(const wire::Incoming& in) {
   auto answer = admission_->answer(peer_);
   if (!answer) return refuse(std::move(answer.error()));
   own_ = std::move(answer->hello);
-  key_ = answer->key;
+  if (auto fine = check_cipher(); !fine) return refuse(std::move(fine.error()));
+  if (auto fine = check_dialler(peer_, answer->key); !fine) return refuse(std::move(fine.error()));
   send_hello();
 }
 
-void Handshake::take_proof(const protocol::Proof& proof) {
-  const bool dialled = admission_ == nullptr;
-  const auto expected = dialled ? security::proof_of(key_, security::Side::listener, own_bytes_, peer_bytes_)
-                                : security::proof_of(key_, security::Side::dialler, peer_bytes_, own_bytes_);
-  if (!security::same_mac(expected, bytes_of(proof.mac())))
-    return refuse({Code::refused, "the ticket's secret is wrong; check that the whole ticket was copied", 0});
-  if (!dialled) {
-    if (auto admitted = admission_->admit(peer_); !admitted) return refuse(std::move(admitted.error()));
-    send_proof();
-  }
-  state_ = State::proven;
-}
-
 void Handshake::send_hello() {
+  said_hello_ = true;
   own_.set_version_min(protocol::version_min);
   own_.set_version_max(protocol::version_max);
   own_.set_features_required(protocol::features_required);
   own_.set_features_supported(protocol::features_known);
   own_.set_software("longhaul " LONGHAUL_VERSION);
-  std::array<std::byte, 32> nonce{};
-  random_.fill(nonce);
-  own_.set_nonce(nonce.data(), nonce.size());
+  if (dialled() && key_) {
+    const auto proof = security::proof_of(*key_, secure_->exported("longhaul ticket"));
+    own_.set_ticket_proof(proof.data(), proof.size());
+  }
   protocol::Message message;
   *message.mutable_hello() = own_;
-  auto encoded = protocol::encode_message(message);
-  own_bytes_.assign(encoded.begin() + protocol::prefix_bytes, encoded.end());
-  channel_->queue_encoded(std::move(encoded));
+  channel_->queue(message);
 }
 
-void Handshake::send_proof() {
-  const bool dialled = admission_ == nullptr;
-  const auto mac = dialled ? security::proof_of(key_, security::Side::dialler, own_bytes_, peer_bytes_)
-                           : security::proof_of(key_, security::Side::listener, peer_bytes_, own_bytes_);
-  protocol::Message message;
-  message.mutable_proof()->set_mac(mac.data(), mac.size());
-  channel_->queue(message);
+std::unique_ptr<wire::Channel> Handshake::take_stream(Cipher cipher, const security::Secret& session_secret) {
+  const std::uint32_t stream = dialled() ? own_.stream() : peer_.stream();
+  std::string material(text_of(secure_->exported("longhaul stream")));
+  material += std::to_string(stream);
+  auto [connection, ahead] = secure_->release();
+  channel_.reset();
+  if (cipher == Cipher::none)
+    return std::make_unique<wire::Channel>(std::move(connection), std::move(ahead), security::Seals{});
+  const security::Secret secret = security::extract(session_secret, bytes_of(material));
+  return std::make_unique<wire::Channel>(std::move(connection), std::move(ahead),
+                                         security::make_seals(cipher, secret, dialled()));
 }
 
 /// Tells the peer why, and fails once that is out.

@@ -7,27 +7,19 @@
 #include "base/bytes.h"
 #include "base/log.h"
 #include "base/usage.h"
-#include "engine/landing_ops.h"
 #include "protocol/bounds.h"
 #include "protocol/path_terms.h"
 
 namespace longhaul::engine {
 namespace {
 
-constexpr Time greeting_time = 10 * second;
-constexpr std::size_t greetings_max = 256;
 constexpr Time tick = 50 * millisecond;
 constexpr Time look_every = 20 * millisecond;
 constexpr Time linger = 3 * second;  // for the last words to arrive
 constexpr unsigned workers_max = 8;
-constexpr std::size_t identity_bytes = 32;
 
 Time from_seconds(double seconds) {
   return static_cast<Time>(seconds * static_cast<double>(second));
-}
-
-std::string as_string(ConstBytes bytes) {
-  return std::string(text_of(bytes));
 }
 
 }  // namespace
@@ -49,6 +41,7 @@ SessionCore::SessionCore(Kit kit, World& world, SessionSetup setup)
       ready = std::unexpected(std::move(table.error()));
   }
   rule_ = rule_of_now();
+  if (ready) ready = prepare_identity();
   if (ready) ready = dialler_ ? prepare_paths() : listen();
   if (!ready) {
     problem_ = std::move(ready.error());
@@ -68,6 +61,15 @@ SessionCore::SessionCore(Kit kit, World& world, SessionSetup setup)
 SessionCore::~SessionCore() = default;
 
 // --- who we are -----------------------------------------------------------------------------------------------------
+
+Result<> SessionCore::prepare_identity() {
+  const std::string& pem = setup_.options.identity_pem;
+  auto identity = pem.empty() ? security::Identity::make(world_.random) : security::Identity::from_pem(pem);
+  if (!identity) return fail(Code::usage, "this endpoint's identity cannot be used: " + identity.error().text);
+  identity_ = std::move(*identity);
+  guard_ = setup_.make_guard(*identity_);
+  return {};
+}
 
 Result<> SessionCore::prepare_paths() {
   ticket_id_ = setup_.ticket->id;
@@ -116,107 +118,7 @@ Result<SessionCore::Path> SessionCore::make_path(PathOptions given, std::size_t 
   return path;
 }
 
-Result<> SessionCore::listen() {
-  const std::int64_t now_s = world_.clock.wall_ns() / 1'000'000'000;
-  if (!setup_.keep_in.empty()) {
-    auto root = open_target(*kit_.plain_disk, setup_.keep_in);
-    if (!root) return std::unexpected(root.error());
-    auto zone = journal::LandingZone::open(*kit_.plain_disk, *root);
-    if (!zone) return std::unexpected(zone.error());
-    auto tickets = TicketBook::open(*kit_.plain_disk, (*zone)->directory(), now_s);
-    if (!tickets) return std::unexpected(tickets.error());
-    tickets_ = std::move(*tickets);
-  }
-  auto addresses = setup_.options.listen;
-  if (addresses.empty()) addresses.emplace_back("127.0.0.1");
-  std::vector<std::string> heard;
-  std::uint16_t port = tickets_.port();
-  for (const auto& text : addresses) {
-    auto at = wire::parse_host_port(text);
-    if (!at) return std::unexpected(at.error());
-    const bool any_port = at->port == 0;
-    if (any_port) at->port = port;
-    auto listener = world_.wire.listen(wire::join_host_port(*at));
-    if (!listener && any_port && port != 0 && heard.empty()) {
-      log::warn("port " + std::to_string(port) +
-                " of an earlier ticket is taken; senders that hold it will not find this receiver");
-      at->port = 0;
-      listener = world_.wire.listen(wire::join_host_port(*at));
-    }
-    if (!listener) return std::unexpected(listener.error());
-    heard.push_back((*listener)->address());
-    if (port == 0 || heard.size() == 1) port = wire::parse_host_port(heard.back())->port;
-    listeners_.push_back(std::move(*listener));
-  }
-  const auto ticket =
-      security::make_ticket(heard, now_s + static_cast<std::int64_t>(setup_.options.ticket_valid_s), world_.random);
-  ticket_text_ = security::format_ticket(ticket);
-  ticket_id_ = ticket.id;
-  tickets_.add({ticket.id, security::key_of(ticket), std::nullopt, ticket.expires_s, port, false});
-  return tickets_.save(*kit_.plain_disk);
-}
-
-// --- admission
-
-Result<Admission::Answer> SessionCore::answer(const protocol::Hello& dialler) {
-  const TicketRecord* record = tickets_.find(bytes_of(dialler.ticket()));
-  if (record == nullptr)
-    return fail(Code::refused, "this ticket is not known here; it may be of another receiver, or have expired");
-  if (record->expires_s <= world_.clock.wall_ns() / 1'000'000'000)
-    return fail(Code::refused, "this ticket has expired; ask the receiver for a new one");
-  const bool same_session = !session_.empty() && dialler.session() == session_;
-  if (record->used && !same_session)  // a session goes on after its first transfer
-    return fail(Code::refused, "this ticket has been used; ask the receiver for a new one");
-  // Of two senders with tickets for this target, the one that is here. One that is gone keeps nobody waiting.
-  if (!session_ticket_.empty() && session_ticket_ != dialler.ticket() && control_.up())
-    return fail(Code::refused, "this receiver is busy with the holder of another ticket");
-  if (dialler.identity().size() != identity_bytes) return fail(Code::protocol, "the peer's greeting names nobody");
-  if (const auto path = protocol::path_of(dialler); !path) return std::unexpected(path.error());
-  Answer answer;
-  answer.key = record->key;
-  answer.hello.set_ticket(dialler.ticket());
-  answer.hello.set_kind(dialler.kind());
-  answer.hello.set_allow_clear(setup_.options.cipher == Cipher::none);
-  if (dialler.kind() == protocol::Hello::KIND_STREAM) {
-    if (session_.empty() || dialler.session() != session_) return fail(Code::refused, "that session has ended");
-    answer.hello.set_session(session_);
-  } else {
-    std::array<std::byte, 16> fresh{};
-    world_.random.fill(fresh);
-    answer.hello.set_session(same_session ? session_ : as_string(fresh));
-    answer.hello.set_last_sequence(same_session ? control_.last_seen() : 0);
-  }
-  return answer;
-}
-
-Result<> SessionCore::admit(const protocol::Hello& dialler) {
-  TicketRecord* record = tickets_.find(bytes_of(dialler.ticket()));
-  const bool same_session = !session_.empty() && dialler.session() == session_;
-  if (record == nullptr || (record->used && !same_session))
-    return fail(Code::refused, "this ticket has been used; ask the receiver for a new one");
-  const ConstBytes identity = bytes_of(dialler.identity());
-  if (record->first_sender) {
-    if (std::ranges::equal(*record->first_sender, identity)) return {};
-    return fail(Code::refused, "this ticket is in use by another user or machine; ask for a ticket of your own");
-  }
-  std::copy(identity.begin(), identity.end(), record->first_sender.emplace().begin());
-  return tickets_.save(*kit_.plain_disk);
-}
-
 // --- connections
-
-void SessionCore::accept_connections(Time now) {
-  for (auto& listener : listeners_) {
-    while (auto connection = listener->accept()) {
-      if (greetings_.size() >= greetings_max) continue;  // closed at once
-      auto channel = std::make_unique<wire::Channel>(std::move(connection));
-      Greeting greeting;
-      greeting.handshake = std::make_unique<Handshake>(std::move(channel), static_cast<Admission&>(*this),
-                                                       world_.random, now + greeting_time);
-      greetings_.push_back(std::move(greeting));
-    }
-  }
-}
 
 void SessionCore::step_greetings(Time now) {
   std::list<Greeting> proven;
@@ -271,10 +173,12 @@ void SessionCore::control_up(Greeting& greeting, Time now) {
   if (fresh) {
     reset_session(now);
     session_ = granted;
+    session_secret_ = greeting.handshake->session_secret();
+    cipher_ = greeting.handshake->cipher();
     if (!greeting.dialled) session_ticket_ = peer.ticket();
   }
   control_.unwatch(*kit_.poller);
-  control_.attach(greeting.handshake->take_channel(), peer.last_sequence(), now);
+  control_.attach(greeting.handshake->take_control(), peer.last_sequence(), now);
   if (greeting.dialled) control_on_ = greeting.path;
   if (fresh && !as_usual()) tell_standing();
   if (fresh && greeting.dialled && !setup_.options.discover.empty()) {
@@ -389,7 +293,7 @@ void SessionCore::stream_proven(Greeting& greeting, Time now) {
     return;
   }
   const std::uint32_t id = greeting.dialled ? hello.stream() : next_stream_++;
-  auto channel = greeting.handshake->take_channel();
+  auto channel = greeting.handshake->take_stream(cipher_, session_secret_);
   Stream stream;
   stream.path = greeting.dialled ? greeting.path : path_of(hello);
   stream.worker = next_worker_++ % workers_.size();

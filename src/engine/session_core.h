@@ -38,7 +38,9 @@ struct SessionSetup {
   std::optional<security::Ticket> ticket;  ///< dialler: whom to dial
   std::string keep_in;                     ///< listener: target whose landing zone keeps the tickets
   bool reports_cpu = true;                 ///< false for the second end in one process
-  bool touch_memory = true;                ///< false in simulations: workers' slots cost nothing before they are used
+  /// Who proves peers; a simulation has its own.
+  std::function<std::unique_ptr<wire::Guard>(const security::Identity&)> make_guard = wire::make_tls_guard;
+  bool touch_memory = true;  ///< false in simulations: workers' slots cost nothing before they are used
 };
 
 class SessionCore final : public Role, private StreamEvents, private PlannerHost, private Admission {
@@ -179,10 +181,9 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
 
   // session_core.cc: life, connections; session_dial.cc: dialling
   void post(Mail mail) { mailbox_.put(std::move(mail)); }
-  Result<> listen();
+  Result<> prepare_identity();
   Result<> prepare_paths();
   Result<Path> make_path(PathOptions given, std::size_t index) const;
-  void accept_connections(Time now);
   void step_greetings(Time now);
   void greeted(Greeting& greeting, Time now);
   void greeting_failed(Greeting& greeting, Time now);
@@ -320,10 +321,13 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   void release_stream(std::uint32_t id, Time now);
   void finish_released();
 
-  // Admission
+  // session_listen.cc, with Admission
+  Result<> listen();
+  void accept_connections(Time now);
+  [[nodiscard]] security::Secret joining_key() const;
   std::string why_excluded(const protocol::Hello& dialler) override;
   Result<Answer> answer(const protocol::Hello& dialler) override;
-  Result<> admit(const protocol::Hello& dialler) override;
+  Result<> admit(const protocol::Hello& dialler, const security::Fingerprint& key) override;
 
   // session_transfers.cc
   void take_control_messages(Time now);
@@ -392,9 +396,13 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   bool tickets_unsaved_ = false;
   security::TicketId ticket_id_{};
   security::TicketKey ticket_key_{};
+  std::optional<security::Identity> identity_;
+  std::unique_ptr<wire::Guard> guard_;
   std::string ticket_text_;
-  std::string session_;         ///< 16 bytes; empty: none yet
-  std::string session_ticket_;  ///< listener: the ticket that this session was admitted by
+  std::string session_;                ///< 16 bytes; empty: none yet
+  security::Secret session_secret_{};  ///< of TLS on the control connection that began the session
+  Cipher cipher_ = Cipher::automatic;  ///< what both sides agreed on for its streams
+  std::string session_ticket_;         ///< listener: the ticket that this session was admitted by
 
   // connections
   std::vector<std::unique_ptr<wire::Listener>> listeners_;

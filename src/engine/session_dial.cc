@@ -112,9 +112,7 @@ void SessionCore::dial_streams(Time now) {
 protocol::Hello SessionCore::hello_of(const Path& path, const StreamSlot* slot) {
   protocol::Hello hello;
   hello.set_ticket(ticket_id_.data(), ticket_id_.size());
-  const auto identity = security::local_identity(ticket_id_);
-  hello.set_identity(identity.data(), identity.size());
-  hello.set_allow_clear(setup_.options.cipher == Cipher::none);
+  hello.set_cipher(to_wire(setup_.options.cipher));
   hello.set_session(session_);
   hello.set_kind(slot == nullptr ? protocol::Hello::KIND_CONTROL : protocol::Hello::KIND_STREAM);
   protocol::put_path(path.options, hello);
@@ -152,9 +150,15 @@ bool SessionCore::start_dial(std::size_t p, std::size_t s, bool control, Time no
   greeting.control = control;
   greeting.path = p;
   greeting.slot = s;
-  greeting.handshake = std::make_unique<Handshake>(std::make_unique<wire::Channel>(std::move(*connection)),
-                                                   hello_of(path, control ? nullptr : &path.slots[s]), ticket_key_,
-                                                   world_.random, now + greeting_time);
+  std::optional<security::SessionKey> join;
+  std::optional<security::TicketKey> key;
+  if (control)
+    key = ticket_key_;
+  else
+    join = security::SessionKey{session_, joining_key()};
+  auto secure = guard_->dialled(std::move(*connection), setup_.ticket->listener, std::move(join));
+  greeting.handshake = std::make_unique<Handshake>(
+      std::move(secure), hello_of(path, control ? nullptr : &path.slots[s]), key, now + greeting_time);
   greeting.handshake->set_connect_by(now + connect_time);
   greetings_.push_back(std::move(greeting));
   return true;

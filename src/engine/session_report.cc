@@ -122,6 +122,7 @@ void SessionCore::tell_if_held_up(Time now) {
 
 /// `over_s`: rates over the whole run of so many seconds; 0: over the last second.
 void SessionCore::add_paths(Report& report, double over_s) const {
+  if (!session_.empty()) report.cipher = name_of(cipher_);
   // At the end: of a copy that lost, the kernel may hold megabytes that no path has carried. All else is durable, and
   // was carried, though the last look at its stream may have been too early to see that.
   std::vector<std::uint64_t> not_carried(paths_.size());

@@ -15,6 +15,7 @@
 #include "journal/manifest.h"
 #include "protocol/bounds.h"
 #include "ring/ring.h"
+#include "security/aead.h"
 
 namespace longhaul {
 namespace {
@@ -147,7 +148,7 @@ std::string version_text() {
   return "longhaul " LONGHAUL_VERSION "\nprotocol " + std::to_string(protocol::version_min) + ".." +
          std::to_string(protocol::version_max) +
          "\nformats: journal 1, manifest 1\nio_uring: " + (ring.usable ? "usable" : "not usable: " + ring.reason) +
-         "\nciphers: none\nfabrics: none\n";
+         "\nciphers: " + security::ciphers_text() + "\nfabrics: none\n";
 }
 
 }  // namespace longhaul

@@ -28,8 +28,7 @@ constexpr std::size_t at_raw_bytes = 56;
 constexpr std::size_t at_wire_bytes = 60;
 constexpr std::size_t at_frame_index = 64;
 constexpr std::size_t at_frame_count = 66;
-constexpr std::size_t at_key_epoch = 68;
-constexpr std::size_t at_sequence = 72;
+constexpr std::size_t at_unused = 68;
 constexpr std::size_t at_priority = 80;
 constexpr std::size_t at_leaf_count = 81;
 constexpr std::size_t at_reserved = 82;
@@ -65,17 +64,15 @@ std::string_view lookalike(ConstBytes bytes) {
   }
   if (text.starts_with("SSH-")) return "SSH";
   // A TLS record: content type 20..23, then version 3.x.
+  if (bytes.size() < 3) return {};
   const auto kind = load<std::uint8_t>(bytes.data());
   const auto minor = load<std::uint8_t>(bytes.data() + 2);
   if (kind >= 20 && kind <= 23 && text[1] == 3 && minor <= 4) return "TLS";
   return {};
 }
 
-std::unexpected<Error> refuse_stranger(ConstBytes bytes) {
-  const std::string_view name = lookalike(bytes);
-  const std::string looks = name.empty() ? std::string() : fmt::format(" (it looks like {})", name);
-  return refuse(fmt::format("the peer does not speak Longhaul{}: it sent \"{}\"; check address and port", looks,
-                            printable(text_of(bytes))));
+std::size_t tag_of(const Prefix& prefix) {
+  return prefix.sealed() ? seal_tag_bytes : 0;
 }
 
 Result<void> check_frame_prefix(const Prefix& prefix) {
@@ -84,19 +81,22 @@ Result<void> check_frame_prefix(const Prefix& prefix) {
                               prefix.flags, flags_understood));
   }
   if (prefix.sequence != 0) return refuse("the peer sent a frame with a control sequence number");
-  if (prefix.body_bytes <= header_body_bytes || prefix.body_bytes > header_body_bytes + frame_bytes_max) {
-    return refuse(fmt::format("the peer sent a frame of {} bytes; {} to {} are allowed", prefix.body_bytes,
-                              header_body_bytes + 1, header_body_bytes + frame_bytes_max));
+  const std::size_t least = header_body_bytes + 1 + tag_of(prefix);
+  const std::size_t most = header_body_bytes + frame_bytes_max + tag_of(prefix);
+  if (prefix.body_bytes < least || prefix.body_bytes > most) {
+    return refuse(
+        fmt::format("the peer sent a frame of {} bytes; {} to {} are allowed", prefix.body_bytes, least, most));
   }
   return {};
 }
 
 Result<void> check_message_prefix(const Prefix& prefix, std::size_t body_bytes_limit) {
-  if (prefix.flags != 0) {
+  if ((prefix.flags & ~flag_sealed) != 0) {
     return refuse(
         fmt::format("the peer sent a message with flags {:#x}, which this version does not understand", prefix.flags));
   }
-  if (prefix.body_bytes > body_bytes_limit) {
+  if (prefix.body_bytes < tag_of(prefix)) return refuse("the peer sent a sealed message without its tag");
+  if (prefix.body_bytes > body_bytes_limit + tag_of(prefix)) {
     return refuse(fmt::format("the peer sent a message of {} bytes where at most {} are allowed", prefix.body_bytes,
                               body_bytes_limit));
   }
@@ -115,8 +115,6 @@ FrameHeader load_header(const std::byte* at) {
   header.wire_bytes = load<std::uint32_t>(at + at_wire_bytes);
   header.frame_index = load<std::uint16_t>(at + at_frame_index);
   header.frame_count = load<std::uint16_t>(at + at_frame_count);
-  header.key_epoch = load<std::uint32_t>(at + at_key_epoch);
-  header.sequence = load<std::uint64_t>(at + at_sequence);
   header.priority = load<std::uint8_t>(at + at_priority);
   header.leaf_count = load<std::uint8_t>(at + at_leaf_count);
   std::memcpy(header.leaves.data(), at + at_leaves, sizeof header.leaves);
@@ -140,20 +138,47 @@ std::string_view fault_of_place(const FrameHeader& header) {
   return {};
 }
 
-std::string_view fault_of(const FrameHeader& header, std::uint32_t body_bytes, ConstBytes reserved) {
+std::string_view fault_of(const FrameHeader& header, std::size_t body_bytes, ConstBytes bytes) {
   if (header.raw_bytes == 0 || header.raw_bytes > frame_bytes_max) return "a size that no frame has";
   if (header.wire_bytes != header.raw_bytes) return "a wire size that differs from its size though nothing packs it";
   if (body_bytes != header_body_bytes + header.wire_bytes) return "two sizes that contradict each other";
   if (header.frame_count == 0 || header.frame_count > frames_per_chunk_max) return "a frame count that no chunk has";
   if (header.frame_index >= header.frame_count) return "an index past its chunk's frames";
-  if (!all_zero(reserved)) return "reserved bytes that are not zero";
+  const ConstBytes unused = bytes.subspan(at_unused, at_priority - at_unused);
+  const ConstBytes reserved = bytes.subspan(at_reserved, at_leaves - at_reserved);
+  if (!all_zero(unused) || !all_zero(reserved)) return "reserved bytes that are not zero";
   if (const std::string_view fault = fault_of_place(header); !fault.empty()) return fault;
-  const auto unused = std::span(header.leaves).subspan(header.leaf_count);
-  if (!all_zero(std::as_bytes(unused))) return "digests beyond its leaves";
+  const auto no_leaves = std::span(header.leaves).subspan(header.leaf_count);
+  if (!all_zero(std::as_bytes(no_leaves))) return "digests beyond its leaves";
   return {};
 }
 
+Result<FrameHeader> header_of(std::span<const std::byte, frame_header_bytes> bytes, const Prefix& prefix) {
+  FrameHeader header = load_header(bytes.data());
+  header.flags = static_cast<std::uint16_t>(header.flags & ~flag_sealed);  // of the record, not of what is in it
+  const std::string_view fault = fault_of(header, prefix.body_bytes - tag_of(prefix), bytes);
+  if (!fault.empty()) return refuse(fmt::format("the peer sent a frame with {}", fault));
+  return header;
+}
+
 }  // namespace
+
+Error stranger(ConstBytes bytes) {
+  const std::string_view name = lookalike(bytes);
+  const std::string looks = name.empty() ? std::string() : fmt::format(" (it looks like {})", name);
+  const ConstBytes shown = bytes.first(std::min(bytes.size(), prefix_bytes));
+  return {Code::protocol,
+          fmt::format("the peer does not speak Longhaul{}: it sent \"{}\"; check address and port", looks,
+                      printable(text_of(shown))),
+          0};
+}
+
+void mark_sealed(std::span<std::byte, prefix_bytes> prefix, std::uint64_t record) {
+  std::byte* at = prefix.data();
+  store(at + at_flags, static_cast<std::uint16_t>(load<std::uint16_t>(at + at_flags) | flag_sealed));
+  store(at + at_body_bytes, static_cast<std::uint32_t>(load<std::uint32_t>(at + at_body_bytes) + seal_tag_bytes));
+  store(at + at_check, record);
+}
 
 std::vector<std::byte> encode_message(const Message& message, std::uint32_t sequence) {
   const std::size_t body_bytes = message.ByteSizeLong();
@@ -168,7 +193,7 @@ std::vector<std::byte> encode_message(const Message& message, std::uint32_t sequ
 }
 
 Result<Prefix> decode_prefix(std::span<const std::byte, prefix_bytes> bytes, std::size_t body_bytes_limit) {
-  if (load<std::uint32_t>(bytes.data() + at_magic) != magic) return refuse_stranger(bytes);
+  if (load<std::uint32_t>(bytes.data() + at_magic) != magic) return std::unexpected(stranger(bytes));
   const auto version = load<std::uint8_t>(bytes.data() + at_version);
   if (version < version_min || version > version_max) {
     return refuse(fmt::format("the peer speaks version {} of the protocol, this side {} to {}; update the older one",
@@ -199,6 +224,10 @@ Result<void> decode_message(std::span<const std::byte, prefix_bytes> prefix_byte
   if (check_of(prefix_bytes_in.first(at_check), body) != prefix->check) {
     return refuse("a message was damaged on its way: its check does not match");
   }
+  return decode_opened_message(body, out);
+}
+
+Result<void> decode_opened_message(ConstBytes body, Message& out) {
   if (!out.ParseFromArray(body.data(), static_cast<int>(body.size()))) {
     return refuse("the peer sent a message that cannot be read");
   }
@@ -219,8 +248,6 @@ void encode_frame_header(const FrameHeader& header, std::span<std::byte, frame_h
   store(at + at_wire_bytes, header.wire_bytes);
   store(at + at_frame_index, header.frame_index);
   store(at + at_frame_count, header.frame_count);
-  store(at + at_key_epoch, header.key_epoch);
-  store(at + at_sequence, header.sequence);
   store(at + at_priority, header.priority);
   store(at + at_leaf_count, header.leaf_count);
   std::memcpy(at + at_leaves, header.leaves.data(), header.leaf_count * sizeof(Digest));
@@ -234,11 +261,13 @@ Result<FrameHeader> decode_frame_header(std::span<const std::byte, frame_header_
   if (check_of(bytes.first(at_check), bytes.subspan(prefix_bytes)) != prefix->check) {
     return refuse("a frame's header was damaged on its way: its check does not match");
   }
-  const FrameHeader header = load_header(bytes.data());
-  const std::string_view fault =
-      fault_of(header, prefix->body_bytes, bytes.subspan(at_reserved, at_leaves - at_reserved));
-  if (!fault.empty()) return refuse(fmt::format("the peer sent a frame with {}", fault));
-  return header;
+  return header_of(bytes, *prefix);
+}
+
+Result<FrameHeader> decode_opened_header(std::span<const std::byte, frame_header_bytes> bytes) {
+  const auto prefix = decode_prefix(bytes.first<prefix_bytes>(), message_bytes_max);
+  if (!prefix) return std::unexpected(prefix.error());
+  return header_of(bytes, *prefix);
 }
 
 }  // namespace longhaul::protocol

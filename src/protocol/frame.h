@@ -5,12 +5,16 @@
 //   0  u32 magic "LHM1"                        24 u32 transfer        28 u32 attempt
 //   4  u8  version (1)                         32 u64 file            40 u64 chunk
 //   5  u8  type: 1 message, 2 frame            48 u64 offset          56 u32 raw_bytes   60 u32 wire_bytes
-//   6  u16 flags                               64 u16 frame_index     66 u16 frame_count 68 u32 key_epoch
-//   8  u32 body_bytes                          72 u64 sequence        80 u8 priority     81 u8 leaf_count  82..95
+//   6  u16 flags                               64 u16 frame_index     66 u16 frame_count 68..79 reserved
+//   8  u32 body_bytes                          80 u8 priority         81 u8 leaf_count  82..95
 //   reserved 12 u32 sequence (control messages; else 0) 96 4 x 16 leaf digests 16 u64 check 160 payload: wire_bytes
 //
 // check = XXH3-64 of bytes 0..15 followed by the body. For a frame the "body" is bytes 24..159, the payload is proven
 // by the digests; its body_bytes is 136 + wire_bytes.
+//
+// Sealed (flag_sealed, on streams): everything behind the prefix is encrypted, a frame's header as its payload, and a
+// tag of 16 bytes follows, which body_bytes counts. The prefix is the associated data. In place of `check` stands the
+// number of the record, one more than that of the record before it.
 #pragma once
 
 #include <array>
@@ -30,6 +34,7 @@ class Message;  // control.pb.h
 
 constexpr std::size_t prefix_bytes = 24;
 constexpr std::size_t frame_header_bytes = 160;
+constexpr std::size_t seal_tag_bytes = 16;
 constexpr std::uint32_t magic = 0x314d484c;  // "LHM1"
 
 enum class Type : std::uint8_t { message = 1, frame = 2 };
@@ -39,14 +44,17 @@ constexpr std::uint16_t flag_bundle = 1;
 constexpr std::uint16_t flag_sparse = 2;
 constexpr std::uint16_t flag_compressed = 4;
 constexpr std::uint16_t flag_sealed = 8;
-constexpr std::uint16_t flags_understood = flag_bundle;
+constexpr std::uint16_t flags_understood = flag_bundle | flag_sealed;
 
 struct Prefix {
   Type type = Type::message;
   std::uint16_t flags = 0;
   std::uint32_t body_bytes = 0;
   std::uint32_t sequence = 0;
-  std::uint64_t check = 0;
+  std::uint64_t check = 0;  ///< sealed: the record's number
+  [[nodiscard]] bool sealed() const { return (flags & flag_sealed) != 0; }
+  /// What follows of a frame behind its header: payload and, when sealed, tag.
+  [[nodiscard]] std::size_t behind_header() const { return body_bytes - (frame_header_bytes - prefix_bytes); }
 };
 
 struct FrameHeader {
@@ -57,11 +65,9 @@ struct FrameHeader {
   std::uint64_t chunk = 0;       ///< index in the file; bundle number for bundles
   std::uint64_t offset = 0;      ///< of the payload in the file, bytes; bundles: 0
   std::uint32_t raw_bytes = 0;   ///< 1 .. frame_bytes_max (bundles: table and contents)
-  std::uint32_t wire_bytes = 0;  ///< what follows; = raw_bytes while nothing is compressed or sealed
+  std::uint32_t wire_bytes = 0;  ///< what follows, without a tag; = raw_bytes while nothing is compressed
   std::uint16_t frame_index = 0;
   std::uint16_t frame_count = 1;
-  std::uint32_t key_epoch = 0;
-  std::uint64_t sequence = 0;
   std::uint8_t priority = 0;
   std::uint8_t leaf_count = 0;  ///< bundles: 1, the digest of the bundle's table
   std::array<Digest, leaves_per_frame_max> leaves{};
@@ -71,6 +77,10 @@ struct FrameHeader {
 /// Prefix and body of a control or stream message, ready to send. Aborts on messages over message_bytes_max (a bug
 /// here).
 [[nodiscard]] std::vector<std::byte> encode_message(const Message& message, std::uint32_t sequence = 0);
+
+/// Makes of a message's or a frame's prefix that of a sealed record with this number: what is behind it must be sealed
+/// next, with the prefix as the associated data.
+void mark_sealed(std::span<std::byte, prefix_bytes> prefix, std::uint64_t record);
 
 /// Reads a prefix. Errors (Code::protocol): wrong magic - the text shows what came instead, printable, and says "does
 /// not speak Longhaul" ("... it looks like HTTP" where it does) -, unknown version, type or flags, a message's body
@@ -83,11 +93,19 @@ struct FrameHeader {
 [[nodiscard]] Result<void> decode_message(std::span<const std::byte, prefix_bytes> prefix, ConstBytes body,
                                           Message& out);
 
+/// The same of a body that was sealed and has been opened (without its tag): there is no check to compare.
+[[nodiscard]] Result<void> decode_opened_message(ConstBytes body, Message& out);
+
 /// Writes the header with its check; leaf digests beyond `leaf_count` go out as zeros.
 void encode_frame_header(const FrameHeader& header, std::span<std::byte, frame_header_bytes> out);
 
 /// Checks everything that can be checked without knowing the transfer: check, sizes, leaf_count = leaves of raw_bytes
 /// (at leaf-aligned offset), flags understood, frame_index < frame_count, reserved zero. Errors: Code::protocol.
 [[nodiscard]] Result<FrameHeader> decode_frame_header(std::span<const std::byte, frame_header_bytes> bytes);
+/// The same of a header that was sealed and has been opened.
+[[nodiscard]] Result<FrameHeader> decode_opened_header(std::span<const std::byte, frame_header_bytes> bytes);
+
+/// What is said of a peer that begins with `bytes` and does not speak Longhaul: what came, and what it looks like.
+[[nodiscard]] Error stranger(ConstBytes bytes);
 
 }  // namespace longhaul::protocol

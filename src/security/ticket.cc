@@ -6,51 +6,19 @@
 #include <charconv>
 
 #include "base/check.h"
+#include "security/base64url.h"
 
 namespace longhaul::security {
 namespace {
 
 constexpr std::string_view scheme = "longhaul://";
-constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 constexpr std::size_t addresses_max = 32;
-constexpr std::size_t secret_chars = 43;
 
 /// Says which part is wrong and never shows it: in a mangled ticket the secret may stand anywhere.
 std::unexpected<Error> refuse(std::string_view why) {
   return fail(Code::usage, fmt::format("this is not a usable ticket: {}; copy the whole line that the listening side "
                                        "printed, in quotes",
                                        why));
-}
-
-std::string base64url(ConstBytes bytes) {
-  std::string out;
-  unsigned bits = 0;
-  unsigned count = 0;
-  for (const std::byte byte : bytes) {
-    bits = (bits << 8U | std::to_integer<unsigned>(byte)) & 0xffffU;
-    for (count += 8; count >= 6; count -= 6) out.push_back(alphabet[bits >> (count - 6) & 63U]);
-  }
-  if (count > 0) out.push_back(alphabet[bits << (6 - count) & 63U]);
-  return out;
-}
-
-/// False when `text` is not the one way to write 32 bytes.
-bool read_secret(std::string_view text, std::array<std::byte, 32>& secret) {
-  if (text.size() != secret_chars) return false;
-  unsigned bits = 0;
-  unsigned count = 0;
-  std::size_t done = 0;
-  for (const char c : text) {
-    const std::size_t value = alphabet.find(c);
-    if (value == std::string_view::npos) return false;
-    bits = (bits << 6U | static_cast<unsigned>(value)) & 0xffffU;
-    count += 6;
-    if (count >= 8) {
-      count -= 8;
-      secret[done++] = static_cast<std::byte>(bits >> count & 0xffU);
-    }
-  }
-  return (bits & ((1U << count) - 1)) == 0;  // 43 characters carry 258 bits; the last two must be zero
 }
 
 template <class T>
@@ -100,19 +68,20 @@ std::string_view trimmed(std::string_view text) {
 
 }  // namespace
 
-Ticket make_ticket(std::vector<std::string> addresses, std::int64_t expires_s, Random& random) {
+Ticket make_ticket(std::vector<std::string> addresses, std::int64_t expires_s, const Fingerprint& listener,
+                   Random& random) {
   LH_CHECK(!addresses.empty() && addresses.size() <= addresses_max, "a ticket has 1 to 32 addresses");
   LH_CHECK(std::ranges::all_of(addresses, is_address), "a ticket's addresses are ADDR:PORT");
   LH_CHECK(expires_s >= 0, "a ticket that expires before the epoch");
-  Ticket ticket{.addresses = std::move(addresses), .expires_s = expires_s};
+  Ticket ticket{.addresses = std::move(addresses), .expires_s = expires_s, .listener = listener};
   random.fill(ticket.id);
   random.fill(ticket.secret);
   return ticket;
 }
 
 std::string format_ticket(const Ticket& ticket) {
-  return fmt::format("{}{}/{}?x={}#{}", scheme, fmt::join(ticket.addresses, ","), to_hex(ticket.id), ticket.expires_s,
-                     base64url(ticket.secret));
+  return fmt::format("{}{}/{}?x={},k={}#{}", scheme, fmt::join(ticket.addresses, ","), to_hex(ticket.id),
+                     ticket.expires_s, base64url(ticket.listener), base64url(ticket.secret));
 }
 
 Result<Ticket> parse_ticket(std::string_view text) {
@@ -137,8 +106,14 @@ Result<Ticket> parse_ticket(std::string_view text) {
   const auto id = from_hex(text.substr(0, question));
   if (!id || id->size() != ticket.id.size()) return refuse("the id is not 32 hex digits");
   std::memcpy(ticket.id.data(), id->data(), id->size());
-  if (!read_number(text.substr(question + 3), ticket.expires_s)) return refuse("the expiry is not a time");
-  if (!read_secret(secret, ticket.secret)) return refuse("what stands behind '#' is not 43 characters of its alphabet");
+  text.remove_prefix(question + 3);
+  const std::size_t comma = text.find(",k=");
+  if (comma == std::string_view::npos) return refuse("the listener's key is missing (the shell may have cut it)");
+  if (!read_number(text.substr(0, comma), ticket.expires_s)) return refuse("the expiry is not a time");
+  if (!read_base64url(text.substr(comma + 3), ticket.listener))
+    return refuse("the listener's key is not 43 characters of its alphabet");
+  if (!read_base64url(secret, ticket.secret))
+    return refuse("what stands behind '#' is not 43 characters of its alphabet");
   return ticket;
 }
 

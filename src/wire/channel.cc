@@ -19,10 +19,23 @@ constexpr std::size_t header_rest_bytes = protocol::frame_header_bytes - protoco
 
 static_assert(protocol::frame_bytes_max <= slot_payload_bytes, "a frame fits a slot");
 static_assert(read_ahead_bytes >= protocol::frame_header_bytes);
+static_assert(protocol::seal_tag_bytes == security::tag_bytes);
+static_assert(slot_tail_bytes >= protocol::seal_tag_bytes);
+
+std::unexpected<Error> not_the_next() {
+  return fail(Code::protocol,
+              "what came on a sealed stream is not what the peer sealed next: damaged on its way, or tampered with");
+}
 
 }  // namespace
 
 Channel::Channel(std::unique_ptr<Connection> connection) : connection_(std::move(connection)), in_(read_ahead_bytes) {}
+
+Channel::Channel(std::unique_ptr<Connection> connection, std::vector<std::byte> ahead, security::Seals seals)
+    : connection_(std::move(connection)), seals_(std::move(seals)), in_(std::move(ahead)), in_end_(in_.size()) {
+  in_.resize(std::max(in_.size(), read_ahead_bytes));
+  starved_ = false;
+}
 
 // --- sending -------------------------------------------------------------------------------------------------------
 
@@ -31,6 +44,29 @@ void Channel::queue(const protocol::Message& message, std::uint32_t sequence) {
 }
 
 void Channel::queue_encoded(std::vector<std::byte> message) {
+  if (!seals_.out) return append(message);
+  if (!sending()) return queue_sealed(std::move(message));
+  held_bytes_ += message.size() + protocol::seal_tag_bytes;
+  held_.push_back(std::move(message));  // it crosses behind the frame, and records are numbered as they cross
+}
+
+void Channel::queue_sealed(std::vector<std::byte> message) {
+  const std::size_t body_bytes = message.size() - protocol::prefix_bytes;
+  message.resize(message.size() + protocol::seal_tag_bytes);
+  const Bytes all = message;
+  protocol::mark_sealed(all.first<protocol::prefix_bytes>(), seals_.out->next());
+  seals_.out->seal(all.first(protocol::prefix_bytes), all.subspan(protocol::prefix_bytes, body_bytes), {},
+                   all.last<protocol::seal_tag_bytes>());
+  append(message);
+}
+
+void Channel::queue_held() {
+  for (auto& message : held_) queue_sealed(std::move(message));
+  held_.clear();
+  held_bytes_ = 0;
+}
+
+void Channel::append(ConstBytes message) {
   if (out_done_ > out_.size() / 2) {
     out_.erase(out_.begin(), out_.begin() + static_cast<std::ptrdiff_t>(out_done_));
     out_done_ = 0;
@@ -38,14 +74,20 @@ void Channel::queue_encoded(std::vector<std::byte> message) {
   out_.insert(out_.end(), message.begin(), message.end());
 }
 
-void Channel::begin_frame(std::span<const std::byte> bytes) {
+void Channel::begin_frame(std::span<std::byte> bytes) {
   LH_CHECK(!sending(), "a frame begins after the one before it");
   LH_CHECK(bytes.size() >= protocol::frame_header_bytes, "header and payload come in one piece");
   frame_ = bytes;
+  if (!seals_.out) return;
+  const std::span<std::byte> all(bytes.data(), bytes.size() + protocol::seal_tag_bytes);
+  protocol::mark_sealed(all.first<protocol::prefix_bytes>(), seals_.out->next());
+  seals_.out->seal(all.first(protocol::prefix_bytes), bytes.subspan(protocol::prefix_bytes), {},
+                   all.last<protocol::seal_tag_bytes>());
+  frame_ = all;
 }
 
 std::size_t Channel::queued_bytes() const {
-  return out_.size() - out_done_;
+  return out_.size() - out_done_ + held_bytes_;
 }
 
 // True: all of it is out. False: blocked.
@@ -67,12 +109,13 @@ Result<> Channel::flush() {
     return {};
   }
   while (sending() || queued_bytes() > 0) {
-    const bool messages_first = queued_bytes() > 0 && !frame_begun_;
+    const bool messages_first = out_.size() > out_done_ && !frame_begun_;
     std::size_t frame_done = 0;
     const auto written = messages_first ? write(out_, out_done_) : write(frame_, frame_done);
     if (!messages_first) {
       frame_ = frame_.subspan(frame_done);
       frame_begun_ = sending() && (frame_begun_ || frame_done > 0);
+      if (!sending()) queue_held();
     }
     if (!written) return std::unexpected(written.error());
     if (!*written) return {};
@@ -118,6 +161,11 @@ Channel::Progress Channel::read_prefix(Incoming& result) {
   const auto prefix =
       protocol::decode_prefix(bytes, frame ? header_rest_bytes + protocol::frame_bytes_max : message_limit_);
   if (!prefix) return fail_with(prefix.error(), result);
+  if (prefix->sealed() != sealed()) {
+    const char* what = sealed() ? "what crosses this stream is sealed, and the peer sent something in clear"
+                                : "the peer sealed what crosses in clear here";
+    return fail_with({Code::protocol, what, 0}, result);
+  }
   prefix_ = *prefix;
   if (prefix_.type == protocol::Type::frame) {
     expect_ = Expect::frame_header;
@@ -131,23 +179,31 @@ Channel::Progress Channel::read_prefix(Incoming& result) {
 
 Channel::Progress Channel::read_body(Incoming& result) {
   if (fill(body_, body_done_, result) == Progress::stopped) return Progress::stopped;
-  const std::span<const std::byte, protocol::prefix_bytes> prefix(header_bytes_.data(), protocol::prefix_bytes);
-  if (auto decoded = protocol::decode_message(prefix, body_, result.message); !decoded) {
-    return fail_with(decoded.error(), result);
+  const std::span<std::byte, protocol::prefix_bytes> prefix(header_bytes_.data(), protocol::prefix_bytes);
+  Result<> decoded;
+  if (sealed()) {
+    const Bytes body = Bytes(body_).first(body_.size() - protocol::seal_tag_bytes);
+    const bool opened = seals_.in->open(prefix, body, {}, Bytes(body_).last<protocol::seal_tag_bytes>());
+    decoded = opened ? protocol::decode_opened_message(body, result.message) : Result<>(not_the_next());
+  } else {
+    decoded = protocol::decode_message(prefix, body_, result.message);
   }
+  if (!decoded) return fail_with(decoded.error(), result);
   expect_ = Expect::prefix;
   result.kind = Incoming::Kind::message;
   result.sequence = prefix_.sequence;
-  if (keep_bodies_) result.body = std::exchange(body_, {});
   return Progress::done;
 }
 
 Channel::Progress Channel::read_frame_header(Incoming& result) {
   if (!take(Bytes(header_bytes_).subspan(protocol::prefix_bytes))) return read_ahead(result);
-  const auto header = protocol::decode_frame_header(header_bytes_);
-  if (!header) return fail_with(header.error(), result);
-  LH_CHECK(header->wire_bytes <= slot_payload_bytes, "decode_frame_header lets no larger frame through");
-  header_ = *header;
+  if (!sealed()) {
+    const auto header = protocol::decode_frame_header(header_bytes_);
+    if (!header) return fail_with(header.error(), result);
+    header_ = *header;
+  }
+  LH_CHECK(prefix_.behind_header() <= slot_payload_bytes + protocol::seal_tag_bytes,
+           "decode_prefix lets no larger frame through");
   expect_ = Expect::slot;
   return Progress::again;
 }
@@ -170,12 +226,28 @@ Channel::Progress Channel::take_slot(SlotPool* pool, Incoming& result) {
 }
 
 Channel::Progress Channel::read_payload(Incoming& result) {
-  if (fill({slot_.payload(), header_.wire_bytes}, payload_done_, result) == Progress::stopped) return Progress::stopped;
+  if (fill({slot_.payload(), prefix_.behind_header()}, payload_done_, result) == Progress::stopped)
+    return Progress::stopped;
+  if (sealed()) {
+    const auto header = open_frame();
+    if (!header) return fail_with(header.error(), result);
+    header_ = *header;
+  }
   expect_ = Expect::prefix;
   result.kind = Incoming::Kind::frame;
   result.header = header_;
   result.slot = std::move(slot_);
   return Progress::done;
+}
+
+/// Header and payload, which lie apart here, as the one text that they were sealed as.
+Result<protocol::FrameHeader> Channel::open_frame() {
+  const Bytes header = header_bytes_;
+  const std::span<std::byte> payload(slot_.payload(), prefix_.behind_header());
+  const std::size_t content_bytes = payload.size() - protocol::seal_tag_bytes;
+  const bool opened = seals_.in->open(header.first(protocol::prefix_bytes), header.subspan(protocol::prefix_bytes),
+                                      payload.first(content_bytes), payload.last<protocol::seal_tag_bytes>());
+  return opened ? protocol::decode_opened_header(header_bytes_) : Result<protocol::FrameHeader>(not_the_next());
 }
 
 // Takes exactly `into.size()` bytes from what was read ahead, or nothing.
@@ -245,6 +317,7 @@ Channel::Progress Channel::fail_with(Error error, Incoming& result) {
 }
 
 Error Channel::connection_error(int system_errno) {
+  if (auto why = connection_->why_failed()) return *why;
   const std::string words = std::generic_category().message(system_errno);
   const std::string local = connection_->local_address();
   const std::string remote = connection_->remote_address();
@@ -271,7 +344,7 @@ std::size_t Channel::wanted_bytes() const {
     case Expect::slot:
       return 0;
     case Expect::payload:
-      return header_.wire_bytes - payload_done_;
+      return prefix_.behind_header() - payload_done_;
   }
   return 0;
 }

@@ -13,6 +13,7 @@
 #include "longhaul/status.h"
 #include "protocol/frame.h"
 #include "protocol/message.h"
+#include "security/seal.h"
 #include "wire/wire.h"
 
 namespace longhaul::wire {
@@ -30,8 +31,8 @@ struct Incoming {
   Kind kind = Kind::nothing;
   protocol::Message message;     ///< kind message
   std::uint32_t sequence = 0;    ///< of that message's prefix
-  std::vector<std::byte> body;   ///< the message's body as it came; only while `keep_bodies` (handshake)
-  protocol::FrameHeader header;  ///< kind frame; its payload (wire_bytes) is in the slot and NOT yet verified
+  protocol::FrameHeader header;  ///< kind frame; its payload (wire_bytes) is in the slot. NOT yet verified, but for
+                                 ///< what comes of a channel that is `sealed()`: that is what the peer has sealed
   Slot slot;
   Error error;
 };
@@ -40,14 +41,18 @@ struct Incoming {
 class Channel {
  public:
   explicit Channel(std::unique_ptr<Connection> connection);
+  /// Goes on behind a greeting: `ahead` has been read already. With `seals` every message and frame is sealed, both
+  /// ways, and the channel ends at the first that is not the next of its peer's.
+  Channel(std::unique_ptr<Connection> connection, std::vector<std::byte> ahead, security::Seals seals);
+  [[nodiscard]] bool sealed() const { return seals_.in != nullptr; }
 
   // --- sending: small messages first, then frames, each whole --------------------------------------------------
   /// Queues a small message (copied). Sent by `flush`.
   void queue(const protocol::Message& message, std::uint32_t sequence = 0);
   void queue_encoded(std::vector<std::byte> message);
-  /// Begins a frame: `bytes` = header and payload in one piece, which must stay put until `sending()` is false.
-  /// Only when !sending().
-  void begin_frame(std::span<const std::byte> bytes);
+  /// Begins a frame: `bytes` = header and payload in one piece, which must stay put until `sending()` is false; room
+  /// for seal_tag_bytes behind them. Sealed in place: only the peer can read it afterwards. Only when !sending().
+  void begin_frame(std::span<std::byte> bytes);
   /// A frame is not wholly handed to the kernel yet.
   [[nodiscard]] bool sending() const { return !frame_.empty(); }
   [[nodiscard]] std::size_t queued_bytes() const;  ///< small messages not yet handed over
@@ -62,7 +67,6 @@ class Channel {
   Incoming receive(SlotPool* pool);
   /// Bodies over this are refused unread. Small before the peer has proven itself.
   void set_message_limit(std::size_t bytes) { message_limit_ = bytes; }
-  void keep_bodies(bool keep) { keep_bodies_ = keep; }
 
   /// Arms the poller for what this channel waits for: reading (for the whole rest of a frame, where it knows it) unless
   /// `paused` or without a slot, writing when there is something to write. Wakes at once when something was read ahead
@@ -90,16 +94,23 @@ class Channel {
   bool take(Bytes into);
   [[nodiscard]] std::size_t buffered() const { return in_end_ - in_begin_; }
   [[nodiscard]] std::size_t wanted_bytes() const;
+  void queue_sealed(std::vector<std::byte> message);
+  void queue_held();
+  void append(ConstBytes message);
+  Result<protocol::FrameHeader> open_frame();
   [[nodiscard]] bool between_messages() const { return expect_ == Expect::prefix && buffered() == 0; }
   Result<bool> write(std::span<const std::byte> from, std::size_t& done);
   [[nodiscard]] Error connection_error(int system_errno);
 
   std::unique_ptr<Connection> connection_;
+  security::Seals seals_;  // both or none
   // out
   std::vector<std::byte> out_;  // small messages, back to back
   std::size_t out_done_ = 0;
-  std::span<const std::byte> frame_;  // what is left of the frame being sent
-  bool frame_begun_ = false;          // some of its bytes are out: nothing may come between
+  std::span<const std::byte> frame_;          // what is left of the frame being sent
+  bool frame_begun_ = false;                  // some of its bytes are out: nothing may come between
+  std::vector<std::vector<std::byte>> held_;  // messages to be sealed behind the frame that is going out
+  std::size_t held_bytes_ = 0;
   std::uint64_t bytes_sent_ = 0;
   // in
   Expect expect_ = Expect::prefix;
@@ -114,7 +125,6 @@ class Channel {
   Slot slot_;
   std::size_t payload_done_ = 0;
   std::size_t message_limit_ = protocol::message_bytes_max;
-  bool keep_bodies_ = false;
   bool starved_ = true;           // the last receive() took all that was there
   std::optional<Error> failure_;  // for good
   std::uint64_t bytes_received_ = 0;

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -71,6 +72,8 @@ class Connection {
   /// From now on at most so many bytes per second leave, evenly spread; 0: as fast as they can. Never fails: where the
   /// system cannot pace, nothing changes.
   virtual void set_pace(std::uint64_t bytes_per_s) = 0;
+  /// Words for `failed`, where there is more to say than what `system_errno` does.
+  virtual std::optional<Error> why_failed() const { return std::nullopt; }
   virtual std::string local_address() const = 0;  ///< "127.0.0.1:4711", "[::1]:4711"
   virtual std::string remote_address() const = 0;
 };

@@ -18,18 +18,18 @@ def secret_of(ticket_file):
 @case()
 def usage_errors(t):
     """Whatever is wrong with the command line: exit code 2, said on stderr, nothing done."""
-    ticket = f"longhaul://127.0.0.1:9/{'0' * 32}?x=99999999999#{'A' * 43}"
+    ticket = f"longhaul://127.0.0.1:9/{'0' * 32}?x=99999999999,k={'A' * 43}#{'A' * 43}"
     wrong = [
-        [], ["sned"], ["receive"], ["send"], ["copy"], ["copy", "one"], ["verify"], ["receive", "--cipher", "none", "--no-such-option", "d"],
-        ["receive", "d"], ["send", "x", ticket], ["receive", "--cipher", "aes", "d"], ["send", "--cipher", "none", "x", "not-a-ticket"],
-        ["send", "--cipher", "none", "x", "@/nonexistent/ticket"], ["send", "--cipher", "none", "x", ticket[:-1]],
-        ["send", "--cipher", "none", "--name", "n", "-", "-"], ["send", "--cipher", "none", "-", ticket],
-        ["send", "--cipher", "none", "--path", "name=a,colour=red", "x", ticket],
-        ["send", "--cipher", "none", "--path", "name=a", "--path", "name=a", "x", ticket],
-        ["send", "--cipher", "none", "--path", "cap=fast", "x", ticket],
-        ["receive", "--cipher", "none", "--chunk", "5MiB", "d"], ["receive", "--cipher", "none", "--streams", "65", "d"],
-        ["receive", "--cipher", "none", "--streams", "0", "d"], ["receive", "--cipher", "none", "--retry-for", "soon", "d"],
-        ["receive", "--cipher", "none", "--stdout", "--keep", "d"], ["receive", "--cipher", "none", "--listen", "no such address", "d"],
+        [], ["sned"], ["receive"], ["send"], ["copy"], ["copy", "one"], ["verify"], ["receive", "--no-such-option", "d"],
+        ["receive", "--cipher", "aes", "d"], ["send", "x", "not-a-ticket"],
+        ["send", "x", "@/nonexistent/ticket"], ["send", "x", ticket[:-1]],
+        ["send", "--name", "n", "-", "-"], ["send", "-", ticket],
+        ["send", "--path", "name=a,colour=red", "x", ticket],
+        ["send", "--path", "name=a", "--path", "name=a", "x", ticket],
+        ["send", "--path", "cap=fast", "x", ticket],
+        ["receive", "--chunk", "5MiB", "d"], ["receive", "--streams", "65", "d"],
+        ["receive", "--streams", "0", "d"], ["receive", "--retry-for", "soon", "d"],
+        ["receive", "--stdout", "--keep", "d"], ["receive", "--listen", "no such address", "d"],
     ]
     data.write_random(t.directory / "x", 10)
     for arguments in wrong:
@@ -61,7 +61,7 @@ def targets_that_cannot_be(t):
     (t.directory / "file").write_text("in the way")
     (t.directory / "source").mkdir()
     for target, word in (("no/such/parent", "no/such"), ("file", "file"), ("file/below", "file")):
-        t.says(t.run("receive", "receive", "--cipher", "none", target, status=1), word)
+        t.says(t.run("receive", "receive", target, status=1), word)
         t.says(t.run("copy", "copy", "source", target, status=1), word)
     t.equal((t.directory / "file").read_text(), "in the way", "the file in the way")
 
@@ -73,7 +73,7 @@ def read_only_target(t):
     target.mkdir()
     t.mount("--bind", target, target)
     t.mount("-o", "remount,ro,bind", target)
-    t.says(t.run("receive", "receive", "--cipher", "none", target, status=1), "read-only")
+    t.says(t.run("receive", "receive", target, status=1), "read-only")
 
 
 @case(user=True)
@@ -81,7 +81,7 @@ def target_without_permission(t):
     """A target that we may not write: exit code 1, in words, at once."""
     target = t.directory / "target"
     target.mkdir(mode=0o555)
-    t.says(t.run("receive", "receive", "--cipher", "none", target, status=1), "permission")
+    t.says(t.run("receive", "receive", target, status=1), "permission")
 
 
 @case()
@@ -108,7 +108,7 @@ def secret_does_not_show(t):
     receiver = t.receive("--report", "receive.json", "--verbose", t.directory / "target")
     secret = secret_of(file)
     t.equal(stat.S_IMODE(file.stat().st_mode), 0o600, "mode of the ticket file")
-    sender = t.start("send", "send", "--cipher", "none", "--json", "--verbose", "--report", "send.json", "--path", "name=a,cap=200Mbps",
+    sender = t.start("send", "send", "--json", "--verbose", "--report", "send.json", "--path", "name=a,cap=200Mbps",
                      source, file.read_text().strip())
     t.wait_for(lambda: sender.events("start") or sender.poll() is not None, "the start of the transfer")
     command_line = open(f"/proc/{sender.pid}/cmdline", "rb").read()
@@ -132,11 +132,11 @@ def secret_does_not_show(t):
 def ticket_by_every_way(t):
     """@FILE, the environment variable named or not, standard input, the text itself; plain output for people."""
     data.write_random(t.directory / "file", 1000)
-    ways = (lambda text: t.start("send", "send", "--cipher", "none", "file", text),
-            lambda text: t.start("send", "send", "--cipher", "none", "file", "@ticket"),
-            lambda text: t.start("send", "send", "--cipher", "none", "file", "$LONGHAUL_TICKET", env={"LONGHAUL_TICKET": text}),
-            lambda text: t.start("send", "send", "--cipher", "none", "file", env={"LONGHAUL_TICKET": text}),
-            lambda text: t.start("send", "send", "--cipher", "none", "file", "-", stdin=open(t.directory / "ticket", "rb")))
+    ways = (lambda text: t.start("send", "send", "file", text),
+            lambda text: t.start("send", "send", "file", "@ticket"),
+            lambda text: t.start("send", "send", "file", "$LONGHAUL_TICKET", env={"LONGHAUL_TICKET": text}),
+            lambda text: t.start("send", "send", "file", env={"LONGHAUL_TICKET": text}),
+            lambda text: t.start("send", "send", "file", "-", stdin=open(t.directory / "ticket", "rb")))
     for number, way in enumerate(ways):
         receiver = t.receive(t.directory / f"target-{number}", json_events=False)
         text = (t.directory / "ticket").read_text().strip()

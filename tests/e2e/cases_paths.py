@@ -141,7 +141,7 @@ def policy_when_the_receiver_dials(t):
     for number, (listens, dials) in enumerate(((("--forbid", "metered"), ()), ((), ("--forbid", "metered")))):
         target = t.directory / f"target-{number}"
         sender = listening_sender(t, *listens, source)
-        receiver = t.start("receive", "receive", "--cipher", "none", "--json", *dials, "--path", B, "--path", A, "@ticket", target)
+        receiver = t.start("receive", "receive", "--json", *dials, "--path", B, "--path", A, "@ticket", target)
         all_on_a(t, sender, receiver, source, target)
 
 

@@ -118,7 +118,7 @@ def peer_is_no_longhaul(t):
     t.at_end(server.server_close)
     t.at_end(server.shutdown)
     port = server.server_address[1]
-    (t.directory / "ticket").write_text(f"longhaul://127.0.0.1:{port}/{'0' * 32}?x=99999999999#{'A' * 43}\n")
+    (t.directory / "ticket").write_text(f"longhaul://127.0.0.1:{port}/{'0' * 32}?x=99999999999,k={'A' * 43}#{'A' * 43}\n")
     sender = t.send("file", paths=["name=a"])
     t.exits(sender, 5, 20)
     t.says(sender, f"127.0.0.1:{port}")
@@ -131,7 +131,7 @@ def peer_that_says_nothing(t):
     listener = socket.create_server(("127.0.0.1", 0))
     t.at_end(listener.close)
     (t.directory / "ticket").write_text(
-        f"longhaul://127.0.0.1:{listener.getsockname()[1]}/{'0' * 32}?x=99999999999#{'A' * 43}\n")
+        f"longhaul://127.0.0.1:{listener.getsockname()[1]}/{'0' * 32}?x=99999999999,k={'A' * 43}#{'A' * 43}\n")
     sender = t.send("--retry-for", "3s", "file", paths=["name=a"])
     t.check(sender.wait(30) in (5, 7), f"exit status {sender.status}")
     t.says(sender, "127.0.0.1")

@@ -41,7 +41,7 @@ def file_to_stdout(t):
     for size in SIZES:
         source = shared_file(t, size)
         receiver = t.receive("--stdout", json_events=False)
-        t.check("longhaul://" in receiver.err(), "the ticket does not stand on stderr")
+        t.wait_for(lambda: "longhaul://" in receiver.err(), "the ticket on stderr")
         stdout_of(t, t.send(source), receiver, source)
 
 
@@ -82,7 +82,7 @@ def stdout_refuses_more_than_one_file(t):
 def listening_sender(t, *arguments, **kwargs):
     file = t.directory / "ticket"
     file.unlink(missing_ok=True)
-    sender = t.start("send", "send", "--cipher", "none", "--json", "--listen", "127.0.0.1", "--listen", "127.0.0.2", "--ticket-file", file,
+    sender = t.start("send", "send", "--json", "--listen", "127.0.0.1", "--listen", "127.0.0.2", "--ticket-file", file,
                      *arguments, **kwargs)
     t.wait_for(lambda: file.exists() or sender.poll() is not None, "the sender's ticket", 20)
     t.check(file.exists(), "the sender left no ticket")
@@ -91,7 +91,7 @@ def listening_sender(t, *arguments, **kwargs):
 
 def dialling_receiver(t, *arguments, json_events=True):
     paths = ["--path", "name=a,remote=127.0.0.1", "--path", "name=b,remote=127.0.0.2"]
-    return t.start("receive", "receive", "--cipher", "none", *(["--json"] if json_events else []), *paths, f"@{t.directory / 'ticket'}",
+    return t.start("receive", "receive", *(["--json"] if json_events else []), *paths, f"@{t.directory / 'ticket'}",
                    *arguments)
 
 

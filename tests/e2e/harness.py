@@ -168,6 +168,7 @@ class Context:
         plain = {key: value for key, value in os.environ.items() if key != "LONGHAUL_TICKET"}
         # Control sockets: where no other test, and nobody's real transfer, has its own. Short, as sockets' names must be.
         plain["XDG_RUNTIME_DIR"] = str(make_directory(self.shared.parent / "run"))
+        plain["XDG_CONFIG_HOME"] = str(make_directory(self.shared.parent / "config"))  # and keys
         process = Process(self.directory, label, arguments, env={**plain, **(env or {})}, cwd=self.directory, **kwargs)
         self.processes.append(process)
         return process
@@ -182,7 +183,7 @@ class Context:
         words = ["--json"] if json_events else []
         for address in listen:
             words += ["--listen", address]
-        process = self.start("receive", "receive", "--cipher", "none", *words, "--ticket-file", file, *arguments, **kwargs)
+        process = self.start("receive", "receive", *words, "--ticket-file", file, *arguments, **kwargs)
         if wait:
             self.wait_for(lambda: file.exists() or process.poll() is not None, "the receiver's ticket", TICKET_WAIT_S)
             self.check(file.exists(), f"{process.label} ended with status {process.status} and left no ticket")
@@ -195,7 +196,7 @@ class Context:
         words = ["--json"] if json_events else []
         for path in paths:
             words += ["--path", path + (f",cap={cap}" if cap else "")]
-        return self.start("send", "send", "--cipher", "none", *words, *arguments, f"@{self.directory / ticket}", **kwargs)
+        return self.start("send", "send", *words, *arguments, f"@{self.directory / ticket}", **kwargs)
 
     def transfer(self, source, target, status=0, timeout_s=60, cap=None, receive_options=(), send_options=()):
         """One transfer from begin to end; both sides must end with `status`. Returns (sender, receiver)."""

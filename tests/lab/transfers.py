@@ -100,7 +100,7 @@ class Transfer:
             listen += ["--listen", f"[{remote}]" if ip6 else remote]
             dial += ["--path", f"name={name},local={lab.address(name, 'src', ip6)},remote={remote},cc={congestion}" +
                      (f",{terms}" if terms else "")]
-        self.receiver = t.start_program("receive", *lab.at("dst", t.binary), "receive", "--cipher", "none", "--json", *listen,
+        self.receiver = t.start_program("receive", *lab.at("dst", t.binary), "receive", "--json", *listen,
                                         "--ticket-file", ticket, *receive_options, self.target)
         t.wait_for(lambda: ticket.exists() or self.receiver.poll() is not None, "the receiver's ticket", TICKET_WAIT_S)
         t.check(ticket.exists(), f"{self.receiver.label} ended with status {self.receiver.status} and left no ticket")
@@ -108,7 +108,7 @@ class Transfer:
         self.meter = wan.Meter(lab)
         t.at_end(self.meter.stop)
         self.started = time.monotonic()
-        self.sender = t.start_program("send", *lab.at("src", t.binary), "send", "--cipher", "none", "--json", *dial, *options,
+        self.sender = t.start_program("send", *lab.at("src", t.binary), "send", "--json", *dial, *options,
                                       f"{self.source}/", f"@{ticket}")
         self.ended = 0.0
 

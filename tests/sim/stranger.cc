@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "clear_guard.h"
 #include "protocol/frame.h"
 #include "protocol/message.h"
 
@@ -18,13 +19,15 @@ std::vector<std::byte> greeting(SimRandom& random) {
   random.fill(bytes);
   const std::string_view text = text_of(bytes);
   hello.set_ticket(std::string(text.substr(0, 16)));
-  hello.set_identity(std::string(text));
-  hello.set_nonce(std::string(text));
-  hello.set_allow_clear(true);
+  hello.set_ticket_proof(std::string(text));
+  hello.set_cipher(protocol::Hello::NONE);
   hello.set_version_min(1);
   hello.set_version_max(1);
   hello.set_kind(protocol::Hello::KIND_CONTROL);
-  return protocol::encode_message(message);
+  auto words = clear_introduction(bytes, "");
+  const auto greeting = protocol::encode_message(message);
+  words.insert(words.end(), greeting.begin(), greeting.end());
+  return words;
 }
 
 }  // namespace

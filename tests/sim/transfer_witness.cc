@@ -244,11 +244,10 @@ class WitnessedConnection final : public wire::Connection {
   [[nodiscard]] std::string remote_address() const override { return under_->remote_address(); }
 
  private:
-  /// A session counts from the receiver's proof on: a greeting that goes no further changes nothing.
+  /// A session counts from the receiver's answer on: a greeting that it refuses changes nothing.
   void said(const protocol::Message& message, std::uint32_t sequence) {
     if (message.has_hello() && message.hello().kind() == protocol::Hello::KIND_CONTROL)
-      greeted_ = message.hello().session();
-    if (message.has_proof() && !greeted_.empty()) witness_->begin_session(greeted_);
+      witness_->begin_session(message.hello().session());
     witness_->said(message, sequence);
   }
   void taken(std::span<std::byte> bytes) {
@@ -264,7 +263,6 @@ class WitnessedConnection final : public wire::Connection {
   std::unique_ptr<wire::Connection> under_;
   Witness* witness_;
   const WitnessedWire::Damage& damage_;
-  std::string greeted_;  ///< the session of a control connection that is not proven yet
   Tap in_;
   Tap out_;
 };

@@ -10,9 +10,11 @@
 
 #include "base/digest.h"
 #include "base/log.h"
+#include "clear_guard.h"
 #include "engine/feed.h"
 #include "longhaul/sink.h"
 #include "protocol/bounds.h"
+#include "security/identity.h"
 #include "security/ticket.h"
 
 namespace longhaul::sim {
@@ -68,6 +70,25 @@ class SimRunner final : public engine::Runner {
   SimWorld& world_;
   Process& process_;
 };
+
+}  // namespace
+
+namespace {
+
+std::string key_of(std::uint64_t seed) {
+  SimRandom random(seed);
+  return security::Identity::make(random).to_pem();
+}
+
+const std::string& sender_key() {
+  static const std::string key = key_of(1);
+  return key;
+}
+
+const std::string& receiver_key() {
+  static const std::string key = key_of(2);
+  return key;
+}
 
 }  // namespace
 
@@ -190,6 +211,8 @@ std::shared_ptr<TransferWorld::Life> TransferWorld::start(const std::string& nam
                              is_receiver ? damage : WitnessedWire::Damage{}, is_receiver ? EditedWire::Edit{} : edit);
   process.shared.push_back(life);
   setup.options.cipher = Cipher::none;
+  setup.options.identity_pem = is_receiver ? receiver_key() : sender_key();  // as of one user, whatever crashes
+  setup.make_guard = make_clear_guard;
   if (witness.listener || on_event) {
     setup.observer = [this, name](const Event& event) {
       if (on_event) on_event(name, event);

@@ -10,20 +10,23 @@
 #include <utility>
 #include <vector>
 
+#include "longhaul/identity.h"
 #include "longhaul/transfer.h"
 
 namespace longhaul::stress {
 
+/// Of one user, who may come back.
 inline Options two_workers() {
+  static const std::string key = new_identity();
   Options options;
-  options.cipher = Cipher::none;
+  options.identity_pem = key;
   options.workers = 2;
   options.streams = 2;
   options.retry_for_s = 60;
   return options;
 }
 
-/// The address in a ticket: "longhaul://ADDR:PORT,.../ID#SECRET".
+/// The address in a ticket: "longhaul://ADDR:PORT,.../ID?x=...#SECRET".
 inline std::vector<std::string> addresses_of(const std::string& ticket) {
   std::string list = ticket.substr(ticket.find("://") + 3);
   list.resize(list.find('/'));

@@ -28,6 +28,7 @@ Report some_report() {
   report.cpu_seconds_receiver = 0.5;
   report.bytes_per_s = 1000;
   report.durability = "fsync";
+  report.cipher = "aes-256-gcm";
   report.verdict = "network";
   report.paths = {{.name = "a",
                    .local = "127.0.0.1:1",
@@ -101,6 +102,7 @@ TEST(JsonEvents, DoneHasTheWholeReport) {
   EXPECT_EQ(json["resent_bytes"], 77);
   EXPECT_EQ(json["skipped_files"], 2);
   EXPECT_EQ(json["durability"], "fsync");
+  EXPECT_EQ(json["cipher"], "aes-256-gcm");
   EXPECT_EQ(json["paths"][1]["rate"], 4);
   EXPECT_EQ(json["errors"][0]["path"], "dir/x");
   EXPECT_EQ(json["errors"][0]["code"], "source_changed");

@@ -16,9 +16,16 @@ TEST(OptionValues, Chunk) {
   }
 }
 
-TEST(OptionValues, CipherMustBeNone) {
-  EXPECT_EQ(parse_cipher("none").value(), Cipher::none);
-  for (const char* bad : {"aes-256-gcm", "None", "", "no"}) EXPECT_FALSE(parse_cipher(bad)) << bad;
+TEST(OptionValues, Cipher) {
+  for (const Cipher cipher :
+       {Cipher::automatic, Cipher::aes_256_gcm, Cipher::aes_128_gcm, Cipher::chacha20_poly1305, Cipher::none})
+    EXPECT_EQ(parse_cipher_option(name_of(cipher)).value(), cipher);
+  for (const char* bad : {"aes", "None", "", "no", "automatic"}) {
+    const auto refused = parse_cipher_option(bad);
+    ASSERT_FALSE(refused) << bad;
+    EXPECT_NE(refused.error().text.find("--cipher: '"), std::string::npos) << refused.error().text;
+    EXPECT_NE(refused.error().text.find("aes-256-gcm"), std::string::npos) << refused.error().text;
+  }
 }
 
 TEST(OptionValues, Cap) {

@@ -298,13 +298,12 @@ TEST(Options, WrongOptionsAreTold) {
                        {{"copy", "--report", "--json", "a", "b"}, "'--json' is an option"},
                        {{"copy", "--streams", "1", "--streams", "2", "a", "b"}, "more than once"},
                        {{"copy", "--quiet", "--verbose", "a", "b"}, "contradict"},
-                       {{"copy", "--cipher", "aes", "a", "b"}, "only 'none'"}});
+                       {{"copy", "--cipher", "aes", "a", "b"}, "aes-256-gcm"}});
 }
 
 TEST(Options, WrongReceivesAreTold) {
   expect_usage_errors(
       {{{"receive", "--cipher", "none"}, "TARGET_DIR is missing"},
-       {{"receive", "/data"}, "say --cipher none to allow it"},
        {{"receive", "--cipher", "none", "a", "b"}, "is not a ticket"},
        {{"receive", "--cipher", "none", ticket}, "TARGET_DIR is missing"},
        {{"receive", "--cipher", "none", ticket, "a", ticket}, "too many"},
@@ -326,7 +325,6 @@ TEST(Options, WrongSendsAreTold) {
       {{{"send", "--cipher", "none"}, "TICKET is missing"},
        {{"send", "--cipher", "none", "dir"}, "TICKET is missing"},
        {{"send", "--cipher", "none", ticket}, "SOURCE is missing"},
-       {{"send", "dir", ticket}, "travel in clear"},
        {{"send", "--cipher", "none", ticket, "dir", ticket}, "last argument"},
        {{"send", "--cipher", "none", "-", "-"}, "both a SOURCE and the TICKET"},
        {{"send", "--cipher", "none", "a", "-", "-"}, "both a SOURCE and the TICKET"},

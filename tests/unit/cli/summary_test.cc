@@ -21,6 +21,7 @@ Outcome complete() {
   outcome.report.seconds = 12;
   outcome.report.bytes_per_s = 89e6;
   outcome.report.durability = "fsync";
+  outcome.report.cipher = "aes-256-gcm";
   outcome.report.paths = {
       {.name = "a", .local = "", .remote = "", .streams = 2, .up = true, .bytes = 1ULL << 30U, .bytes_per_s = 89e6}};
   return outcome;
@@ -35,13 +36,17 @@ TEST(Summary, SaysWhatArrivedAndHowSafeItIs) {
   EXPECT_TRUE(has(text, "done: 5,000 files sent")) << text;
   EXPECT_TRUE(has(text, "path a: ")) << text;
   EXPECT_TRUE(has(text, "durable: fsync")) << text;
-  EXPECT_TRUE(has(text, "in clear (--cipher none)")) << text;
+  EXPECT_TRUE(has(text, "sealed: aes-256-gcm")) << text;
+  EXPECT_FALSE(has(text, "in clear")) << text;
   EXPECT_FALSE(has(text, "not kept")) << text;
   EXPECT_FALSE(has(text, "sent again")) << text;
   EXPECT_EQ(troubles_of(sending(), complete()), "");
+  Outcome clear = complete();
+  clear.report.cipher = "none";
+  EXPECT_TRUE(has(summary_of(sending(), clear), "in clear (--cipher none)"));
   Command copy = sending();
   copy.verb = Verb::copy;
-  EXPECT_FALSE(has(summary_of(copy, complete()), "in clear")) << "nothing left the machine";
+  EXPECT_FALSE(has(summary_of(copy, clear), "in clear")) << "nothing left the machine";
 }
 
 TEST(Summary, SaysWhatWasNotUsedAndWhatItCost) {

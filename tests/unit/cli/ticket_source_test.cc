@@ -8,29 +8,12 @@
 #include <filesystem>
 #include <fstream>
 
+#include "folder.h"
+
 namespace longhaul::cli {
 namespace {
 
 constexpr const char* ticket = "longhaul://127.0.0.1:4711/00ff?x=9#SeCrEt-_9";
-
-class Folder {
- public:
-  Folder() {
-    std::string pattern = std::filesystem::temp_directory_path() / "longhaul-cli.XXXXXX";
-    path_ = ::mkdtemp(pattern.data());
-  }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  std::string file(const std::string& name) const { return path_ / name; }
-  std::string with(const std::string& name, const std::string& text) const {
-    std::ofstream(file(name)) << text;
-    return file(name);
-  }
-
- private:
-  std::filesystem::path path_;
-};
 
 Surroundings nothing_around() {
   return {std::nullopt, [] { return Result<std::string>(fail(Code::usage, "stdin was read")); }};

@@ -31,7 +31,6 @@ class NullSink final : public Sink {
 class LiveTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    options_.cipher = Cipher::none;
     options_.workers = 1;
     options_.streams = 1;
     Options listening = options_;

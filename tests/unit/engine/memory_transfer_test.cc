@@ -32,7 +32,6 @@ class MemoryTransfer : public ::testing::Test {
   void SetUp() override {
     std::string name = (std::filesystem::temp_directory_path() / "lh-engine-XXXXXX").string();
     directory_ = ::mkdtemp(name.data());
-    options_.cipher = Cipher::none;
     options_.workers = 1;
   }
   void TearDown() override { std::filesystem::remove_all(directory_); }
@@ -193,11 +192,12 @@ TEST_F(MemoryTransfer, CopyIsBothEndsInOne) {
   EXPECT_TRUE(read("file") == content);
 }
 
-TEST_F(MemoryTransfer, ClearDataMustBeAllowedByName) {
-  options_.cipher = Cipher::unset;
+TEST_F(MemoryTransfer, AnIdentityThatIsNoneIsRefused) {
+  options_.identity_pem = "this is no key";
   const auto session = Session::listen(options_, nullptr);
   ASSERT_FALSE(session);
   EXPECT_EQ(session.error().code, Code::usage);
+  EXPECT_NE(session.error().text.find("identity"), std::string::npos) << session.error().text;
 }
 
 TEST_F(MemoryTransfer, AStopEndsItResumably) {

@@ -38,7 +38,6 @@ class Policy : public ::testing::Test {
     std::string name = (std::filesystem::temp_directory_path() / "lh-policy-XXXXXX").string();
     directory_ = ::mkdtemp(name.data());
     for (Options* options : {&listener_, &dialler_}) {
-      options->cipher = Cipher::none;
       options->workers = 1;
       options->retry_for_s = 20;
     }

@@ -34,7 +34,7 @@ class WorkerTest : public ::testing::Test, protected StreamEvents {
     files->announced(1'000'000);
     worker_->post([files](Worker& worker) { worker.open_incoming({files, nullptr, nullptr}); });
   }
-  void send(const wire::TestFrame& frame) {
+  void send(wire::TestFrame frame) {
     dialler_->begin_frame(frame.bytes);
     while (dialler_->sending()) ASSERT_TRUE(dialler_->flush());
   }

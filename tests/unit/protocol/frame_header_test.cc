@@ -31,8 +31,6 @@ FrameHeader file_frame() {
           .wire_bytes = 3 * leaf_bytes + 1,
           .frame_index = 0x0312,
           .frame_count = 0x0456,
-          .key_epoch = 0x31323334,
-          .sequence = 0x4142434445464748,
           .priority = 0x51,
           .leaf_count = 4,
           .leaves = {digest_from(0x60), digest_from(0x70), digest_from(0x80), digest_from(0x90)}};
@@ -109,9 +107,24 @@ TEST(FrameHeader, LiesAsThePictureSays) {
   EXPECT_EQ(load<std::uint64_t>(at + 48), 0x0102030405 * leaf_bytes);
   EXPECT_EQ(load<std::uint32_t>(at + 60), 3 * leaf_bytes + 1);
   EXPECT_EQ(load<std::uint16_t>(at + 66), 0x0456);
-  EXPECT_EQ(load<std::uint64_t>(at + 72), 0x4142434445464748U);
+  EXPECT_EQ(load<std::uint32_t>(at + 68), 0U);
+  EXPECT_EQ(load<std::uint64_t>(at + 72), 0U);
   EXPECT_EQ(load<std::uint8_t>(at + 81), 4);
   EXPECT_EQ(load<Digest>(at + 144), digest_from(0x90));
+}
+
+TEST(FrameHeader, OfASealedRecordThePrefixTellsTagAndNumber) {
+  HeaderBytes bytes = encoded(file_frame());
+  mark_sealed(std::span(bytes).first<prefix_bytes>(), 0x0102030405060708);
+  const auto prefix = decode_prefix(std::span(bytes).first<prefix_bytes>(), 0);
+  ASSERT_TRUE(prefix) << prefix.error().text;
+  EXPECT_TRUE(prefix->sealed());
+  EXPECT_EQ(prefix->check, 0x0102030405060708U);
+  EXPECT_EQ(prefix->behind_header(), file_frame().wire_bytes + seal_tag_bytes);
+  const auto opened = decode_opened_header(bytes);
+  ASSERT_TRUE(opened) << opened.error().text;
+  EXPECT_EQ(*opened, file_frame()) << "the seal is of the record, not of what is in it";
+  EXPECT_FALSE(decode_frame_header(bytes)) << "a number is no check";
 }
 
 TEST(FrameHeader, AnyFlippedBitIsRefused) {
@@ -179,7 +192,11 @@ TEST(FrameHeader, RefusesWhatIsReservedOrNotUnderstood) {
   for (std::size_t at = 82; at < 96; ++at) {
     expect_refused_with(file_frame(), at, std::byte{1}, "reserved bytes that are not zero");
   }
+  for (std::size_t at = 68; at < 80; ++at) {
+    expect_refused_with(file_frame(), at, std::byte{1}, "reserved bytes that are not zero");
+  }
   for (unsigned bit = 1; bit < 16; ++bit) {
+    if (1U << bit == flag_sealed) continue;
     expect_refused_with(file_frame(), 6, static_cast<std::uint16_t>(1U << bit), "understands only");
   }
   expect_refused_with(file_frame(), 12, std::uint32_t{1}, "a control sequence number");

@@ -95,9 +95,9 @@ TEST(PathTerms, LargestOnesFitIntoAHello) {
   Hello& hello = *message.mutable_hello();
   put_path(path, hello);
   hello.set_ticket(std::string(16, 't'));
-  hello.set_nonce(std::string(32, 'n'));
   hello.set_session(std::string(16, 's'));
-  hello.set_identity(std::string(32, 'i'));
+  hello.set_cipher(Hello::NONE);
+  hello.set_ticket_proof(std::string(32, 'p'));
   hello.set_software(std::string(64, 'v'));
   EXPECT_LE(encode_message(message).size(), prefix_bytes + hello_bytes_max);
   EXPECT_TRUE(path_of(hello));

@@ -15,14 +15,13 @@ void fill(Hello& hello) {
   hello.set_features_required(0x8000000000000001);
   hello.set_features_supported(0x8000000000000003);
   hello.set_ticket(repeated(16, 0x10));
-  hello.set_nonce(repeated(32, 0x40));
   hello.set_kind(Hello::KIND_STREAM);
   hello.set_session(repeated(16, 0xa0));
   hello.set_stream(70000);
   hello.set_path("fiber-a");
   hello.set_dialler_sends(true);
-  hello.set_identity(repeated(32, 0xc0));
-  hello.set_allow_clear(true);
+  hello.set_cipher(Hello::CHACHA20_POLY1305);
+  hello.set_ticket_proof(repeated(32, 0x40));
   hello.set_last_sequence(300);
   hello.set_software("longhaul 0.1.0");
   hello.set_path_index(3);
@@ -213,10 +212,6 @@ std::optional<Sample> sample_of(int kind) {
     case Message::kHello:
       sample.name = "hello";
       fill(*m.mutable_hello());
-      return sample;
-    case Message::kProof:
-      sample.name = "proof";
-      m.mutable_proof()->set_mac(repeated(32, 0x60));
       return sample;
     case Message::kRefusal:
       sample.name = "refusal";

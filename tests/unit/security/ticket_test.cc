@@ -24,11 +24,19 @@ class CountingRandom final : public Random {
 const std::string secret_text =
     "4OHi4-Tl5ufo6err7O3u7_Dx8vP09fb3-Pn6-_z9_v8";  // python3: urlsafe_b64encode(bytes(224..255))
 const std::string id_text = "d0d1d2d3d4d5d6d7d8d9dadbdcdddedf";
-const std::string good_text = "longhaul://10.0.0.1:4711,[::1]:4712/" + id_text + "?x=1800000000#" + secret_text;
+const std::string key_text = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";  // python3: urlsafe_b64encode(bytes(0..31))
+const std::string good_text =
+    "longhaul://10.0.0.1:4711,[::1]:4712/" + id_text + "?x=1800000000,k=" + key_text + "#" + secret_text;
+
+Fingerprint good_key() {
+  Fingerprint key;
+  for (std::size_t i = 0; i < key.size(); ++i) key[i] = std::byte(i);
+  return key;
+}
 
 Ticket good_ticket() {
   CountingRandom random(0xd0);
-  return make_ticket({"10.0.0.1:4711", "[::1]:4712"}, 1800000000, random);
+  return make_ticket({"10.0.0.1:4711", "[::1]:4712"}, 1800000000, good_key(), random);
 }
 
 TEST(Ticket, IsWrittenAsDocumented) {
@@ -42,6 +50,7 @@ TEST(Ticket, IsReadAsWritten) {
     EXPECT_EQ(ticket->addresses, (std::vector<std::string>{"10.0.0.1:4711", "[::1]:4712"}));
     EXPECT_EQ(to_hex(ticket->id), id_text);
     EXPECT_EQ(ticket->expires_s, 1800000000);
+    EXPECT_EQ(ticket->listener, good_key());
     EXPECT_EQ(to_hex(ticket->secret), "e0e1e2e3e4e5e6e7e8e9eaebecedeeeff0f1f2f3f4f5f6f7f8f9fafbfcfdfeff");
   }
 }
@@ -56,7 +65,7 @@ TEST(Ticket, GoesBothWaysWithRealRandomness) {
   for (const auto& list : addresses) {
     for (const std::int64_t expires_s : {std::int64_t{0}, std::numeric_limits<std::int64_t>::max()}) {
       for (int i = 0; i < 50; ++i) {
-        const Ticket made = make_ticket(list, expires_s, system_random());
+        const Ticket made = make_ticket(list, expires_s, good_key(), system_random());
         const auto read = parse_ticket(format_ticket(made));
         ASSERT_TRUE(read) << read.error().text;
         EXPECT_EQ(read->addresses, made.addresses);
@@ -69,8 +78,8 @@ TEST(Ticket, GoesBothWaysWithRealRandomness) {
 }
 
 TEST(Ticket, TwoAreNeverTheSame) {
-  const Ticket a = make_ticket({"127.0.0.1:1"}, 1, system_random());
-  const Ticket b = make_ticket({"127.0.0.1:1"}, 1, system_random());
+  const Ticket a = make_ticket({"127.0.0.1:1"}, 1, good_key(), system_random());
+  const Ticket b = make_ticket({"127.0.0.1:1"}, 1, good_key(), system_random());
   EXPECT_NE(a.id, b.id);
   EXPECT_NE(a.secret, b.secret);
   EXPECT_NE(key_of(a), key_of(b));
@@ -109,6 +118,11 @@ std::vector<std::string> bad_tickets() {
       replaced(good_text, "1800000000", "9223372036854775808"),
       replaced(good_text, "1800000000", "1&y=2"),
       replaced(good_text, "1800000000", secret_text),
+      replaced(good_text, ",k=" + key_text, ""),
+      replaced(good_text, key_text, ""),
+      replaced(good_text, key_text, key_text.substr(1)),
+      replaced(good_text, key_text, key_text + "A"),
+      replaced(good_text, ",k=", "&k="),
       replaced(good_text, secret_text, ""),
       replaced(good_text, secret_text, secret_text.substr(1)),
       good_text + "A",
@@ -150,12 +164,13 @@ TEST(Ticket, RefusalsSayWhichPart) {
   says(replaced(good_text, "4711", "0"), "addresses");
   says(replaced(good_text, id_text, "12"), "the id");
   says(replaced(good_text, "1800000000", "soon"), "the expiry");
+  says(replaced(good_text, key_text, "abc"), "listener's key");
   says(good_text + "A", "43 characters");
 }
 
 TEST(TicketDeathTest, ItsMakerGivesGoodAddresses) {
-  EXPECT_DEATH((void)make_ticket({}, 1, system_random()), "1 to 32 addresses");
-  EXPECT_DEATH((void)make_ticket({"10.0.0.1"}, 1, system_random()), "ADDR:PORT");
+  EXPECT_DEATH((void)make_ticket({}, 1, good_key(), system_random()), "1 to 32 addresses");
+  EXPECT_DEATH((void)make_ticket({"10.0.0.1"}, 1, good_key(), system_random()), "ADDR:PORT");
 }
 
 }  // namespace

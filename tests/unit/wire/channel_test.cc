@@ -101,7 +101,7 @@ TEST(ChannelSend, MessagesNeverInterruptAFrame) {
   Pipe back;
   Channel sender(std::make_unique<FakeConnection>(back, pipe, 5, 100, 50));
   Channel receiver(std::make_unique<FakeConnection>(pipe, back, 6, whole, 0));
-  const TestFrame frame = make_frame(9, 5'000, 1);
+  TestFrame frame = make_frame(9, 5'000, 1);
   sender.begin_frame(frame.bytes);
   while (pipe.bytes.empty()) ASSERT_TRUE(sender.flush());
   ASSERT_TRUE(sender.sending());
@@ -118,7 +118,7 @@ TEST(ChannelSend, MessageQueuedBeforeTheFirstByteOfAFrameGoesFirst) {
   Pipe back;
   Channel sender(std::make_unique<FakeConnection>(back, pipe, 5, whole, 0));
   Channel receiver(std::make_unique<FakeConnection>(pipe, back, 6, whole, 0));
-  const TestFrame frame = make_frame(9, 5'000, 1);
+  TestFrame frame = make_frame(9, 5'000, 1);
   sender.begin_frame(frame.bytes);
   sender.queue(ping(1));
   ASSERT_TRUE(sender.flush());
@@ -243,17 +243,6 @@ TEST(ChannelReceive, FrameWithoutPoolIsAProtocolError) {
   const Incoming incoming = receiver.channel.receive(nullptr);
   ASSERT_EQ(incoming.kind, Kind::failed);
   EXPECT_EQ(incoming.error.code, Code::protocol);
-}
-
-TEST(ChannelReceive, KeepsBodiesWhenAsked) {
-  const auto encoded = protocol::encode_message(words("for the transcript"));
-  Receiver receiver;
-  receiver.put(encoded);
-  receiver.put(encoded);
-  EXPECT_TRUE(receiver.channel.receive(nullptr).body.empty());
-  receiver.channel.keep_bodies(true);
-  const Incoming incoming = receiver.channel.receive(nullptr);
-  EXPECT_TRUE(std::ranges::equal(incoming.body, ConstBytes(encoded).subspan(protocol::prefix_bytes)));
 }
 
 TEST(ChannelReceive, EmptyMessageArrives) {

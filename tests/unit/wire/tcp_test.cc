@@ -79,7 +79,7 @@ TEST_F(Tcp, FramesAndMessagesCrossLoopback) {
   Channel receiver(std::move(server));
   SlotPool pool(2);
   constexpr std::uint64_t frames = 64;
-  const TestFrame frame = make_frame(0, 1024 * 1024, 1);
+  TestFrame frame = make_frame(0, 1024 * 1024, 1);
   std::uint64_t begun = 0;
   std::uint64_t arrived = 0;
   std::uint64_t messages = 0;

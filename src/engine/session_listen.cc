@@ -1,0 +1,122 @@
+// The listening side of a session: its ticket, and who is let in.
+#include <utility>
+
+#include "base/log.h"
+#include "engine/landing_ops.h"
+#include "engine/session_core.h"
+#include "protocol/path_terms.h"
+
+namespace longhaul::engine {
+namespace {
+
+constexpr Time greeting_time = 10 * second;
+constexpr std::size_t greetings_max = 256;
+
+}  // namespace
+
+Result<> SessionCore::listen() {
+  const std::int64_t now_s = world_.clock.wall_ns() / 1'000'000'000;
+  if (!setup_.keep_in.empty()) {
+    auto root = open_target(*kit_.plain_disk, setup_.keep_in);
+    if (!root) return std::unexpected(root.error());
+    auto zone = journal::LandingZone::open(*kit_.plain_disk, *root);
+    if (!zone) return std::unexpected(zone.error());
+    auto tickets = TicketBook::open(*kit_.plain_disk, (*zone)->directory(), now_s);
+    if (!tickets) return std::unexpected(tickets.error());
+    tickets_ = std::move(*tickets);
+  }
+  auto addresses = setup_.options.listen;
+  if (addresses.empty()) addresses.emplace_back("127.0.0.1");
+  std::vector<std::string> heard;
+  std::uint16_t port = tickets_.port();
+  for (const auto& text : addresses) {
+    auto at = wire::parse_host_port(text);
+    if (!at) return std::unexpected(at.error());
+    const bool any_port = at->port == 0;
+    if (any_port) at->port = port;
+    auto listener = world_.wire.listen(wire::join_host_port(*at));
+    if (!listener && any_port && port != 0 && heard.empty()) {
+      log::warn("port " + std::to_string(port) +
+                " of an earlier ticket is taken; senders that hold it will not find this receiver");
+      at->port = 0;
+      listener = world_.wire.listen(wire::join_host_port(*at));
+    }
+    if (!listener) return std::unexpected(listener.error());
+    heard.push_back((*listener)->address());
+    if (port == 0 || heard.size() == 1) port = wire::parse_host_port(heard.back())->port;
+    listeners_.push_back(std::move(*listener));
+  }
+  const auto ticket = security::make_ticket(heard, now_s + static_cast<std::int64_t>(setup_.options.ticket_valid_s),
+                                            identity_->fingerprint(), world_.random);
+  ticket_text_ = security::format_ticket(ticket);
+  ticket_id_ = ticket.id;
+  tickets_.add({ticket.id, security::key_of(ticket), std::nullopt, ticket.expires_s, port, false});
+  return tickets_.save(*kit_.plain_disk);
+}
+
+// --- admission
+
+Result<Admission::Answer> SessionCore::answer(const protocol::Hello& dialler) {
+  const TicketRecord* record = tickets_.find(bytes_of(dialler.ticket()));
+  if (record == nullptr)
+    return fail(Code::refused, "this ticket is not known here; it may be of another receiver, or have expired");
+  if (record->expires_s <= world_.clock.wall_ns() / 1'000'000'000)
+    return fail(Code::refused, "this ticket has expired; ask the receiver for a new one");
+  const bool same_session = !session_.empty() && dialler.session() == session_;
+  if (record->used && !same_session)  // a session goes on after its first transfer
+    return fail(Code::refused, "this ticket has been used; ask the receiver for a new one");
+  // Of two senders with tickets for this target, the one that is here. One that is gone keeps nobody waiting.
+  if (!session_ticket_.empty() && session_ticket_ != dialler.ticket() && control_.up())
+    return fail(Code::refused, "this receiver is busy with the holder of another ticket");
+  if (const auto path = protocol::path_of(dialler); !path) return std::unexpected(path.error());
+  Answer answer;
+  answer.key = record->key;
+  answer.hello.set_ticket(dialler.ticket());
+  answer.hello.set_kind(dialler.kind());
+  answer.hello.set_cipher(to_wire(setup_.options.cipher));
+  if (dialler.kind() == protocol::Hello::KIND_STREAM) {
+    if (session_.empty() || dialler.session() != session_) return fail(Code::refused, "that session has ended");
+    answer.hello.set_session(session_);
+  } else {
+    std::array<std::byte, 16> fresh{};
+    world_.random.fill(fresh);
+    answer.hello.set_session(same_session ? session_ : std::string(text_of(fresh)));
+    answer.hello.set_last_sequence(same_session ? control_.last_seen() : 0);
+  }
+  return answer;
+}
+
+Result<> SessionCore::admit(const protocol::Hello& dialler, const security::Fingerprint& key) {
+  TicketRecord* record = tickets_.find(bytes_of(dialler.ticket()));
+  const bool same_session = !session_.empty() && dialler.session() == session_;
+  if (record == nullptr || (record->used && !same_session))
+    return fail(Code::refused, "this ticket has been used; ask the receiver for a new one");
+  if (record->first_sender) {
+    if (*record->first_sender == key) return {};
+    return fail(Code::refused, "this ticket is in use by another user or machine; ask for a ticket of your own");
+  }
+  record->first_sender = key;
+  return tickets_.save(*kit_.plain_disk);
+}
+
+void SessionCore::accept_connections(Time now) {
+  // Control shows certificates; streams join the session by its key.
+  const auto find = [this](std::string_view session) {
+    return session_.empty() || session != session_ ? std::nullopt : std::optional(joining_key());
+  };
+  for (auto& listener : listeners_) {
+    while (auto connection = listener->accept()) {
+      if (greetings_.size() >= greetings_max) continue;  // closed at once
+      Greeting greeting;
+      greeting.handshake = std::make_unique<Handshake>(guard_->accepted(std::move(connection), find),
+                                                       static_cast<Admission&>(*this), now + greeting_time);
+      greetings_.push_back(std::move(greeting));
+    }
+  }
+}
+
+security::Secret SessionCore::joining_key() const {
+  return security::derive(session_secret_, "longhaul join");
+}
+
+}  // namespace longhaul::engine

@@ -1,0 +1,218 @@
+"""What crosses the wire, who is let in, and where keys are kept."""
+
+import random
+import shutil
+import socket
+import stat
+import subprocess
+import threading
+
+import data
+from cases_breaks import Relay
+from cases_refusals import address_of
+from cases_transfer import same
+from data import MIB
+from harness import Skip, case
+
+MARK = b"these words stand in the file and nowhere else; "
+NAME = "a-telling-name"
+
+
+class Tap(Relay):
+    """A relay that keeps what it carries, and damages some of it when it is told to."""
+
+    def __init__(self, remote):
+        self.seen, self.flip_after, self.flipped = bytearray(), None, 0
+        self.counting = threading.Lock()
+        super().__init__(remote)
+
+    def carry(self, one, other):
+        carried = 0
+        try:
+            while block := one.recv(256 * 1024):
+                with self.counting:
+                    self.seen += block
+                if self.flip_after is not None and carried <= self.flip_after < carried + len(block):
+                    bent = bytearray(block)
+                    bent[self.flip_after - carried] ^= 1 << random.randrange(8)
+                    block, self.flipped = bytes(bent), self.flipped + 1
+                carried += len(block)
+                other.sendall(block)
+                self.carried += len(block)
+        except OSError:
+            pass
+        for end in (one, other):  # whoever hung up: the other shall hear of it
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+
+def through_tap(t, *options):
+    """A receiver that can only be reached through a tap, and the sender's path to it."""
+    receiver = t.receive(*options, t.directory / "target", listen=("127.0.0.1",))
+    tap = Tap(address_of((t.directory / "ticket").read_text()))
+    t.at_end(tap.close)
+    return receiver, tap, [f"name=a,remote=127.0.0.1:{tap.port}"]
+
+
+def telling_tree(t):
+    source = t.directory / NAME
+    source.mkdir()
+    (source / f"{NAME}-large").write_bytes(MARK * (MIB // len(MARK)))
+    (source / f"{NAME}-small").write_bytes(MARK)
+    return source
+
+
+def crossed(t, *options):
+    receiver, tap, paths = through_tap(t, *options)
+    source = telling_tree(t)
+    sender = t.exits(t.send(*options, source, paths=paths), 0)
+    t.exits(receiver, 0)
+    same(t, source, t.directory / "target" / NAME)
+    t.check(len(tap.seen) > MIB, f"only {len(tap.seen)} bytes crossed the tap")
+    return sender, receiver, bytes(tap.seen)
+
+
+@case()
+def nothing_in_clear(t):
+    """Neither names nor content nor the ticket's secret cross readable; both reports say how the data was sealed."""
+    sender, receiver, seen = crossed(t)
+    secret = (t.directory / "ticket").read_text().strip().split("#")[1].encode()
+    for word, what in ((MARK[:16], "content"), (NAME.encode(), "a name"), (secret[:16], "the secret")):
+        t.check(word not in seen, f"{what} crossed in clear")
+    for process in (sender, receiver):
+        t.equal(process.done()["cipher"], "aes-256-gcm", f"what {process.label} says of the cipher")
+
+
+@case()
+def content_in_clear_when_both_say_so(t):
+    """--cipher none: content crosses as it is, names do not, and both reports say so."""
+    sender, receiver, seen = crossed(t, "--cipher", "none")
+    t.check(MARK in seen, "no content crossed in clear")
+    t.check(NAME.encode() not in seen, "a name crossed in clear")
+    for process in (sender, receiver):
+        t.equal(process.done()["cipher"], "none", f"what {process.label} says of the cipher")
+
+
+@case()
+def ciphers_of_both_sides(t):
+    """One side names a cipher: it holds. Two that differ, or none on one side only: exit code 5, and the receiver goes on."""
+    data.write_random(t.directory / "file", 3 * MIB)
+    for number, (ours, theirs, agreed) in enumerate((("aes-128-gcm", None, "aes-128-gcm"), (None, "chacha20-poly1305", "chacha20-poly1305"),
+                                                     ("auto", "auto", "aes-256-gcm"))):
+        target = t.directory / f"target-{number}"
+        receiver = t.receive(*(["--cipher", theirs] if theirs else []), target)
+        sender = t.exits(t.send(*(["--cipher", ours] if ours else []), "file"), 0)
+        t.exits(receiver, 0)
+        t.equal(sender.done()["cipher"], agreed, "the cipher")
+        t.equal((target / "file").read_bytes() == (t.directory / "file").read_bytes(), True, "the file arrived")
+    receiver = t.receive("--cipher", "aes-256-gcm", t.directory / "target")
+    for ours in ("none", "aes-128-gcm"):
+        sender = t.exits(t.send("--cipher", ours, "file"), 5, 20)
+        t.says(sender, "--cipher")
+    t.exits(t.send("file"), 0)
+    t.exits(receiver, 0)
+
+
+@case()
+def somebody_else_answers(t):
+    """Another receiver, with another key, has taken over the address: exit code 5 and both fingerprints; it learns nothing."""
+    data.write_random(t.directory / "file", 1000)
+    receiver = t.receive(t.directory / "target", listen=("127.0.0.1",))
+    port = address_of((t.directory / "ticket").read_text())[1]
+    receiver.kill()
+    receiver.wait(10)
+    other = t.start("impostor", "receive", "--identity", "impostor.pem", "--listen", f"127.0.0.1:{port}", "--ticket-file", "other",
+                    t.directory / "elsewhere")
+    t.wait_for((t.directory / "other").exists, "the impostor's ticket")
+    sender = t.exits(t.send("file", paths=["name=a,remote=127.0.0.1"]), 5, 20)
+    t.says(sender, "not who the ticket names", "SHA256:")
+    other.kill()
+
+
+@case()
+def ticket_is_bound_to_its_first_sender(t):
+    """Whoever used a ticket first, keeps it: another key is refused with exit code 5, the first one goes on."""
+    data.write_random(t.directory / "file", 40 * MIB)
+    receiver = t.receive(t.directory / "target")
+    first = t.send("file", cap="100Mbps")
+    t.wait_for(lambda: any(event["bytes"] > 0 for event in first.events("progress")), "the first sender's first bytes")
+    first.kill()
+    first.wait(10)
+    other = t.exits(t.send("--identity", "another.pem", "file"), 5, 20)
+    t.says(other, "ask for a ticket of your own")
+    t.exits(t.send("file"), 0)
+    t.exits(receiver, 0)
+
+
+@case()
+def bent_bits_on_the_way(t):
+    """One bit flipped in each of many connections: the transfer is right all the same, and nothing bent is taken."""
+    source = t.directory / "source"
+    source.mkdir()
+    data.write_random(source / "large", 60 * MIB + 7)
+    receiver, tap, paths = through_tap(t)
+    tap.flip_after = 1_500_000
+    sender = t.send(f"{source}/", paths=paths, cap="400Mbps")
+    t.wait_for(lambda: tap.flipped >= 3 or sender.poll() is not None, "bits to be flipped")
+    tap.flip_after = None
+    t.exits(sender, 0)
+    t.exits(receiver, 0)
+    t.check(tap.flipped >= 1, "no bit was flipped")
+    same(t, source, t.directory / "target")
+
+
+@case()
+def only_tls_1_3_is_spoken(t):
+    """openssl s_client: TLS 1.3 begins and ends for want of a client's key; TLS 1.2 does not begin at all."""
+    if shutil.which("openssl") is None:
+        raise Skip("openssl is not installed")
+    receiver = t.receive(t.directory / "target", listen=("127.0.0.1",))
+    host, port = address_of((t.directory / "ticket").read_text())
+
+    def handshake(*options):
+        done = subprocess.run(["openssl", "s_client", "-connect", f"{host}:{port}", *options], stdin=subprocess.DEVNULL,
+                              capture_output=True, timeout=20)
+        return (done.stdout + done.stderr).decode(errors="replace")
+
+    newest = handshake("-tls1_3")
+    t.check("TLS_AES_256_GCM_SHA384" in newest and "ED25519" in newest.upper(), f"TLS 1.3: {newest[-600:]}")
+    older = handshake("-tls1_2")
+    t.check("Cipher is (NONE)" in older, f"TLS 1.2: {older[-600:]}")
+    data.write_random(t.directory / "file", 1000)
+    t.exits(t.send("file", paths=["name=a,remote=127.0.0.1"]), 0)
+    t.exits(receiver, 0)
+
+
+@case()
+def keys_are_kept(t):
+    """keygen: made once, for its owner only, and replaced on request; a key that others can read is refused."""
+    home = t.directory / "home"
+    home.mkdir()
+    env = {"HOME": str(home), "XDG_CONFIG_HOME": ""}
+    first = t.run("keygen", "keygen", env=env).out().split()
+    file = home / ".config/longhaul/identity"
+    t.equal(first[1].decode(), str(file), "where the key is")
+    t.equal(stat.S_IMODE(file.stat().st_mode), 0o600, "mode of the key")
+    t.equal(stat.S_IMODE(file.parent.stat().st_mode), 0o700, "mode of its directory")
+    t.equal(t.run("keygen", "keygen", env=env).out().split(), first, "what keygen says the second time")
+    t.check(t.run("keygen", "keygen", "--force", env=env).out().split()[0] != first[0], "--force has made no new key")
+    file.chmod(0o640)
+    data.write_random(t.directory / "file", 1000)
+    for words in (["keygen"], ["send", "--listen", "127.0.0.1", "file"], ["receive", t.directory / "target"]):
+        t.says(t.run("refused", *words, status=5, env=env), "chmod 600")
+    file.write_text("no key")
+    file.chmod(0o600)
+    t.says(t.run("refused", "keygen", status=2, env=env), "is no identity")
+
+
+@case()
+def no_place_for_a_key(t):
+    """A home that cannot be written keeps nobody from a transfer; it is said what that costs."""
+    data.write_random(t.directory / "file", 1000)
+    env = {"HOME": "/proc/nowhere", "XDG_CONFIG_HOME": ""}
+    receiver = t.receive(t.directory / "target")
+    sender = t.exits(t.send("file", env=env), 0)
+    t.says(sender, "warning", "--identity")
+    t.exits(receiver, 0)
