@@ -14,6 +14,7 @@
 #include "cli/path_values.h"
 #include "cli/paths_file.h"
 #include "cli/printable.h"
+#include "cli/remote_place.h"
 #include "cli/suggest.h"
 
 namespace longhaul::cli {
@@ -167,6 +168,9 @@ Result<> read_common(const Line& line, Command& command) {
   if (const std::string* file = line.value("--report")) command.report_file = *file;
   if (const std::string* file = line.value("--ticket-file")) command.ticket_file = *file;
   if (const std::string* file = line.value("--rates")) command.rates_file = *file;
+  if (const std::string* words = line.value("--ssh")) command.ssh = *words;
+  if (const std::string* program = line.value("--remote-longhaul")) command.remote_longhaul = *program;
+  command.leash = line.flag("--leash");
   if (const std::string* file = line.value("--identity")) command.identity_file = *file;
   command.force = line.flag("--force");
   if (command.quiet && command.verbose) return bad("--quiet and --verbose contradict each other");
@@ -330,7 +334,7 @@ Result<> check_stdin_source(const Line& line, Command& command) {
 
 Result<> read_send(const Line& line, Command& command, const Surroundings& surroundings) {
   Arguments rest = line.positionals();
-  const bool listens = !command.engine.listen.empty();
+  const bool listens = !command.engine.listen.empty() || command.leash;
   if (listens && !rest.empty() && rest.back().starts_with("longhaul://")) {
     return bad("a TICKET means to dial, --listen to wait: take one of them");
   }
@@ -358,12 +362,19 @@ Result<> read_copy(const Line& line, Command& command) {
   Arguments rest = line.positionals();
   if (Result<> given = check_paths_given(rest, "path"); !given) return given;
   if (rest.size() < 2) return bad(rest.empty() ? "SOURCE and TARGET_DIR are missing" : "TARGET_DIR is missing");
-  command.engine.cipher = Cipher::none;  // nothing leaves this process
   command.target = rest.back();
   rest.pop_back();
   command.sources = std::move(rest);
-  if (std::find(command.sources.begin(), command.sources.end(), "-") == command.sources.end()) return {};
-  return bad("copy takes no stdin; a file called - is './-'");
+  if (std::find(command.sources.begin(), command.sources.end(), "-") != command.sources.end())
+    return bad("copy takes no stdin; a file called - is './-'");
+  if (Result<> read = read_remote(command); !read) return read;
+  if (command.remote) return check_max_cost(command.engine);
+  command.engine.cipher = Cipher::none;  // nothing leaves this process
+  for (const char* name : {"--path", "--paths", "--discover", "--require", "--forbid", "--max-cost", "--retry-for",
+                           "--identity", "--ssh", "--remote-longhaul"}) {
+    if (line.value(name) != nullptr) return bad(fmt::format("{} belongs to a copy from or to another machine", name));
+  }
+  return {};
 }
 
 Result<> read_verify(const Line& line, Command& command) {

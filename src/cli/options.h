@@ -1,6 +1,7 @@
 // The command line: arguments in, one checked command out.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -25,6 +26,16 @@ struct Command {
     LiveRequest request;
   };
   Asked live;
+  /// copy: the other end is on another machine and started by ssh.
+  struct Remote {
+    std::string host;
+    std::vector<std::string> paths;  ///< its target, or its sources
+    bool sends = false;
+  };
+  std::optional<Remote> remote;
+  std::string ssh = "ssh";
+  std::string remote_longhaul = "longhaul";
+  bool leash = false;      ///< send, receive: end when standard input does
   bool control = true;     ///< send, receive, copy: have a control socket
   bool to_stdout = false;  ///< receive
   bool json = false;

@@ -16,6 +16,8 @@
 #include "cli/live_commands.h"
 #include "cli/live_names.h"
 #include "cli/plan_command.h"
+#include "cli/remote_end.h"
+#include "cli/remote_place.h"
 #include "cli/reporter.h"
 #include "cli/signals.h"
 #include "cli/summary.h"
@@ -63,6 +65,8 @@ Result<std::unique_ptr<Session>> open_session(const Command& command, Reporter& 
   if (!identity) return std::unexpected(identity.error());
   Options options = command.engine;
   options.identity_pem = *std::move(identity);
+  if (command.leash) end_with_stdin(stop_flag);
+  if (command.leash && options.listen.empty() && !address_of_ssh().empty()) options.listen = {address_of_ssh()};
   if (!command.ticket.empty()) {
     return Session::dial(command.ticket, options, reporter.observer(), &stop_flag);
   }
@@ -160,6 +164,24 @@ bool may_serve_on(const Outcome& outcome) {
   return false;
 }
 
+/// The other end is started by ssh; this one dials it.
+ExitCode run_remote_copy(const Command& command) {
+  Command local = local_side(command);
+  Reporter reporter(local, stop_flag);
+  if (const Result<> writable = reporter.check_report_file(); !writable) {
+    write_all(STDERR_FILENO, error_line(writable.error()));
+    return ExitCode::usage;
+  }
+  auto remote = RemoteEnd::start(command.ssh, command.remote->host, remote_command(command), stop_flag);
+  if (!remote) return reporter.finish(failed(remote.error()));
+  auto ticket = (*remote)->ticket();
+  if (!ticket) return reporter.finish(failed(ticket.error()));
+  local.ticket = *std::move(ticket);
+  Outcome outcome = local.verb == Verb::send ? send(local, reporter) : receive(local, reporter);
+  (*remote)->finish(outcome);
+  return reporter.finish(outcome);
+}
+
 ExitCode run_receive(const Command& command, Reporter& reporter) {
   for (;;) {
     const Outcome outcome = receive(command, reporter);
@@ -195,6 +217,7 @@ ExitCode run_command(const Command& command) {
                              static_cast<unsigned>(Verb::pause) | static_cast<unsigned>(Verb::resume) |
                              static_cast<unsigned>(Verb::rate);
   if ((static_cast<unsigned>(command.verb) & lives) != 0) return run_live(command);
+  if (command.remote) return run_remote_copy(command);
   Reporter reporter(command, stop_flag);
   if (const Result<> writable = reporter.check_report_file(); !writable) {
     write_all(STDERR_FILENO, error_line(writable.error()));

@@ -13,7 +13,7 @@ constexpr unsigned copy = static_cast<unsigned>(Verb::copy);
 constexpr unsigned verify = static_cast<unsigned>(Verb::verify);
 constexpr unsigned version = static_cast<unsigned>(Verb::version);
 constexpr unsigned peers = receive | send;
-constexpr unsigned movers = peers | copy;
+constexpr unsigned movers = peers | copy;  // copy: from or to another machine, where it says so
 constexpr unsigned list = static_cast<unsigned>(Verb::list);
 constexpr unsigned path = static_cast<unsigned>(Verb::path);
 constexpr unsigned live = list | path | static_cast<unsigned>(Verb::pause) | static_cast<unsigned>(Verb::resume) |
@@ -42,11 +42,18 @@ constexpr VerbText verbs[] = {
      "  longhaul send --path name=a,local=10.0.1.1 --path name=b,local=10.0.2.1,cap=2Gbps data @ticket\n"
      "  tar c . | longhaul send --name all.tar - @ticket\n"
      "  longhaul send --listen 10.0.0.1 data             prints a ticket for 'longhaul receive'\n"},
-    {Verb::copy, "copy", "copy [OPTIONS] SOURCE... TARGET_DIR",
-     "Copy on this machine, both ends in one process, with everything that a transfer has.",
+    {Verb::copy, "copy", "copy [OPTIONS] SOURCE... TARGET_DIR | SOURCE... HOST:TARGET_DIR | HOST:SOURCE... TARGET_DIR",
+     "Copy on this machine, or from or to another one: ssh starts the other end, the data takes paths of its own.",
+     "HOST is what ssh takes: a name, USER@NAME, an alias. 'HOST:dir' is beneath the home directory there; './a:b' is "
+     "a file here.\n"
+     "Without --path the data goes where ssh came in; longhaul must be installed on both machines.\n"
      "Examples:\n"
      "  longhaul copy dataset /mnt/backup     lands as /mnt/backup/dataset\n"
-     "  longhaul copy dataset/ /mnt/backup    lands the content\n"},
+     "  longhaul copy dataset/ /mnt/backup    lands the content\n"
+     "  longhaul copy dataset ops@far:/data\n"
+     "  longhaul copy --ssh 'ssh -p 2222' --path name=a,remote=10.0.1.2 --path name=b,remote=10.0.2.2 dataset "
+     "far:/data\n"
+     "  longhaul copy far:/data/run7 .\n"},
     {Verb::plan, "plan", "plan [OPTIONS] [--path KEY=VALUE,...]... SOURCE...",
      "Tell files and bytes of the sources, and how long the paths would take and cost. Sends nothing, dials nobody.",
      "A path is taken to carry its cap, or what --rates says of it. What is at the target already is not known here.\n"
@@ -98,30 +105,34 @@ constexpr VerbText verbs[] = {
 constexpr OptionText options[] = {
     {"--listen", "ADDR[:PORT]", true, peers,
      "listen here and print a ticket; repeatable (receive: 127.0.0.1 unless told)"},
-    {"--path", "KEY=VALUE,...", true, peers | path | plan,
+    {"--path", "KEY=VALUE,...", true, movers | path | plan,
      "one way to the peer that is dialled, repeatable; keys: name, local, device, remote, cap, streams, weight, cost, "
      "tags, "
      "dscp, cc, transport"},
-    {"--paths", "FILE", false, peers | plan, "paths and policy from a TOML file; see longhaul(1), PATHS FILE"},
-    {"--discover", "LIST", false, peers,
+    {"--paths", "FILE", false, movers | plan, "paths and policy from a TOML file; see longhaul(1), PATHS FILE"},
+    {"--discover", "LIST", false, movers,
      "look for further paths to the peer; LIST: auto, or interfaces and networks that may be used: eth1,10.0.0.0/8"},
-    {"--require", "TAG[,TAG...]", true, peers | plan,
+    {"--require", "TAG[,TAG...]", true, movers | plan,
      "carry bytes only on paths that have all of these tags; repeatable"},
-    {"--forbid", "TAG[,TAG...]", true, peers | plan,
+    {"--forbid", "TAG[,TAG...]", true, movers | plan,
      "never carry a byte on a path that has one of these tags; repeatable"},
     {"--cap", "RATE", false, movers | plan, "the most that all paths together may carry"},
     {"--schedule", "TEXT", false, movers,
      "rates of all paths together by local time: 'mon-fri 08:00-18:00=10Gbps,22:00-06:00=none'"},
     {"--deadline", "TIME", false, send | copy | plan,
      "by when it should be done (+4h, 06:00, 2026-12-01T06:00): the cheapest paths carry while they suffice"},
-    {"--max-cost", "MONEY", false, send | plan,
+    {"--max-cost", "MONEY", false, send | copy | plan,
      "what all paths together may cost (cost= of a path); never more is spent"},
     {"--rates", "FILE", false, plan, "take the rates of paths from what --report wrote of an earlier transfer"},
     {"--cipher", "CIPHER", false, movers,
      "auto, aes-256-gcm, aes-128-gcm, chacha20-poly1305 seal the data (auto: as the peer says, or aes-256-gcm); none: "
      "data "
      "in clear, if both sides say so"},
-    {"--identity", "FILE", false, peers | keygen, "the key of this side (~/.config/longhaul/identity)"},
+    {"--identity", "FILE", false, movers | keygen, "the key of this side (~/.config/longhaul/identity)"},
+    {"--ssh", "COMMAND", false, copy, "what starts the other end, with its options: 'ssh -p 2222 -i key' (ssh)"},
+    {"--remote-longhaul", "PROGRAM", false, copy, "what longhaul is called on the other machine (longhaul)"},
+    {"--leash", nullptr, false, peers,
+     "end when standard input ends, and listen where ssh came in: for what 'longhaul copy' starts"},
     {"--force", nullptr, false, keygen, "make a new key in place of the one that is there: peers will not know it"},
     {"--name", "NAME", false, send, "SOURCE is - : send stdin as one file called NAME"},
     {"--stdout", nullptr, false, receive,
@@ -135,7 +146,7 @@ constexpr OptionText options[] = {
     {"--workers", "N|auto", false, movers, "worker threads (auto: one a core, at most 8)"},
     {"--no-direct", nullptr, false, movers, "never use O_DIRECT"},
     {"--no-control", nullptr, false, movers, "have no control socket: list, path, pause, resume, rate find nothing"},
-    {"--retry-for", "DURATION", false, peers, "how long to wait for a peer that is away (5m)"},
+    {"--retry-for", "DURATION", false, movers, "how long to wait for a peer that is away (5m)"},
     {"--stall-timeout", "DURATION", false, movers, "give up after so long without a byte of progress (5m)"},
     {"--report", "FILE", false, movers | verify, "write the final report to FILE as JSON"},
     {"--json", nullptr, false, all | live | keygen, "events on stdout, one JSON object a line"},

@@ -17,6 +17,7 @@ import cases_transfer  # noqa: E402,F401
 import cases_command_line  # noqa: E402,F401
 import cases_refusals  # noqa: E402,F401
 import cases_security  # noqa: E402,F401
+import cases_ssh  # noqa: E402,F401
 import cases_streams  # noqa: E402,F401
 import cases_paths  # noqa: E402,F401
 import cases_budget  # noqa: E402,F401
