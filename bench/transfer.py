@@ -146,7 +146,7 @@ class Bench:
         ticket = self.at("ticket")
         reports = {role: self.at(f"{role}.json") for role in ("receive", "send")}
         remove(ticket)
-        receiver = Child([longhaul, "receive", "--listen", "127.0.0.1", "--cipher", "none", "--ticket-file", ticket, "--json",
+        receiver = Child([longhaul, "receive", "--listen", "127.0.0.1", "--cipher", self.options.cipher, "--ticket-file", ticket, "--json",
                           "--report", reports["receive"], *self.options.receive_option, self.target], self.at("receive.log"))
         sender = None
         try:
@@ -156,7 +156,7 @@ class Bench:
                     raise Failed(f"the receiver gave no ticket:\n{receiver.log()}")
                 time.sleep(0.005)
             path = ["--path", f"name=loopback,cc={self.options.congestion}"] if self.options.congestion else []
-            sender = Child([longhaul, "send", "--cipher", "none", "--json", "--report", reports["send"], *path,
+            sender = Child([longhaul, "send", "--cipher", self.options.cipher, "--json", "--report", reports["send"], *path,
                             *self.options.send_option, self.source, f"@{ticket}"], self.at("send.log"))
             sender.end(self.options.timeout)
             receiver.end(self.options.timeout)
@@ -245,6 +245,7 @@ def parse():
     parser.add_argument("--floor-mode", choices=["rewrite", "new"], default="new",
                         help="whether the floor rewrites one file or makes a new one each time, as Longhaul does")
     parser.add_argument("--congestion", default="", help="cubic, bbr ...; default: the system's")
+    parser.add_argument("--cipher", default="none", help="of both sides; the floor knows none")
     parser.add_argument("--threads", type=int, default=2, help="threads a side of the floor")
     parser.add_argument("--warm-gib", type=float, default=8, help="0: leave the memory as it is")
     parser.add_argument("--seed", type=int, default=1)

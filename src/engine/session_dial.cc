@@ -22,6 +22,8 @@ Time SessionCore::next_backoff(Time backoff) {
 
 void SessionCore::dial(Time now) {
   if (!dialler_ || stopped_ || shutting_down_) return;
+  // A peer that has left when all was done is not asked back.
+  if (ever_up_ && outgoing_.empty() && incoming_.empty() && waiting_receives_.empty()) return;
   tell_excluded();
   // One that has gone silent is dialled beside, on another path: the first that works is taken.
   if (!control_.up() || (control_.silent() && paths_in_use() > 1)) dial_control(now);

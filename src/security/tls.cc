@@ -15,6 +15,7 @@ namespace {
 
 constexpr const char* suite = "TLS_AES_256_GCM_SHA384";
 constexpr std::array<unsigned char, 2> suite_id = {0x13, 0x02};
+constexpr long certificate_bytes_max = 4096;  // of a peer, who has proven nothing yet; ours have some 250
 constexpr std::array<unsigned char, 8> application = {'l', 'o', 'n', 'g', 'h', 'a', 'u', 'l'};
 
 }  // namespace
@@ -115,6 +116,7 @@ TlsContext::TlsContext(const Identity& identity) : parts_(std::make_unique<Parts
                    SSL_CTX_use_PrivateKey(it, identity.key()) == 1 && SSL_CTX_set_num_tickets(it, 0) == 1;
   LH_CHECK(set, "OpenSSL cannot do TLS 1.3 with Ed25519");
   SSL_CTX_set_session_cache_mode(it, SSL_SESS_CACHE_OFF);
+  SSL_CTX_set_max_cert_list(it, certificate_bytes_max);
   SSL_CTX_set_options(it, SSL_OP_NO_COMPRESSION | SSL_OP_NO_TICKET);
   SSL_CTX_set_mode(it, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE);
   SSL_CTX_set_verify(it, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);

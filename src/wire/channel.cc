@@ -32,9 +32,12 @@ std::unexpected<Error> not_the_next() {
 Channel::Channel(std::unique_ptr<Connection> connection) : connection_(std::move(connection)), in_(read_ahead_bytes) {}
 
 Channel::Channel(std::unique_ptr<Connection> connection, std::vector<std::byte> ahead, security::Seals seals)
-    : connection_(std::move(connection)), seals_(std::move(seals)), in_(std::move(ahead)), in_end_(in_.size()) {
+    : connection_(std::move(connection)),
+      seals_(std::move(seals)),
+      in_(std::move(ahead)),
+      in_end_(in_.size()),
+      starved_(false) {
   in_.resize(std::max(in_.size(), read_ahead_bytes));
-  starved_ = false;
 }
 
 // --- sending -------------------------------------------------------------------------------------------------------

@@ -54,7 +54,8 @@ def max_cost_is_the_most_that_is_spent(t):
     """A tenth of the bytes can be paid for; the rest goes on the free path."""
     sender, _ = transfer(t, "--max-cost", "0.12")
     cost = sender.done()["cost"]
-    t.check(0.05 < cost <= 0.12 + 0.17, f"cost {cost}: at most two chunks on each of two streams may be on their way")
+    # How much of it depends on when the forecast finds that the rest is not worth beginning.
+    t.check(0 < cost <= 0.12 + 0.17, f"cost {cost}: at most two chunks on each of two streams may be on their way")
 
 
 @case(timeout_s=90, tiers=("fast", "full"))
