@@ -164,14 +164,18 @@ bool may_serve_on(const Outcome& outcome) {
   return false;
 }
 
+/// Asked before the work; says why not.
+bool report_can_be_written(const Reporter& reporter) {
+  const Result<> writable = reporter.check_report_file();
+  if (!writable) write_all(STDERR_FILENO, error_line(writable.error()));
+  return writable.has_value();
+}
+
 /// The other end is started by ssh; this one dials it.
 ExitCode run_remote_copy(const Command& command) {
   Command local = local_side(command);
   Reporter reporter(local, stop_flag);
-  if (const Result<> writable = reporter.check_report_file(); !writable) {
-    write_all(STDERR_FILENO, error_line(writable.error()));
-    return ExitCode::usage;
-  }
+  if (!report_can_be_written(reporter)) return ExitCode::usage;
   auto remote = RemoteEnd::start(command.ssh, command.remote->host, remote_command(command), stop_flag);
   if (!remote) return reporter.finish(failed(remote.error()));
   auto ticket = (*remote)->ticket();
@@ -219,10 +223,7 @@ ExitCode run_command(const Command& command) {
   if ((static_cast<unsigned>(command.verb) & lives) != 0) return run_live(command);
   if (command.remote) return run_remote_copy(command);
   Reporter reporter(command, stop_flag);
-  if (const Result<> writable = reporter.check_report_file(); !writable) {
-    write_all(STDERR_FILENO, error_line(writable.error()));
-    return ExitCode::usage;
-  }
+  if (!report_can_be_written(reporter)) return ExitCode::usage;
   switch (command.verb) {
     case Verb::receive:
       return run_receive(command, reporter);

@@ -39,6 +39,14 @@ def children(pid):
     return found
 
 
+def under_way(t):
+    """A copy of `file` to `target` that takes seconds and has begun, and the processes of its other end."""
+    data.write_random(t.directory / "file", 60 * MIB)
+    process = copy(t, "--cap", "100Mbps", "file", f"{FAR}:{t.directory}/target")
+    t.wait_for(lambda: any(event["bytes"] > 0 for event in process.events("progress")), "the first bytes")
+    return process, children(process.pid)
+
+
 def leaves_nothing(t, before):
     """No longhaul that this case started runs on at the other side."""
     t.wait_for(lambda: not [pid for pid in before if pathlib.Path(f"/proc/{pid}/cmdline").exists()
@@ -97,11 +105,8 @@ def copy_without_the_other_end(t):
 @case()
 def copy_whose_ssh_dies(t):
     """ssh is killed in the middle: both ends end, this one in words, and the same command continues."""
-    data.write_random(t.directory / "file", 60 * MIB)
     target = t.directory / "target"
-    process = copy(t, "--cap", "100Mbps", "file", f"{FAR}:{target}")
-    t.wait_for(lambda: any(event["bytes"] > 0 for event in process.events("progress")), "the first bytes")
-    others = children(process.pid)
+    process, others = under_way(t)
     t.check(others, "the other end runs")
     for pid in others:  # script and longhaul are one process: exec
         os.kill(pid, signal.SIGKILL)
@@ -115,10 +120,7 @@ def copy_whose_ssh_dies(t):
 @case()
 def copy_that_dies(t):
     """This side is killed without a word: the other end lets go of everything by itself."""
-    data.write_random(t.directory / "file", 60 * MIB)
-    process = copy(t, "--cap", "100Mbps", "file", f"{FAR}:{t.directory}/target")
-    t.wait_for(lambda: any(event["bytes"] > 0 for event in process.events("progress")), "the first bytes")
-    others = children(process.pid)
+    process, others = under_way(t)
     process.kill()
     process.wait(10)
     leaves_nothing(t, others)
@@ -127,10 +129,7 @@ def copy_that_dies(t):
 @case()
 def copy_that_is_stopped(t):
     """A signal to this side: both ends end, and the exit code says so."""
-    data.write_random(t.directory / "file", 60 * MIB)
-    process = copy(t, "--cap", "100Mbps", "file", f"{FAR}:{t.directory}/target")
-    t.wait_for(lambda: any(event["bytes"] > 0 for event in process.events("progress")), "the first bytes")
-    others = children(process.pid)
+    process, others = under_way(t)
     process.signal(signal.SIGTERM)
     t.exits(process, 130, 20)
     leaves_nothing(t, others)
@@ -139,10 +138,8 @@ def copy_that_is_stopped(t):
 @case()
 def copy_shows_no_secret(t):
     """The ticket of the other end stands in no process list and in no output."""
-    data.write_random(t.directory / "file", 40 * MIB)
-    process = copy(t, "--cap", "200Mbps", "file", f"{FAR}:{t.directory}/target")
-    t.wait_for(lambda: any(event["bytes"] > 0 for event in process.events("progress")), "the first bytes")
-    for pid in [process.pid, *children(process.pid)]:
+    process, others = under_way(t)
+    for pid in [process.pid, *others]:
         words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
         t.check(b"longhaul://" not in words, f"a ticket stands in the command line of {pid}")
     t.exits(process, 0)
