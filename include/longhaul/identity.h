@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "longhaul/status.h"
 
@@ -13,5 +14,13 @@ namespace longhaul {
 /// "SHA256:" and 43 characters: what peers pin. Errors (Code::usage): `pem` is no Ed25519 private key; they do not show
 /// it.
 [[nodiscard]] Result<std::string> fingerprint_of_identity(const std::string& pem);
+
+/// Whether `text` is such a fingerprint. Errors: Code::usage.
+[[nodiscard]] Result<> check_fingerprint(const std::string& text);
+
+/// What `Session::dial` takes, to reach a listener that trusts this endpoint's key: "longhaul://ADDR:PORT,.../?k=KEY".
+/// `addresses`: ADDR:PORT. Errors: Code::usage.
+[[nodiscard]] Result<std::string> ticket_of_trusted(const std::vector<std::string>& addresses,
+                                                    const std::string& fingerprint);
 
 }  // namespace longhaul

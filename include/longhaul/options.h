@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -99,6 +100,10 @@ struct Options {
   std::string identity_pem;    ///< this endpoint's private key (see identity.h); empty: made for the occasion
   double retry_for_s = 300;    ///< how long to wait for a peer that is away before giving up
   double stall_after_s = 300;  ///< no byte of progress for so long while connected: give up (exit 7)
+  /// Listening side: whether the holder of the key with this fingerprint (see identity.h) needs no ticket. Where it is
+  /// set, there is no ticket, nobody else is admitted, and what `Session::ticket` says is where and who this is. Called
+  /// on the session's thread, for each dialler that has shown its key; must be quick.
+  std::function<bool(const std::string& fingerprint)> trusts;
   double ticket_valid_s = 7 * 24 * 3600;  ///< listening side: a ticket expires so long after it was printed
   bool keep = false;                      ///< receiver that listens: serve transfer after transfer
   bool file_events = false;               ///< sender: tell of each file that all of it is durable at the receiver

@@ -38,6 +38,10 @@ class Sink {
 /// durable.
 std::unique_ptr<Sink> directory_sink(std::string path);
 
+/// Makes the directory `path`, durably, where it is missing (its parent must exist): for those who want it before they
+/// have a session.
+[[nodiscard]] Result<> make_target(const std::string& path);
+
 /// Writes the one file of a transfer to `fd` in order. `fd` is not closed. A second file is refused.
 std::unique_ptr<Sink> stream_sink(int fd);
 

@@ -132,7 +132,8 @@ class Session : public Live {
   static Result<std::unique_ptr<Session>> dial(const std::string& ticket, const Options& options, Observer observer,
                                                StopFlag* stop = nullptr);
 
-  /// The ticket to hand to the other side: "longhaul://ADDR:PORT,.../ID#SECRET". Listening sessions only.
+  /// The ticket to hand to the other side: "longhaul://ADDR:PORT,.../ID?x=EXPIRY,k=KEY#SECRET"; with
+  /// Options::trusts "longhaul://ADDR:PORT,.../?k=KEY", which is no secret. Listening sessions only.
   virtual std::string ticket() const = 0;
 
   /// Opens a transfer from here to the peer and blocks until its end.

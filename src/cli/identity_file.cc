@@ -22,17 +22,8 @@ std::string directory_in(const char* variable) {
   return value != nullptr && *value == '/' ? value : "";
 }
 
-/// With those above it; ours alone.
-Result<> make_directory(const fs::path& directory) {
-  if (directory.empty()) return {};
-  std::error_code error;
-  fs::create_directories(directory.parent_path(), error);
-  if (::mkdir(directory.c_str(), 0700) == 0 || errno == EEXIST) return {};
-  return fail_errno(errno, fmt::format("cannot make the directory '{}'", printable(directory.string())));
-}
-
 Result<std::string> make_identity(const std::string& file, bool replace) {
-  if (Result<> made = make_directory(fs::path(file).parent_path()); !made) return std::unexpected(made.error());
+  if (Result<> made = make_directory_of(file); !made) return std::unexpected(made.error());
   std::string pem = new_identity();
   const Result<> written = write_secret_file(file, pem, replace);
   if (written) return pem;
@@ -47,6 +38,15 @@ std::string usual_identity_file() {
   if (const std::string config = directory_in("XDG_CONFIG_HOME"); !config.empty()) return config + "/longhaul/identity";
   if (const std::string home = directory_in("HOME"); !home.empty()) return home + "/.config/longhaul/identity";
   return {};
+}
+
+Result<> make_directory_of(const std::string& file) {
+  const fs::path directory = fs::path(file).parent_path();
+  if (directory.empty()) return {};
+  std::error_code error;
+  fs::create_directories(directory.parent_path(), error);
+  if (::mkdir(directory.c_str(), 0700) == 0 || errno == EEXIST) return {};
+  return fail_errno(errno, fmt::format("cannot make the directory '{}'", printable(directory.string())));
 }
 
 Result<std::string> load_or_make_identity(const std::string& file) {

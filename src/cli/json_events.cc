@@ -241,6 +241,15 @@ std::string identity_json(const std::string& fingerprint, const std::string& fil
   return line_of(object);
 }
 
+std::string trusted_json(const TrustedPeer& peer) {
+  Json object = Json::object();
+  object["event"] = "trusted";
+  object["name"] = peer.name;
+  object["fingerprint"] = peer.fingerprint;
+  object["addresses"] = peer.addresses;
+  return line_of(object);
+}
+
 std::string report_json(const Report& report) {
   Json object = Json::object();
   put_progress(object, report);

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "cli/exit_codes.h"
+#include "cli/trust_file.h"
 #include "longhaul/transfer.h"
 #include "longhaul/verify.h"
 
@@ -15,6 +16,8 @@ namespace longhaul::cli {
 [[nodiscard]] std::string ticket_json(const std::string& ticket, double time_s);
 /// `longhaul keygen`.
 [[nodiscard]] std::string identity_json(const std::string& fingerprint, const std::string& file);
+/// `longhaul trust list`: one peer.
+[[nodiscard]] std::string trusted_json(const TrustedPeer& peer);
 /// The fields of `progress` as one object, without line end.
 [[nodiscard]] std::string report_json(const Report& report);
 [[nodiscard]] std::string done_json(const Outcome& outcome, ExitCode exit_code, double time_s);

@@ -16,6 +16,9 @@
 #include "cli/printable.h"
 #include "cli/remote_place.h"
 #include "cli/suggest.h"
+#include "cli/text_values.h"
+#include "cli/trust_command.h"
+#include "longhaul/identity.h"
 
 namespace longhaul::cli {
 namespace {
@@ -165,6 +168,7 @@ Result<> read_common(const Line& line, Command& command) {
   command.engine.keep = line.flag("--keep");
   command.engine.direct = !line.flag("--no-direct");
   command.control = !line.flag("--no-control");
+  command.confine = !line.flag("--no-confine");
   if (const std::string* file = line.value("--report")) command.report_file = *file;
   if (const std::string* file = line.value("--ticket-file")) command.ticket_file = *file;
   if (const std::string* file = line.value("--rates")) command.rates_file = *file;
@@ -172,6 +176,8 @@ Result<> read_common(const Line& line, Command& command) {
   if (const std::string* program = line.value("--remote-longhaul")) command.remote_longhaul = *program;
   command.leash = line.flag("--leash");
   if (const std::string* file = line.value("--identity")) command.identity_file = *file;
+  if (const std::string* file = line.value("--trust-file")) command.trust_file = *file;
+  command.trusted_only = line.flag("--trusted");
   command.force = line.flag("--force");
   if (command.quiet && command.verbose) return bad("--quiet and --verbose contradict each other");
   for (const std::string& text : line.values("--listen")) {
@@ -257,10 +263,22 @@ Result<> read_engine(const Line& line, Options& engine, const Surroundings& surr
   return {};
 }
 
+/// Nobody who is to come again should have to be told where, each time anew.
+Result<> check_trusted(const Command& command) {
+  if (!command.trusted_only) return {};
+  if (!command.ticket_file.empty()) return bad("--trusted: there is no ticket that --ticket-file could hold");
+  const auto has_port = [](const std::string& address) { return names_port(address) && is_host_and_port(address, 1); };
+  const auto& listen = command.engine.listen;
+  if (!listen.empty() && std::all_of(listen.begin(), listen.end(), has_port)) return {};
+  return bad("--trusted: peers must know where to come: --listen ADDR:PORT");
+}
+
 /// What holds only for the side that dials, or only for the one that listens.
 Result<> check_side(const Line& line, const Command& command) {
   const bool dials = !command.ticket.empty();
-  if (dials && !command.engine.listen.empty()) return bad("a TICKET means to dial, --listen to wait: take one of them");
+  if (dials && !command.engine.listen.empty())
+    return bad("a TICKET or --peer means to dial, --listen to wait: take one of them");
+  if (dials && command.trusted_only) return bad("--trusted says who may come; who dials comes to others");
   if (!dials && !command.engine.paths.empty()) {
     return bad(
         "paths (--path, or [[path]] in --paths) belong to the side that dials; the one that listens names its "
@@ -271,7 +289,7 @@ Result<> check_side(const Line& line, const Command& command) {
     if (dials && line.value(name) != nullptr)
       return bad(fmt::format("{} belongs to the side that prints a ticket", name));
   }
-  return {};
+  return check_trusted(command);
 }
 
 Result<> check_paths_given(const Arguments& paths, const char* what) {
@@ -281,6 +299,20 @@ Result<> check_paths_given(const Arguments& paths, const char* what) {
   return {};
 }
 
+/// What to dial in place of a ticket. Reads the file of trusted peers.
+Result<std::string> ticket_of_peer(const std::string& name, const Command& command) {
+  const std::string file = trust_file_of(command);
+  if (file.empty()) return bad("--peer: neither HOME nor XDG_CONFIG_HOME is set: name a file with --trust-file FILE");
+  const auto peers = read_trust_file(file);
+  if (!peers) return std::unexpected(peers.error());
+  const auto peer = find_peer(*peers, name);
+  if (!peer) return std::unexpected(peer.error());
+  if (peer->addresses.empty())
+    return bad(fmt::format("it is not known where the peer '{0}' listens: longhaul trust add {0} {1} ADDR:PORT",
+                           peer->name, peer->fingerprint));
+  return ticket_of_trusted(peer->addresses, peer->fingerprint);
+}
+
 Result<> read_receive(const Line& line, Command& command, const Surroundings& surroundings) {
   const Arguments& rest = line.positionals();
   const std::size_t directories = command.to_stdout ? 0 : 1;
@@ -288,7 +320,12 @@ Result<> read_receive(const Line& line, Command& command, const Surroundings& su
     return bad(fmt::format("too many arguments: '{}'", printable(without_secrets(rest.back()))));
   }
   if (rest.size() < directories) return bad("TARGET_DIR is missing");
-  if (rest.size() == directories + 1) {
+  if (const std::string* name = line.value("--peer")) {
+    if (rest.size() > directories) return bad("--peer NAME stands in place of a TICKET: take one of them");
+    Result<std::string> ticket = ticket_of_peer(*name, command);
+    if (!ticket) return std::unexpected(ticket.error());
+    command.ticket = *std::move(ticket);
+  } else if (rest.size() == directories + 1) {
     if (!looks_like_ticket(rest[0])) {
       return bad(fmt::format("'{}' is not a ticket; only one TARGET_DIR can be named", printable(rest[0])));
     }
@@ -335,10 +372,15 @@ Result<> check_stdin_source(const Line& line, Command& command) {
 Result<> read_send(const Line& line, Command& command, const Surroundings& surroundings) {
   Arguments rest = line.positionals();
   const bool listens = !command.engine.listen.empty() || command.leash;
-  if (listens && !rest.empty() && rest.back().starts_with("longhaul://")) {
-    return bad("a TICKET means to dial, --listen to wait: take one of them");
+  const std::string* peer = line.value("--peer");
+  if ((listens || peer != nullptr) && !rest.empty() && rest.back().starts_with("longhaul://")) {
+    return bad("a TICKET means to dial, --listen to wait, --peer to dial by name: take one of them");
   }
-  if (!listens) {
+  if (peer != nullptr) {
+    Result<std::string> ticket = ticket_of_peer(*peer, command);
+    if (!ticket) return std::unexpected(ticket.error());
+    command.ticket = *std::move(ticket);
+  } else if (!listens) {
     Result<std::string> ticket = take_ticket(rest, surroundings, line.value("--name") != nullptr);
     if (!ticket) return std::unexpected(ticket.error());
     command.ticket = *std::move(ticket);
@@ -418,6 +460,9 @@ Result<Command> read_command(const Line& line, Verb verb, const Surroundings& su
     case Verb::verify:
       read = read_verify(line, command);
       break;
+    case Verb::trust:
+      read = read_trust(line.positionals(), command);
+      break;
     case Verb::keygen:
     case Verb::version:
       if (!line.positionals().empty()) read = bad("too many arguments");
@@ -439,9 +484,9 @@ Exit usage_error(const std::string& text, const VerbText* verb) {
   const std::string words = without_secrets(text);
   if (verb == nullptr) {
     exit.err = fmt::format(
-        "longhaul: {}\nusage: longhaul receive|send|copy|plan|verify|list|path|pause|resume|rate|version ...\nTry "
-        "'longhaul "
-        "--help'.\n",
+        "longhaul: {}\nusage: longhaul receive|send|copy|plan|verify|list|path|pause|resume|rate|keygen|trust|version "
+        "...\n"
+        "Try 'longhaul --help'.\n",
         words);
   } else {
     exit.err = fmt::format("longhaul {0}: {1}\nusage: longhaul {2}\nTry 'longhaul {0} --help'.\n", verb->name, words,

@@ -1,6 +1,7 @@
 // The command line: arguments in, one checked command out.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <variant>
@@ -8,6 +9,7 @@
 
 #include "cli/live_requests.h"
 #include "cli/ticket_source.h"
+#include "cli/trust_file.h"
 #include "cli/usage_text.h"
 #include "longhaul/options.h"
 
@@ -26,6 +28,12 @@ struct Command {
     LiveRequest request;
   };
   Asked live;
+  struct Trust {
+    enum class Action : std::uint8_t { add, list, remove };
+    Action action = Action::list;
+    TrustedPeer peer;  ///< remove: its name only
+  };
+  Trust trust;
   /// copy: the other end is on another machine and started by ssh.
   struct Remote {
     std::string host;
@@ -45,8 +53,16 @@ struct Command {
   std::string ticket_file;
   std::string rates_file;     ///< plan: a report
   std::string identity_file;  ///< send, receive, keygen; empty: the usual one
-  bool force = false;         ///< keygen
+  bool confine = true;        ///< send, receive, remote copy: put up walls first
+  std::string trust_file;     ///< send, receive, trust; empty: the usual one
+  bool trusted_only = false;  ///< send, receive: listen, and admit who is trusted, without a ticket
+  bool force = false;         ///< keygen, trust add
 };
+
+/// The one that the command names, or the usual one; empty: there is none.
+[[nodiscard]] inline std::string trust_file_of(const Command& command) {
+  return command.trust_file.empty() ? usual_trust_file() : command.trust_file;
+}
 
 /// The command line asks for nothing more than some text: help (exit code 0, on stdout) or a usage error (2, on
 /// stderr).

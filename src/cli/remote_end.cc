@@ -75,6 +75,12 @@ Result<pid_t> spawn(std::vector<std::string> words, int standard_in, int standar
   return pid;
 }
 
+/// Unless it stops already, more urgently perhaps.
+void ask_to_stop(StopFlag& stop) {
+  int running = 0;
+  stop.compare_exchange_strong(running, 1);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<RemoteEnd>> RemoteEnd::start(const std::string& ssh, const std::string& host,
@@ -115,8 +121,7 @@ void RemoteEnd::watch() {
   for (int look = 0; look < looks && !awaited_; ++look) std::this_thread::sleep_for(look_every);
   if (awaited_) return;
   surprised_ = true;
-  int running = 0;
-  stop_.compare_exchange_strong(running, 1);
+  ask_to_stop(stop_);
 }
 
 bool RemoteEnd::ended_within(int seconds) {
@@ -182,8 +187,7 @@ void end_with_stdin(StopFlag& stop) {
     for (;;) {
       const ssize_t got = ::read(STDIN_FILENO, ignored, sizeof ignored);
       if (got > 0 || (got < 0 && errno == EINTR)) continue;
-      int running = 0;
-      stop.compare_exchange_strong(running, 1);
+      ask_to_stop(stop);
       return;
     }
   }).detach();

@@ -91,6 +91,12 @@ void Reporter::warn(const std::string& text) {
   write_all(STDERR_FILENO, error_line({Code::internal, "warning: " + text, 0}));
 }
 
+void Reporter::note(const std::string& text) {
+  Event event;
+  event.text = text;
+  on_event(event);
+}
+
 Observer Reporter::observer() {
   return [this](const Event& event) { on_event(event); };
 }

@@ -24,6 +24,8 @@ class Reporter {
   [[nodiscard]] Result<> show_ticket(const std::string& ticket);
   /// Something that works less well than it could. Not when quiet.
   void warn(const std::string& text);
+  /// For those who look closely: --verbose, --json.
+  void note(const std::string& text);
   /// For Session and copy.
   [[nodiscard]] Observer observer();
   void show(const VerifyReport& report);

@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <utility>
 
@@ -16,11 +18,15 @@
 #include "cli/live_commands.h"
 #include "cli/live_names.h"
 #include "cli/plan_command.h"
+#include "cli/printable.h"
 #include "cli/remote_end.h"
 #include "cli/remote_place.h"
 #include "cli/reporter.h"
 #include "cli/signals.h"
 #include "cli/summary.h"
+#include "cli/trust_command.h"
+#include "cli/trust_file.h"
+#include "cli/walls.h"
 #include "longhaul/plan.h"
 #include "longhaul/sink.h"
 #include "longhaul/source.h"
@@ -59,12 +65,45 @@ Result<std::string> identity_of(const Command& command, Reporter& reporter) {
   return std::string();
 }
 
-/// Dials when there is a ticket; else listens, and hands out the ticket.
-Result<std::unique_ptr<Session>> open_session(const Command& command, Reporter& reporter) {
+/// What a peer of others must have before it meets the first, in the order in which it can still be had: its key, its
+/// target, its walls. One of these that cannot be put up keeps nobody from a transfer.
+Result<> prepare_to_meet(Command& command, Reporter& reporter) {
   auto identity = identity_of(command, reporter);
   if (!identity) return std::unexpected(identity.error());
+  command.engine.identity_pem = *std::move(identity);
+  const bool lands = command.verb == Verb::receive && !command.to_stdout;
+  if (Result<> made = lands ? make_target(command.target) : Result<>(); !made) return made;
+  if (!command.confine) return {};
+  const Walls walls = put_up_walls(command);
+  if (!walls.standing.empty()) reporter.note("confined by " + walls.standing);
+  for (const std::string& why : walls.missing) reporter.note("a wall is missing: " + why);
+  return {};
+}
+
+/// Reads the file whenever somebody comes: one that serves for weeks must know at once whom to trust no more.
+Result<std::function<bool(const std::string&)>> trust_in(const Command& command, Reporter& reporter) {
+  const std::string file = trust_file_of(command);
+  if (file.empty())
+    return fail(Code::usage, "--trusted: neither HOME nor XDG_CONFIG_HOME is set: name --trust-file FILE");
+  const auto peers = read_trust_file(file);
+  if (!peers) return std::unexpected(peers.error());
+  if (peers->empty()) reporter.warn(fmt::format("'{}' names nobody yet; 'longhaul trust add' does", printable(file)));
+  return [file, &reporter](const std::string& key) {
+    const auto known = read_trust_file(file);
+    if (!known) reporter.warn(known.error().text + "; nobody is admitted");
+    const auto has_it = [&](const TrustedPeer& peer) { return peer.fingerprint == key; };
+    return known && std::any_of(known->begin(), known->end(), has_it);
+  };
+}
+
+/// Dials when there is a ticket; else listens, and hands out the ticket.
+Result<std::unique_ptr<Session>> open_session(const Command& command, Reporter& reporter) {
   Options options = command.engine;
-  options.identity_pem = *std::move(identity);
+  if (command.trusted_only) {
+    auto trust = trust_in(command, reporter);
+    if (!trust) return std::unexpected(trust.error());
+    options.trusts = *std::move(trust);
+  }
   if (command.leash) end_with_stdin(stop_flag);
   if (command.leash && options.listen.empty() && !address_of_ssh().empty()) options.listen = {address_of_ssh()};
   if (!command.ticket.empty()) {
@@ -181,12 +220,21 @@ ExitCode run_remote_copy(const Command& command) {
   auto ticket = (*remote)->ticket();
   if (!ticket) return reporter.finish(failed(ticket.error()));
   local.ticket = *std::move(ticket);
+  if (Result<> prepared = prepare_to_meet(local, reporter); !prepared) return reporter.finish(failed(prepared.error()));
   Outcome outcome = local.verb == Verb::send ? send(local, reporter) : receive(local, reporter);
   (*remote)->finish(outcome);
   return reporter.finish(outcome);
 }
 
-ExitCode run_receive(const Command& command, Reporter& reporter) {
+ExitCode run_send(Command command, Reporter& reporter) {
+  if (Result<> prepared = prepare_to_meet(command, reporter); !prepared)
+    return reporter.finish(failed(prepared.error()));
+  return reporter.finish(send(std::move(command), reporter));
+}
+
+ExitCode run_receive(Command command, Reporter& reporter) {
+  if (Result<> prepared = prepare_to_meet(command, reporter); !prepared)
+    return reporter.finish(failed(prepared.error()));
   for (;;) {
     const Outcome outcome = receive(command, reporter);
     const ExitCode exit_code = reporter.finish(outcome);
@@ -216,6 +264,7 @@ ExitCode run_version(const Command& command) {
 ExitCode run_command(const Command& command) {
   if (command.verb == Verb::version) return run_version(command);
   if (command.verb == Verb::keygen) return run_keygen(command);
+  if (command.verb == Verb::trust) return run_trust(command);
   if (command.verb == Verb::plan) return run_plan(command, stop_flag);
   constexpr unsigned lives = static_cast<unsigned>(Verb::list) | static_cast<unsigned>(Verb::path) |
                              static_cast<unsigned>(Verb::pause) | static_cast<unsigned>(Verb::resume) |
@@ -228,12 +277,13 @@ ExitCode run_command(const Command& command) {
     case Verb::receive:
       return run_receive(command, reporter);
     case Verb::send:
-      return reporter.finish(send(command, reporter));
+      return run_send(command, reporter);
     case Verb::copy:
       return reporter.finish(copy_here(command, reporter));
     case Verb::verify:
       return run_verify(command, reporter);
     case Verb::keygen:
+    case Verb::trust:
     case Verb::plan:
     case Verb::version:
     case Verb::list:

@@ -66,4 +66,9 @@ bool is_host_and_port(std::string_view text, unsigned port_least) {
   return !host.empty() && std::all_of(host.begin(), host.end(), fits);
 }
 
+bool names_port(std::string_view host_and_port) {
+  if (host_and_port.starts_with('[')) return host_and_port.find("]:") != std::string_view::npos;
+  return std::count(host_and_port.begin(), host_and_port.end(), ':') == 1;  // several: an IPv6 address
+}
+
 }  // namespace longhaul::cli

@@ -19,5 +19,7 @@ namespace longhaul::cli {
 [[nodiscard]] bool is_address(const std::string& text);
 /// A host name or numeric address, with a port of `port_least` or more, or without.
 [[nodiscard]] bool is_host_and_port(std::string_view text, unsigned port_least);
+/// Whether such a text has a port.
+[[nodiscard]] bool names_port(std::string_view host_and_port);
 
 }  // namespace longhaul::cli

@@ -20,6 +20,7 @@ constexpr unsigned live = list | path | static_cast<unsigned>(Verb::pause) | sta
                           static_cast<unsigned>(Verb::rate);
 constexpr unsigned plan = static_cast<unsigned>(Verb::plan);
 constexpr unsigned keygen = static_cast<unsigned>(Verb::keygen);
+constexpr unsigned trust = static_cast<unsigned>(Verb::trust);
 constexpr unsigned all = movers | plan | verify | version;
 
 constexpr VerbText verbs[] = {
@@ -97,6 +98,15 @@ constexpr VerbText verbs[] = {
      "Examples:\n"
      "  longhaul keygen\n"
      "  longhaul keygen --identity /etc/longhaul/mover.pem\n"},
+    {Verb::trust, "trust", "trust add NAME FINGERPRINT [ADDR:PORT]... | list | remove NAME",
+     "Say which peers' keys are known: who may come without a ticket (--trusted), and who can be dialled by name "
+     "(--peer).",
+     "FINGERPRINT is what 'longhaul keygen' prints on the peer's machine, ADDR:PORT where it listens.\n"
+     "Examples:\n"
+     "  longhaul trust add gpu7 SHA256:Zk3q...\n"
+     "  longhaul receive --trusted --keep --listen 0.0.0.0:4711 /data     takes from gpu7, again and again\n"
+     "  longhaul trust add store SHA256:b81x... store.example:4711       on gpu7\n"
+     "  longhaul send checkpoints/ --peer store                          on gpu7\n"},
     {Verb::version, "version", "version [--verbose]", "Print the version; with --verbose what this machine can do.",
      "Examples:\n"
      "  longhaul version --verbose\n"},
@@ -129,11 +139,18 @@ constexpr OptionText options[] = {
      "data "
      "in clear, if both sides say so"},
     {"--identity", "FILE", false, movers | keygen, "the key of this side (~/.config/longhaul/identity)"},
+    {"--trusted", nullptr, false, peers,
+     "listen without a ticket: admit those whose keys 'longhaul trust' knows, and nobody else"},
+    {"--peer", "NAME", false, peers,
+     "dial the listener that 'longhaul trust' knows by this name, in place of a TICKET"},
+    {"--trust-file", "FILE", false, peers | trust, "where trusted peers are written down (~/.config/longhaul/trusted)"},
     {"--ssh", "COMMAND", false, copy, "what starts the other end, with its options: 'ssh -p 2222 -i key' (ssh)"},
     {"--remote-longhaul", "PROGRAM", false, copy, "what longhaul is called on the other machine (longhaul)"},
     {"--leash", nullptr, false, peers,
      "end when standard input ends, and listen where ssh came in: for what 'longhaul copy' starts"},
-    {"--force", nullptr, false, keygen, "make a new key in place of the one that is there: peers will not know it"},
+    {"--force", nullptr, false, keygen | trust,
+     "keygen: make a new key in place of the one that is there, which peers will not know; trust add: a peer has a new "
+     "key"},
     {"--name", "NAME", false, send, "SOURCE is - : send stdin as one file called NAME"},
     {"--stdout", nullptr, false, receive,
      "write the one file of the transfer to stdout, in order; the ticket goes to stderr"},
@@ -146,10 +163,12 @@ constexpr OptionText options[] = {
     {"--workers", "N|auto", false, movers, "worker threads (auto: one a core, at most 8)"},
     {"--no-direct", nullptr, false, movers, "never use O_DIRECT"},
     {"--no-control", nullptr, false, movers, "have no control socket: list, path, pause, resume, rate find nothing"},
+    {"--no-confine", nullptr, false, movers,
+     "put up no walls: by default the kernel keeps a receiver to its target, and both sides from starting programs"},
     {"--retry-for", "DURATION", false, movers, "how long to wait for a peer that is away (5m)"},
     {"--stall-timeout", "DURATION", false, movers, "give up after so long without a byte of progress (5m)"},
     {"--report", "FILE", false, movers | verify, "write the final report to FILE as JSON"},
-    {"--json", nullptr, false, all | live | keygen, "events on stdout, one JSON object a line"},
+    {"--json", nullptr, false, all | live | keygen | trust, "events on stdout, one JSON object a line"},
     {"-q,--quiet", nullptr, false, all | live, "nothing but errors (and the ticket)"},
     {"-v,--verbose", nullptr, false, movers | verify | version, "also say what happens on paths and to single files"},
 };

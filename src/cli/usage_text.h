@@ -19,7 +19,8 @@ enum class Verb : unsigned {
   resume = 256,
   rate = 512,
   plan = 1024,
-  keygen = 2048
+  keygen = 2048,
+  trust = 4096
 };
 
 struct VerbText {

@@ -7,6 +7,7 @@
 
 #include "base/usage.h"
 #include "disk/system_disk.h"
+#include "engine/landing_ops.h"
 #include "engine/runtime.h"
 #include "engine/session_core.h"
 #include "longhaul/transfer.h"
@@ -111,7 +112,7 @@ SessionSetup setup_of(const Options& options, Observer observer, StopFlag* stop)
 
 Result<security::Ticket> usable_ticket(const std::string& text) {
   auto ticket = security::parse_ticket(text);
-  if (ticket && ticket->expires_s <= system_clock().wall_ns() / 1'000'000'000)
+  if (ticket && !ticket->by_key && ticket->expires_s <= system_clock().wall_ns() / 1'000'000'000)
     return fail(Code::refused, "this ticket has expired; ask the other side for a new one");
   return ticket;
 }
@@ -132,6 +133,12 @@ Result<std::unique_ptr<Session>> Session::dial(const std::string& ticket, const 
   auto setup = setup_of(options, std::move(observer), stop);
   setup.ticket = std::move(*parsed);
   return as_session(ThreadedSession::make(std::move(setup)));
+}
+
+Result<> make_target(const std::string& path) {
+  const auto opened = engine::open_target(*disk::make_system_disk(nullptr), path);
+  if (!opened) return std::unexpected(opened.error());
+  return {};
 }
 
 Outcome copy(std::unique_ptr<Source> source, std::unique_ptr<Sink> sink, const Options& options, Observer observer,

@@ -134,14 +134,16 @@ Result<> Handshake::check_versions(const protocol::Hello& peer) const {
   return {};
 }
 
-/// Listener: a stream's TLS has joined the session that it names; a control's dialler knows the ticket's secret.
-Result<> Handshake::check_dialler(const protocol::Hello& dialler, const security::TicketKey& key) {
+/// Listener: a stream's TLS has joined the session that it names; a control's dialler has shown who it is, and knows
+/// the ticket's secret where there is one.
+Result<> Handshake::check_dialler(const protocol::Hello& dialler, const std::optional<security::TicketKey>& key) {
   if (dialler.kind() == protocol::Hello::KIND_STREAM) {
     if (!secure_->session().empty() && secure_->session() == dialler.session()) return {};
     return longhaul::fail(Code::refused, "that session has ended");
   }
-  const auto expected = security::proof_of(key, secure_->exported("longhaul ticket"));
-  if (!secure_->peer() || !security::same_secret(expected, bytes_of(dialler.ticket_proof())))
+  if (!secure_->peer()) return longhaul::fail(Code::refused, "the peer has not shown who it is");
+  const security::Secret connection = secure_->exported("longhaul ticket");
+  if (key && !security::same_secret(security::proof_of(*key, connection), bytes_of(dialler.ticket_proof())))
     return longhaul::fail(Code::refused, "the ticket's secret is wrong; check that the whole ticket was copied");
   return admission_->admit(dialler, *secure_->peer());
 }

@@ -27,23 +27,24 @@ class Admission {
  public:
   virtual ~Admission() = default;
   struct Answer {
-    protocol::Hello hello;      ///< without versions, which the handshake fills in
-    security::TicketKey key{};  ///< control: what the dialler must prove to have
+    protocol::Hello hello;  ///< without versions, which the handshake fills in
+    /// Control: what the dialler must prove to have; none: who it is, suffices (`admit`).
+    std::optional<security::TicketKey> key;
   };
   /// First of all: why this side's policy excludes the path that a dialler with a known ticket names; empty: it does
   /// not. Told to the peer, as a refusal of this path only.
   virtual std::string why_excluded(const protocol::Hello& /*dialler*/) { return {}; }
   /// Before the proof: is this ticket known and good, does the session exist? Errors are told to the peer.
   virtual Result<Answer> answer(const protocol::Hello& dialler) = 0;
-  /// Control, after the proof: is the ticket bound to another key? Errors are told to the peer.
+  /// Control, after the proof: may the holder of this key come in? Errors are told to the peer.
   virtual Result<> admit(const protocol::Hello& dialler, const security::Fingerprint& key) = 0;
 };
 
 /// A connection until both sides are proven. Never waits; used on the control thread.
 class Handshake {
  public:
-  /// Dials out: `hello` gets versions and proof here. `key`: of the ticket, for control; a stream's proof is that its
-  /// TLS joins the session.
+  /// Dials out: `hello` gets versions and proof here. `key`: of the ticket, for control, if there is one; a stream's
+  /// proof is that its TLS joins the session.
   Handshake(std::unique_ptr<wire::SecureConnection> connection, protocol::Hello hello,
             std::optional<security::TicketKey> key, Time deadline);
   /// Somebody dialled in.
@@ -56,12 +57,16 @@ class Handshake {
   State step(Time now);
   void watch(Poller& poller) { channel_->watch(poller); }
 
+  /// The other side has begun to greet: somebody who only connects never does.
+  [[nodiscard]] bool begun() const { return secure_->begun(); }
   [[nodiscard]] const Error& error() const { return error_; }
   /// Failed because the policy of the side that was dialled excludes this path; others may be dialled.
   [[nodiscard]] bool path_excluded() const { return path_excluded_; }
   // Meaningful when proven.
   [[nodiscard]] const protocol::Hello& peer() const { return peer_; }  ///< the other side's
   [[nodiscard]] const protocol::Hello& own() const { return own_; }
+  /// Control: the key that the other side holds.
+  [[nodiscard]] std::optional<security::Fingerprint> peer_key() const { return secure_->peer(); }
   /// Control: what the streams of this session are sealed with.
   [[nodiscard]] Cipher cipher() const { return cipher_; }
   /// Control: what the keys of a new session are made of.
@@ -77,7 +82,7 @@ class Handshake {
   void take(wire::Incoming in);
   void take_hello(const protocol::Hello& hello);
   Result<> check_versions(const protocol::Hello& peer) const;
-  Result<> check_dialler(const protocol::Hello& dialler, const security::TicketKey& key);
+  Result<> check_dialler(const protocol::Hello& dialler, const std::optional<security::TicketKey>& key);
   Result<> check_cipher();
   void send_hello();
   void refuse(Error error);

@@ -15,6 +15,8 @@ namespace {
 
 constexpr Time tick = 50 * millisecond;
 constexpr Time look_every = 20 * millisecond;
+constexpr std::size_t greetings_handful = 16;
+constexpr Time flood_look_every = 5 * millisecond;
 constexpr Time linger = 3 * second;  // for the last words to arrive
 constexpr unsigned workers_max = 8;
 
@@ -73,7 +75,10 @@ Result<> SessionCore::prepare_identity() {
 
 Result<> SessionCore::prepare_paths() {
   ticket_id_ = setup_.ticket->id;
-  ticket_key_ = security::key_of(*setup_.ticket);
+  if (setup_.ticket->by_key)
+    world_.random.fill(ticket_id_);
+  else
+    ticket_key_ = security::key_of(*setup_.ticket);
   auto given = setup_.options.paths;
   if (given.empty()) {
     for (const auto& address : setup_.ticket->addresses) {
@@ -176,6 +181,7 @@ void SessionCore::control_up(Greeting& greeting, Time now) {
     session_secret_ = greeting.handshake->session_secret();
     cipher_ = greeting.handshake->cipher();
     if (!greeting.dialled) session_ticket_ = peer.ticket();
+    session_peer_ = greeting.handshake->peer_key();
   }
   control_.unwatch(*kit_.poller);
   control_.attach(greeting.handshake->take_control(), peer.last_sequence(), now);
@@ -295,6 +301,7 @@ void SessionCore::stream_proven(Greeting& greeting, Time now) {
   const std::uint32_t id = greeting.dialled ? hello.stream() : next_stream_++;
   auto channel = greeting.handshake->take_stream(cipher_, session_secret_);
   Stream stream;
+  stream.number = hello.stream();
   stream.path = greeting.dialled ? greeting.path : path_of(hello);
   stream.worker = next_worker_++ % workers_.size();
   stream.sends = hello.dialler_sends() == greeting.dialled;
@@ -354,6 +361,22 @@ void SessionCore::stream_refused(std::size_t path, std::size_t slot, const Error
   tell_path_down(path, error, now);
 }
 
+void SessionCore::tell_stream_gone(std::uint32_t number) {
+  protocol::Message message;
+  message.mutable_stream_gone()->set_stream(number);
+  control_.send(message);
+}
+
+/// Usually both sides see that a connection is gone; behind a proxy the other half of it may look well.
+void SessionCore::take_stream_gone(const protocol::StreamGone& gone) {
+  for (const auto& [id, stream] : streams_) {
+    if (stream.number != gone.stream()) continue;
+    post_to_stream(id, [number = id](Worker& worker) {
+      worker.close_stream(number, {Code::connection, "the peer has lost this connection", 0});
+    });
+  }
+}
+
 void SessionCore::take_stream_down(std::uint32_t id, const Error& error) {
   const auto at = streams_.find(id);
   if (at == streams_.end()) return;
@@ -370,6 +393,7 @@ void SessionCore::take_stream_down(std::uint32_t id, const Error& error) {
   if (lost) path.flap.failed(now_);
   path.broken = path.streams_up == 0 && lost;
   if (path.broken) tell_path_down(stream.path, error, now_);
+  if (error.code != Code::interrupted) tell_stream_gone(stream.number);
   for (StreamSlot& slot : path.slots) {
     if (slot.stream != id) continue;
     slot.stream = 0;
@@ -460,11 +484,16 @@ Time SessionCore::step(Time now) {
   for (auto& mail : mailbox_.take()) mail(*this);
   check_stop(now);
   accept_connections(now);
-  step_greetings(now);
+  // A handful at once; a flood of them together every few milliseconds, or all would be looked at for each new one.
+  const bool greet = greetings_.size() <= greetings_handful || now >= greetings_due_;
+  if (greet) {
+    greetings_due_ = now + flood_look_every;
+    step_greetings(now);
+  }
   take_control_messages(now);
   if (!shutting_down_) open_outgoing(now);
   dial(now);
-  Time again = now + tick;
+  Time again = greet ? now + tick : std::min(now + tick, greetings_due_);
   const bool look = now - looked_at_ >= look_every;
   if (look) looked_at_ = now;
   for (auto at = outgoing_.begin(); at != outgoing_.end();) {
@@ -496,7 +525,8 @@ Time SessionCore::step(Time now) {
   if (shutting_down_) again = std::min(again, finish_shut_down(now));
   if (finished_) return now;
   for (auto& listener : listeners_) listener->watch(*kit_.poller);
-  for (auto& greeting : greetings_) greeting.handshake->watch(*kit_.poller);
+  if (greet)
+    for (auto& greeting : greetings_) greeting.handshake->watch(*kit_.poller);
   control_.watch(*kit_.poller);
   return again;
 }

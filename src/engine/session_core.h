@@ -117,6 +117,7 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
     [[nodiscard]] bool works() const { return use == Use::in_use && !duty.spared; }
   };
   struct Stream {
+    std::uint32_t number = 0;  ///< on the wire: the dialler's
     std::size_t path = 0;
     std::size_t worker = 0;
     bool sends = false;
@@ -323,11 +324,18 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
 
   // session_listen.cc, with Admission
   Result<> listen();
+  void make_room_for_greeting();
+  Result<> hand_out_ticket(const std::vector<std::string>& addresses, std::int64_t now_s, std::uint16_t port);
+  Result<> stand_open(const std::vector<std::string>& addresses);
   void accept_connections(Time now);
   [[nodiscard]] security::Secret joining_key() const;
   std::string why_excluded(const protocol::Hello& dialler) override;
   Result<Answer> answer(const protocol::Hello& dialler) override;
   Result<> admit(const protocol::Hello& dialler, const security::Fingerprint& key) override;
+  [[nodiscard]] bool of_this_session(const protocol::Hello& dialler) const;
+  Result<std::optional<security::TicketKey>> what_admits(const protocol::Hello& dialler);
+  [[nodiscard]] Result<> admit_by_key(const security::Fingerprint& key) const;
+  Result<> admit_by_ticket(const protocol::Hello& dialler, const security::Fingerprint& key);
 
   // session_transfers.cc
   void take_control_messages(Time now);
@@ -357,6 +365,8 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   void stream_message(std::uint32_t stream, protocol::Message message) override;
   void source_failed(std::uint32_t transfer, std::uint64_t file, FileError error) override;
   void task_dropped(std::uint32_t stream, std::uint32_t transfer, paths::Load copy) override;
+  void tell_stream_gone(std::uint32_t number);
+  void take_stream_gone(const protocol::StreamGone& gone);
   void take_stream_down(std::uint32_t id, const Error& error);
   void take_stream_message(std::uint32_t stream, const protocol::Message& message);
 
@@ -395,18 +405,20 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   TicketBook tickets_;
   bool tickets_unsaved_ = false;
   security::TicketId ticket_id_{};
-  security::TicketKey ticket_key_{};
+  std::optional<security::TicketKey> ticket_key_;  ///< dialler; none: the listener knows this side's key
   std::optional<security::Identity> identity_;
   std::unique_ptr<wire::Guard> guard_;
   std::string ticket_text_;
-  std::string session_;                ///< 16 bytes; empty: none yet
-  security::Secret session_secret_{};  ///< of TLS on the control connection that began the session
-  Cipher cipher_ = Cipher::automatic;  ///< what both sides agreed on for its streams
-  std::string session_ticket_;         ///< listener: the ticket that this session was admitted by
+  std::string session_;                                ///< 16 bytes; empty: none yet
+  security::Secret session_secret_{};                  ///< of TLS on the control connection that began the session
+  Cipher cipher_ = Cipher::automatic;                  ///< what both sides agreed on for its streams
+  std::string session_ticket_;                         ///< listener: the ticket that this session was admitted by
+  std::optional<security::Fingerprint> session_peer_;  ///< control: whose session it is
 
   // connections
   std::vector<std::unique_ptr<wire::Listener>> listeners_;
   std::list<Greeting> greetings_;
+  Time greetings_due_ = 0;
   ControlLink control_;
   Time control_next_try_ = 0;
   Time control_backoff_ = 0;

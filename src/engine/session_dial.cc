@@ -9,8 +9,8 @@
 namespace longhaul::engine {
 namespace {
 
-constexpr Time greeting_time = 30 * second;  // a listener syncs its tickets before it answers, on a slow disk
-constexpr Time connect_time = 3 * second;    // the kernel would try for minutes, ever more rarely
+constexpr Time patience = 30 * second;     // a listener syncs its tickets before it answers, on a slow disk
+constexpr Time connect_time = 3 * second;  // the kernel would try for minutes, ever more rarely
 constexpr Time backoff_first = 100 * millisecond;
 constexpr Time backoff_max = 5 * second;
 
@@ -114,6 +114,7 @@ void SessionCore::dial_streams(Time now) {
 protocol::Hello SessionCore::hello_of(const Path& path, const StreamSlot* slot) {
   protocol::Hello hello;
   hello.set_ticket(ticket_id_.data(), ticket_id_.size());
+  hello.set_by_key(!ticket_key_);
   hello.set_cipher(to_wire(setup_.options.cipher));
   hello.set_session(session_);
   hello.set_kind(slot == nullptr ? protocol::Hello::KIND_CONTROL : protocol::Hello::KIND_STREAM);
@@ -160,7 +161,7 @@ bool SessionCore::start_dial(std::size_t p, std::size_t s, bool control, Time no
     join = security::SessionKey{session_, joining_key()};
   auto secure = guard_->dialled(std::move(*connection), setup_.ticket->listener, std::move(join));
   greeting.handshake = std::make_unique<Handshake>(
-      std::move(secure), hello_of(path, control ? nullptr : &path.slots[s]), key, now + greeting_time);
+      std::move(secure), hello_of(path, control ? nullptr : &path.slots[s]), key, now + patience);
   greeting.handshake->set_connect_by(now + connect_time);
   greetings_.push_back(std::move(greeting));
   return true;

@@ -1,4 +1,5 @@
 // The listening side of a session: its ticket, and who is let in.
+#include <algorithm>
 #include <utility>
 
 #include "base/log.h"
@@ -9,8 +10,8 @@
 namespace longhaul::engine {
 namespace {
 
-constexpr Time greeting_time = 10 * second;
-constexpr std::size_t greetings_max = 256;
+constexpr Time answer_time = 10 * second;  // for a dialler to get through its greeting
+constexpr std::size_t answers_max = 256;
 
 }  // namespace
 
@@ -46,36 +47,64 @@ Result<> SessionCore::listen() {
     if (port == 0 || heard.size() == 1) port = wire::parse_host_port(heard.back())->port;
     listeners_.push_back(std::move(*listener));
   }
-  const auto ticket = security::make_ticket(heard, now_s + static_cast<std::int64_t>(setup_.options.ticket_valid_s),
-                                            identity_->fingerprint(), world_.random);
+  return setup_.options.trusts ? stand_open(heard) : hand_out_ticket(heard, now_s, port);
+}
+
+Result<> SessionCore::hand_out_ticket(const std::vector<std::string>& addresses, std::int64_t now_s,
+                                      std::uint16_t port) {
+  const auto valid_s = static_cast<std::int64_t>(setup_.options.ticket_valid_s);
+  const auto ticket = security::make_ticket(addresses, now_s + valid_s, identity_->fingerprint(), world_.random);
   ticket_text_ = security::format_ticket(ticket);
   ticket_id_ = ticket.id;
   tickets_.add({ticket.id, security::key_of(ticket), std::nullopt, ticket.expires_s, port, false});
   return tickets_.save(*kit_.plain_disk);
 }
 
+Result<> SessionCore::stand_open(const std::vector<std::string>& addresses) {
+  ticket_text_ = security::format_ticket(security::open_ticket(addresses, identity_->fingerprint()));
+  world_.random.fill(ticket_id_);
+  return {};
+}
+
 // --- admission
 
-Result<Admission::Answer> SessionCore::answer(const protocol::Hello& dialler) {
+bool SessionCore::of_this_session(const protocol::Hello& dialler) const {
+  return !session_.empty() && dialler.session() == session_;
+}
+
+/// What the dialler has to prove to have; none: that it is somebody who is trusted.
+Result<std::optional<security::TicketKey>> SessionCore::what_admits(const protocol::Hello& dialler) {
+  const bool by_key = setup_.options.trusts != nullptr;
+  if (!by_key && dialler.by_key())
+    return fail(Code::refused, "this side admits holders of its tickets only; ask it for one");
+  if (by_key && !dialler.by_key())
+    return fail(Code::refused, "this side admits those whose keys it trusts, and no tickets; dial it as it says");
+  if (by_key) return std::nullopt;
   const TicketRecord* record = tickets_.find(bytes_of(dialler.ticket()));
   if (record == nullptr)
     return fail(Code::refused, "this ticket is not known here; it may be of another receiver, or have expired");
   if (record->expires_s <= world_.clock.wall_ns() / 1'000'000'000)
     return fail(Code::refused, "this ticket has expired; ask the receiver for a new one");
-  const bool same_session = !session_.empty() && dialler.session() == session_;
-  if (record->used && !same_session)  // a session goes on after its first transfer
+  if (record->used && !of_this_session(dialler))  // a session goes on after its first transfer
     return fail(Code::refused, "this ticket has been used; ask the receiver for a new one");
+  return record->key;
+}
+
+Result<Admission::Answer> SessionCore::answer(const protocol::Hello& dialler) {
+  const auto key = what_admits(dialler);
+  if (!key) return std::unexpected(key.error());
+  const bool same_session = of_this_session(dialler);
   // Of two senders with tickets for this target, the one that is here. One that is gone keeps nobody waiting.
   if (!session_ticket_.empty() && session_ticket_ != dialler.ticket() && control_.up())
-    return fail(Code::refused, "this receiver is busy with the holder of another ticket");
+    return fail(Code::refused, "this receiver is busy with another sender; try again when it is done");
   if (const auto path = protocol::path_of(dialler); !path) return std::unexpected(path.error());
   Answer answer;
-  answer.key = record->key;
+  answer.key = *key;
   answer.hello.set_ticket(dialler.ticket());
   answer.hello.set_kind(dialler.kind());
   answer.hello.set_cipher(to_wire(setup_.options.cipher));
   if (dialler.kind() == protocol::Hello::KIND_STREAM) {
-    if (session_.empty() || dialler.session() != session_) return fail(Code::refused, "that session has ended");
+    if (!same_session) return fail(Code::refused, "that session has ended");
     answer.hello.set_session(session_);
   } else {
     std::array<std::byte, 16> fresh{};
@@ -87,9 +116,22 @@ Result<Admission::Answer> SessionCore::answer(const protocol::Hello& dialler) {
 }
 
 Result<> SessionCore::admit(const protocol::Hello& dialler, const security::Fingerprint& key) {
+  if (session_ticket_ == dialler.ticket() && control_.up() && session_peer_ != key)
+    return fail(Code::refused, "this ticket is in use by another user or machine; ask for a ticket of your own");
+  return setup_.options.trusts ? admit_by_key(key) : admit_by_ticket(dialler, key);
+}
+
+Result<> SessionCore::admit_by_key(const security::Fingerprint& key) const {
+  const std::string shown = security::format_fingerprint(key);
+  if (setup_.options.trusts(shown)) return {};
+  return fail(
+      Code::refused,
+      "your key is not trusted here: whoever runs this side would have to say 'longhaul trust add NAME " + shown + "'");
+}
+
+Result<> SessionCore::admit_by_ticket(const protocol::Hello& dialler, const security::Fingerprint& key) {
   TicketRecord* record = tickets_.find(bytes_of(dialler.ticket()));
-  const bool same_session = !session_.empty() && dialler.session() == session_;
-  if (record == nullptr || (record->used && !same_session))
+  if (record == nullptr || (record->used && !of_this_session(dialler)))
     return fail(Code::refused, "this ticket has been used; ask the receiver for a new one");
   if (record->first_sender) {
     if (*record->first_sender == key) return {};
@@ -99,6 +141,17 @@ Result<> SessionCore::admit(const protocol::Hello& dialler, const security::Fing
   return tickets_.save(*kit_.plain_disk);
 }
 
+/// Under a flood those that say nothing make room first, the oldest of them: an honest dialler speaks as soon as it is
+/// connected.
+void SessionCore::make_room_for_greeting() {
+  if (greetings_.size() < answers_max) return;
+  const auto silent = [](const Greeting& each) { return !each.dialled && !each.handshake->begun(); };
+  auto leaves = std::find_if(greetings_.begin(), greetings_.end(), silent);
+  if (leaves == greetings_.end()) leaves = greetings_.begin();
+  leaves->handshake->channel().unwatch(*kit_.poller);
+  greetings_.erase(leaves);
+}
+
 void SessionCore::accept_connections(Time now) {
   // Control shows certificates; streams join the session by its key.
   const auto find = [this](std::string_view session) {
@@ -106,10 +159,10 @@ void SessionCore::accept_connections(Time now) {
   };
   for (auto& listener : listeners_) {
     while (auto connection = listener->accept()) {
-      if (greetings_.size() >= greetings_max) continue;  // closed at once
+      make_room_for_greeting();
       Greeting greeting;
       greeting.handshake = std::make_unique<Handshake>(guard_->accepted(std::move(connection), find),
-                                                       static_cast<Admission&>(*this), now + greeting_time);
+                                                       static_cast<Admission&>(*this), now + answer_time);
       greetings_.push_back(std::move(greeting));
     }
   }

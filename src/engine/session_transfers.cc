@@ -160,6 +160,8 @@ void SessionCore::take_message(const protocol::Message& message, Time now) {
       return tell_addresses();
     case Body::kAddresses:
       return take_addresses(message.addresses());
+    case Body::kStreamGone:
+      return take_stream_gone(message.stream_gone());
     case Body::kStanding:
       return take_standing(message.standing());
     case Body::kStop:

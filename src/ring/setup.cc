@@ -57,6 +57,40 @@ std::unexpected<Error> refuse(const std::string& reason, int error) {
   return fail(Code::unsupported, fmt::format("io_uring cannot be used: {}", reason), error);
 }
 
+io_uring_restriction may_submit(std::uint8_t operation) {
+  io_uring_restriction rule{};
+  rule.opcode = IORING_RESTRICTION_SQE_OP;
+  rule.sqe_op = operation;
+  return rule;
+}
+
+io_uring_restriction may_register(std::uint8_t what) {
+  io_uring_restriction rule{};
+  rule.opcode = IORING_RESTRICTION_REGISTER_OP;
+  rule.register_op = what;
+  return rule;
+}
+
+/// A seccomp filter does not see what a ring does. This one reads, writes, syncs and polls what is open already, and
+/// never does anything else: no opening, no connecting, no flags of submissions.
+int restrict(io_uring& ring) {
+  std::array rules = {may_submit(IORING_OP_READ),
+                      may_submit(IORING_OP_READ_FIXED),
+                      may_submit(IORING_OP_WRITE),
+                      may_submit(IORING_OP_WRITE_FIXED),
+                      may_submit(IORING_OP_FSYNC),
+                      may_submit(IORING_OP_POLL_ADD),
+                      may_submit(IORING_OP_POLL_REMOVE),
+                      may_register(IORING_REGISTER_BUFFERS),
+                      may_register(IORING_UNREGISTER_BUFFERS),
+                      may_register(IORING_REGISTER_RING_FDS),
+                      may_register(IORING_UNREGISTER_RING_FDS)};
+  // By their numbers: liburing 2.3's shared library does not have the two functions for it that its header has.
+  const auto fd = static_cast<unsigned>(ring.ring_fd);
+  const int error = io_uring_register(fd, IORING_REGISTER_RESTRICTIONS, rules.data(), rules.size());
+  return error != 0 ? error : io_uring_register(fd, IORING_REGISTER_ENABLE_RINGS, nullptr, 0);
+}
+
 /// The kernel gives the addresses of queues that one thread has unmapped to the next ring, of another thread perhaps.
 /// liburing maps them by system calls of its own, so that ThreadSanitizer would take the two rings for one memory: this
 /// says what the kernel guarantees, that a ring's end comes before its successor's beginning.
@@ -76,14 +110,16 @@ Result<> set_up(io_uring& ring, unsigned entries) {
   int error = EINVAL;
   for (const unsigned flags : flags_in_falling_order) {
     io_uring_params params{};
-    params.flags = flags;
+    params.flags = flags | IORING_SETUP_R_DISABLED;
     error = -io_uring_queue_init_params(entries, &ring, &params);
     if (error == EINVAL) continue;
     if (error != 0) return refuse(reason_for(error), error);
     (void)rings_ended.load(std::memory_order_acquire);
-    if ((params.features & features_needed) == features_needed) return {};
+    const bool sufficient = (params.features & features_needed) == features_needed;
+    error = sufficient ? -restrict(ring) : ENOSYS;
+    if (error == 0) return {};
     take_down(ring);
-    return refuse("this kernel's is too old (before 5.11)", ENOSYS);
+    return refuse(sufficient ? reason_for(error) : "this kernel's is too old (before 5.11)", error);
   }
   return refuse(reason_for(error), error);
 }

@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::string_view scheme = "longhaul://";
 constexpr std::size_t addresses_max = 32;
+constexpr std::string_view bad_addresses = "the addresses are not 1 to 32 times ADDR:PORT with commas between";
+constexpr std::string_view bad_listener = "the listener's key is not 43 characters of its alphabet";
 
 /// Says which part is wrong and never shows it: in a mangled ticket the secret may stand anywhere.
 std::unexpected<Error> refuse(std::string_view why) {
@@ -59,6 +61,14 @@ bool read_addresses(std::string_view text, std::vector<std::string>& addresses) 
   return false;
 }
 
+/// ADDR:PORT,.../?k=KEY, with "/?k=" at `slash`.
+Result<Ticket> parse_open(std::string_view text, std::size_t slash) {
+  Ticket ticket{.by_key = true};
+  if (!read_addresses(text.substr(0, slash), ticket.addresses)) return refuse(bad_addresses);
+  if (!read_base64url(text.substr(slash + 4), ticket.listener)) return refuse(bad_listener);
+  return ticket;
+}
+
 std::string_view trimmed(std::string_view text) {
   constexpr std::string_view white = " \t\r\n\v\f";
   const std::size_t first = text.find_first_not_of(white);
@@ -68,18 +78,26 @@ std::string_view trimmed(std::string_view text) {
 
 }  // namespace
 
-Ticket make_ticket(std::vector<std::string> addresses, std::int64_t expires_s, const Fingerprint& listener,
-                   Random& random) {
+Ticket open_ticket(std::vector<std::string> addresses, const Fingerprint& listener) {
   LH_CHECK(!addresses.empty() && addresses.size() <= addresses_max, "a ticket has 1 to 32 addresses");
   LH_CHECK(std::ranges::all_of(addresses, is_address), "a ticket's addresses are ADDR:PORT");
+  return {.addresses = std::move(addresses), .listener = listener, .by_key = true};
+}
+
+Ticket make_ticket(std::vector<std::string> addresses, std::int64_t expires_s, const Fingerprint& listener,
+                   Random& random) {
   LH_CHECK(expires_s >= 0, "a ticket that expires before the epoch");
-  Ticket ticket{.addresses = std::move(addresses), .expires_s = expires_s, .listener = listener};
+  Ticket ticket = open_ticket(std::move(addresses), listener);
+  ticket.by_key = false;
+  ticket.expires_s = expires_s;
   random.fill(ticket.id);
   random.fill(ticket.secret);
   return ticket;
 }
 
 std::string format_ticket(const Ticket& ticket) {
+  if (ticket.by_key)
+    return fmt::format("{}{}/?k={}", scheme, fmt::join(ticket.addresses, ","), base64url(ticket.listener));
   return fmt::format("{}{}/{}?x={},k={}#{}", scheme, fmt::join(ticket.addresses, ","), to_hex(ticket.id),
                      ticket.expires_s, base64url(ticket.listener), base64url(ticket.secret));
 }
@@ -88,6 +106,7 @@ Result<Ticket> parse_ticket(std::string_view text) {
   text = trimmed(text);
   if (!text.starts_with(scheme)) return refuse("it does not begin with longhaul://");
   text.remove_prefix(scheme.size());
+  if (const std::size_t open = text.find("/?k="); open != std::string_view::npos) return parse_open(text, open);
   const std::size_t hash = text.find('#');
   if (hash == std::string_view::npos) return refuse("what belongs behind '#' is missing (the shell may have cut it)");
   const std::string_view secret = text.substr(hash + 1);
@@ -100,9 +119,7 @@ Result<Ticket> parse_ticket(std::string_view text) {
   if (question == std::string_view::npos) return refuse("the expiry is missing");
 
   Ticket ticket;
-  if (!read_addresses(addresses, ticket.addresses)) {
-    return refuse("the addresses are not 1 to 32 times ADDR:PORT with commas between");
-  }
+  if (!read_addresses(addresses, ticket.addresses)) return refuse(bad_addresses);
   const auto id = from_hex(text.substr(0, question));
   if (!id || id->size() != ticket.id.size()) return refuse("the id is not 32 hex digits");
   std::memcpy(ticket.id.data(), id->data(), id->size());
@@ -110,8 +127,7 @@ Result<Ticket> parse_ticket(std::string_view text) {
   const std::size_t comma = text.find(",k=");
   if (comma == std::string_view::npos) return refuse("the listener's key is missing (the shell may have cut it)");
   if (!read_number(text.substr(0, comma), ticket.expires_s)) return refuse("the expiry is not a time");
-  if (!read_base64url(text.substr(comma + 3), ticket.listener))
-    return refuse("the listener's key is not 43 characters of its alphabet");
+  if (!read_base64url(text.substr(comma + 3), ticket.listener)) return refuse(bad_listener);
   if (!read_base64url(secret, ticket.secret))
     return refuse("what stands behind '#' is not 43 characters of its alphabet");
   return ticket;

@@ -1,6 +1,8 @@
 // A ticket admits one peer to one session: longhaul://ADDR:PORT[,ADDR:PORT...]/ID?x=EXPIRY,k=KEY#SECRET
 //   ID: 32 hex digits (16 bytes). EXPIRY: seconds since the epoch. KEY: the listener's fingerprint, SECRET: 32 random
 //   bytes, both as 43 characters of base64url.
+// Without its middle and its secret (longhaul://ADDR:PORT/?k=KEY) it says no more than where a listener is and who that
+// is: one that knows the dialler's key and trusts it.
 // The secret never crosses the wire and is never logged: who dials finds the listener by its fingerprint, and proves to
 // it with HMAC-SHA256 that it knows the key made of the secret.
 #pragma once
@@ -29,10 +31,13 @@ struct Ticket {
   std::int64_t expires_s = 0;  ///< wall clock, seconds since the epoch
   Fingerprint listener{};      ///< who must answer
   Secret secret{};
+  bool by_key = false;  ///< no id, expiry and secret: the dialler's own key has to admit it
 };
 
 [[nodiscard]] Ticket make_ticket(std::vector<std::string> addresses, std::int64_t expires_s,
                                  const Fingerprint& listener, Random& random);
+/// What trusted peers of `listener` dial.
+[[nodiscard]] Ticket open_ticket(std::vector<std::string> addresses, const Fingerprint& listener);
 [[nodiscard]] std::string format_ticket(const Ticket& ticket);
 /// Surrounding white space is forgiven. Errors (Code::usage) never quote the secret.
 [[nodiscard]] Result<Ticket> parse_ticket(std::string_view text);

@@ -18,28 +18,21 @@ class TlsConnection final : public SecureConnection {
  public:
   /// `tls`: none for a listener, who gets one from `make` once its peer has begun to speak TLS.
   using Make = std::function<security::Tls()>;
-  TlsConnection(std::unique_ptr<Connection> inner, std::optional<security::Tls> tls, Make make)
-      : inner_(std::move(inner)), tls_(std::move(tls)), make_(std::move(make)) {}
+  TlsConnection(std::unique_ptr<Connection> below, std::optional<security::Tls> tls, Make make)
+      : SecureConnection(std::move(below)), tls_(std::move(tls)), make_(std::move(make)) {}
 
+  bool begun() const override { return tls_.has_value(); }
   bool established() const override { return tls_ && tls_->established(); }
   std::optional<security::Fingerprint> peer() const override { return tls_->peer(); }
   std::string session() const override { return tls_->session(); }
   security::Secret exported(std::string_view label) const override { return tls_->exported(label); }
   Released release() override;
 
-  bool connected() override { return inner_->connected(); }
   Transfer read_some(std::span<std::byte> into) override;
   Transfer read_some(std::span<std::byte> first, std::span<std::byte> /*second*/) override { return read_some(first); }
   /// `moved`: all of it is with the kernel. After `blocked` the same bytes must come again.
   Transfer write_some(std::span<const std::byte> from) override;
   void watch(Poller& poller, std::size_t readable_bytes, bool writable) override;
-  void unwatch(Poller& poller) override { inner_->unwatch(poller); }
-  Health health() override { return inner_->health(); }
-  Result<> set_dscp(int dscp) override { return inner_->set_dscp(dscp); }
-  Result<> set_congestion(const std::string& name) override { return inner_->set_congestion(name); }
-  void set_pace(std::uint64_t bytes_per_s) override { inner_->set_pace(bytes_per_s); }
-  std::string local_address() const override { return inner_->local_address(); }
-  std::string remote_address() const override { return inner_->remote_address(); }
   std::optional<Error> why_failed() const override { return error_; }
 
  private:
@@ -49,7 +42,6 @@ class TlsConnection final : public SecureConnection {
   [[nodiscard]] std::size_t whole_record();
   Transfer fail(Error error);
 
-  std::unique_ptr<Connection> inner_;
   std::optional<security::Tls> tls_;
   Make make_;
   std::vector<std::byte> in_;   ///< records, the last one perhaps in part
@@ -58,19 +50,19 @@ class TlsConnection final : public SecureConnection {
 };
 
 Transfer TlsConnection::fail(Error error) {
-  if (tls_ && !tls_->output().empty()) (void)inner_->write_some(tls_->output());  // an alert: let the peer know as well
+  if (tls_ && !tls_->output().empty()) (void)below().write_some(tls_->output());  // an alert: let the peer know as well
   error_ = std::move(error);
   return {Transfer::State::failed, 0, error_->system_errno};
 }
 
 /// Hands over what waits. `moved`: nothing waits any more.
 Transfer TlsConnection::push() {
-  if (!inner_->connected() || !tls_) return inner_->write_some({});
+  if (!below().connected() || !tls_) return below().write_some({});
   std::vector<std::byte>& out = tls_->output();
   std::size_t done = 0;
   Transfer transfer{Transfer::State::moved, 0, 0};
   while (done < out.size()) {
-    transfer = inner_->write_some(ConstBytes(out).subspan(done));
+    transfer = below().write_some(ConstBytes(out).subspan(done));
     if (transfer.state != Transfer::State::moved) break;
     done += transfer.bytes;
   }
@@ -109,7 +101,7 @@ Transfer TlsConnection::take_records() {
 /// Reads what is there.
 Transfer TlsConnection::pull() {
   std::array<std::byte, read_bytes> some;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled by the read
-  const Transfer transfer = inner_->read_some(some);
+  const Transfer transfer = below().read_some(some);
   if (transfer.state == Transfer::State::moved)
     in_.insert(in_.end(), some.begin(), some.begin() + static_cast<std::ptrdiff_t>(transfer.bytes));
   return transfer;
@@ -141,14 +133,14 @@ Transfer TlsConnection::write_some(std::span<const std::byte> from) {
 
 void TlsConnection::watch(Poller& poller, std::size_t readable_bytes, bool writable) {
   const bool waits_to_go = tls_ && !tls_->output().empty();
-  const bool may_write = waits_to_go || !inner_->connected() || (writable && established());
-  const bool must_read = readable_bytes > 0 || (inner_->connected() && !established());
-  inner_->watch(poller, must_read ? 1 : 0, may_write);
+  const bool may_write = waits_to_go || !below().connected() || (writable && established());
+  const bool must_read = readable_bytes > 0 || (below().connected() && !established());
+  below().watch(poller, must_read ? 1 : 0, may_write);
 }
 
 SecureConnection::Released TlsConnection::release() {
   LH_CHECK(accepted_ == 0 && tls_ && tls_->output().empty(), "what is on its way out would be lost");
-  return {std::move(inner_), std::move(in_)};
+  return {take_below(), std::move(in_)};
 }
 
 class TlsGuard final : public Guard {

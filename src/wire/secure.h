@@ -13,13 +13,15 @@
 #include "security/identity.h"
 #include "security/keys.h"
 #include "security/tls.h"
-#include "wire/wire.h"
+#include "wire/layer.h"
 
 namespace longhaul::wire {
 
 /// `connected` is told of the connection below: the proof may still have to begin.
-class SecureConnection : public Connection {
+class SecureConnection : public Layer {
  public:
+  /// The peer has begun to greet as it should: somebody who only connects never does.
+  [[nodiscard]] virtual bool begun() const = 0;
   /// Both sides are proven: what is written may go out. The rest holds only then.
   [[nodiscard]] virtual bool established() const = 0;
   /// The peer holds this key; none: it has shown no certificate, but joined `session()`.
@@ -35,6 +37,9 @@ class SecureConnection : public Connection {
   };
   /// The connection below, and what was read from it and belongs to what comes next. Nothing may be on its way out.
   [[nodiscard]] virtual Released release() = 0;
+
+ protected:
+  using Layer::Layer;
 };
 
 /// What all connections of an endpoint share: its key. One thread.

@@ -216,6 +216,39 @@ class Relay:
         self.listener.close()
 
 
+class Proxy(Relay):
+    """A relay that hangs up on the far side and lets the near side know nothing of it."""
+
+    def carry(self, one, other):
+        try:
+            while block := one.recv(256 * 1024):
+                other.sendall(block)
+                self.carried += len(block)
+        except OSError:
+            pass
+
+    def hang_up_streams(self):
+        """On all connections but the first, which is control."""
+        with self.lock:
+            for far in self.open[3::2]:
+                far.shutdown(socket.SHUT_RDWR)
+
+
+@case()
+def proxy_that_hides_a_lost_connection(t):
+    """The only path's streams are lost behind a proxy that keeps its near half open: the receiver tells, and they are dialled anew."""
+    data.write_random(t.directory / "large", 40 * MIB)
+    receiver = t.receive(t.directory / "target", listen=("127.0.0.1",))
+    proxy = Proxy(address_of((t.directory / "ticket").read_text()))
+    t.at_end(proxy.close)
+    sender = t.send("large", paths=[f"name=a,remote=127.0.0.1:{proxy.port},cap=150Mbps"])
+    t.wait_for(lambda: proxy.carried > 10 * MIB, "the first bytes")
+    proxy.hang_up_streams()
+    t.exits(sender, 0, 25)
+    t.exits(receiver, 0, 25)
+    t.equal((t.directory / "target" / "large").read_bytes() == (t.directory / "large").read_bytes(), True, "the file arrived")
+
+
 def path_through_relay(t, target):
     """A receiver, and a relay in front of its second address."""
     receiver = t.receive(target)

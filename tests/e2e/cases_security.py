@@ -216,3 +216,166 @@ def no_place_for_a_key(t):
     sender = t.exits(t.send("file", env=env), 0)
     t.says(sender, "warning", "--identity")
     t.exits(receiver, 0)
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
+
+
+@case()
+def trusted_peers_need_no_ticket(t):
+    """A receiver that trusts keys takes one transfer after the other from them, by name and without a ticket; nobody else gets in."""
+    (t.directory / "file").write_bytes(b"from whom it is known")
+    keys = {}
+    for side in ("sender", "receiver", "stranger"):
+        out = t.run("keygen", "keygen", "--identity", f"{side}.pem").out().decode()
+        keys[side] = out.split()[0]
+    port = free_port()
+    t.run("trust", "trust", "add", "gpu7", keys["sender"], "--trust-file", "receivers")
+    t.run("trust", "trust", "add", "store", keys["receiver"], f"127.0.0.1:{port}", "--trust-file", "senders")
+    receiver = t.start("receive", "receive", "--json", "--trusted", "--keep", "--identity", "receiver.pem", "--trust-file", "receivers",
+                       "--listen", f"127.0.0.1:{port}", "target")
+
+    def send(identity, status, words=()):
+        sender = t.start("send", "send", "--json", "--identity", f"{identity}.pem", "--trust-file", "senders", "--peer", "store", "file")
+        t.says(t.exits(sender, status, 30), *words)
+
+    for content in (b"the first", b"the second"):
+        (t.directory / "file").write_bytes(content)
+        send("sender", 0)
+        t.equal((t.directory / "target" / "file").read_bytes(), content, "what has arrived")
+    send("stranger", 5, ["not trusted here", f"trust add NAME {keys['stranger']}"])
+    for event in receiver.events("ticket"):
+        t.check("#" not in event["ticket"], "a secret was handed out")
+    t.run("trust", "trust", "remove", "gpu7", "--trust-file", "receivers")
+    send("sender", 5, ["not trusted here"])
+    t.run("trust", "trust", "add", "other", keys["stranger"], "--trust-file", "receivers")
+    send("stranger", 0)
+    receiver.signal(2)
+    t.exits(receiver, 130)
+
+
+def status_of(process):
+    lines = (line.split(":", 1) for line in open(f"/proc/{process.pid}/task/{process.pid}/status", encoding="ascii"))
+    return {name: value.strip() for name, value in lines}
+
+
+@case()
+def receivers_stand_behind_walls(t):
+    """Before a receiver hands out its ticket it has given up what it does not need; what it was asked to write, it writes."""
+    (t.directory / "file").write_bytes(b"content")
+    for words, expected in (((), ("1", "2")), (("--no-confine",), ("0", "0"))):
+        receiver = t.receive(*words, "--report", "report.json", t.directory / "target", env={"TZ": "Europe/Berlin"})
+        status = status_of(receiver)
+        t.equal((status["NoNewPrivs"], status["Seccomp"]), expected, "what the kernel says of it")
+        if not words:
+            kept = int(status["CapEff"], 16)
+            t.check(kept & (1 << 21 | 1 << 19 | 1 << 7 | 1 << 6 | 1 << 18) == 0, f"it has kept {kept:x}")
+            t.says(receiver, "confined by", "seccomp")
+        t.exits(t.send("file"), 0)
+        t.exits(receiver, 0)
+        t.check((t.directory / "report.json").exists(), "there is no report")
+
+
+@case(timeout_s=120)
+def names_swapped_while_writing(t):
+    """Somebody swaps directories of the target for symlinks that lead outside, all the time: nothing lands there."""
+    source, target, outside = t.directory / "tree", t.directory / "target", t.directory / "outside"
+    names = [f"d{number}" for number in range(6)]
+    for name in names:
+        (source / name / "deep").mkdir(parents=True)
+        (outside / name / "deep").mkdir(parents=True)
+        for number in range(t.pick(40, 80)):
+            (source / name / f"f{number}").write_bytes(b"x" * 3000)
+            (source / name / "deep" / f"f{number}").write_bytes(b"y" * 3000)
+        data.write_random(source / name / "large", 9 * MIB)
+    target.mkdir()
+    swapping, swaps = threading.Event(), [0]
+
+    def swap():
+        while not swapping.is_set():
+            for name in names:
+                real, hidden = target / "tree" / name, target / f"hidden-{name}"
+                try:
+                    real.rename(hidden)
+                    real.symlink_to(outside / name)
+                    swaps[0] += 1
+                    real.unlink()
+                    hidden.rename(real)
+                except OSError:
+                    pass  # not there yet, or made anew meanwhile
+                if hidden.exists() and not real.exists():
+                    hidden.rename(real)
+
+    for words in ((), ("--no-confine",)):
+        swapping.clear()
+        attacker = threading.Thread(target=swap)
+        attacker.start()
+        t.at_end(swapping.set)
+        receiver = t.receive("--retry-for", "5", *words, target)
+        sender = t.send("--retry-for", "5", source, cap="200Mbps")
+        sender.wait(60)
+        swapping.set()
+        attacker.join()
+        receiver.signal(2)
+        receiver.wait(20)
+        t.equal([path for path in outside.rglob("*") if not path.is_dir()], [], "what was written outside")
+        shutil.rmtree(target)
+        target.mkdir()
+    t.check(swaps[0] > 20, f"the attacker has swapped {swaps[0]} times only")
+
+
+class Flood:
+    """Connections to `address` that never greet: a number of them held, more each second, random bytes in some."""
+
+    def __init__(self, address, held, per_second):
+        self.address, self.per_second, self.stop, self.opened, self.held = address, per_second, threading.Event(), 0, []
+        for _ in range(held):
+            self.held.append(self.open())
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def open(self):
+        self.opened += 1
+        one = socket.socket()
+        one.setblocking(False)
+        try:
+            one.connect(self.address)
+        except BlockingIOError:
+            pass
+        return one
+
+    def run(self):
+        while not self.stop.wait(0.02):
+            for _ in range(self.per_second // 50):
+                one = self.open()
+                if random.random() < 0.3:
+                    try:
+                        one.send(random.randbytes(random.choice((1, 5, 200, 3000))))
+                    except OSError:
+                        pass
+                self.held.append(one)
+                if len(self.held) > 400:
+                    self.held.pop(random.randrange(len(self.held))).close()
+
+    def end(self):
+        self.stop.set()
+        self.thread.join()
+        for one in self.held:
+            one.close()
+
+
+@case(timeout_s=120)
+def honest_diallers_get_through_a_flood(t):
+    """Connections that never greet, hundreds a second: a sender still gets in, and the receiver's memory stays bounded."""
+    data.write_random(t.directory / "file", 20 * MIB)
+    receiver = t.receive(t.directory / "target", listen=("127.0.0.1",))
+    flood = Flood(address_of((t.directory / "ticket").read_text()), 400, 500)
+    t.at_end(flood.end)
+    t.wait_for(lambda: flood.opened > 1500, "the flood")
+    sender = t.exits(t.send("file", paths=["name=a,remote=127.0.0.1"], cap="100Mbps"), 0)
+    t.exits(receiver, 0)
+    t.equal((t.directory / "target" / "file").read_bytes() == (t.directory / "file").read_bytes(), True, "the file arrived")
+    t.check(sender.done()["seconds"] < 20, "it took far longer than its cap asks for")
+    t.check(receiver.peak_bytes < 400 * MIB, f"the receiver took {receiver.peak_bytes / MIB:.0f} MiB")

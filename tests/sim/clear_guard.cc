@@ -25,10 +25,10 @@ std::vector<std::byte> introduction(std::string_view key, std::string_view sessi
 
 class ClearConnection final : public wire::SecureConnection {
  public:
-  ClearConnection(std::unique_ptr<wire::Connection> inner, const security::Fingerprint& own,
+  ClearConnection(std::unique_ptr<wire::Connection> below, const security::Fingerprint& own,
                   std::optional<security::Fingerprint> expected, std::optional<security::SessionKey> join,
                   security::Tls::FindSession find)
-      : inner_(std::move(inner)),
+      : SecureConnection(std::move(below)),
         own_(text_of(own)),
         dialled_(expected.has_value()),
         expected_(expected),
@@ -37,21 +37,21 @@ class ClearConnection final : public wire::SecureConnection {
     if (dialled_) out_ = introduction(own_, join_ ? join_->session : "");
   }
 
+  bool begun() const override { return dialled_ || heard_; }
   bool established() const override { return heard_ && out_.empty(); }
   std::optional<security::Fingerprint> peer() const override { return session_.empty() ? peer_ : std::nullopt; }
   std::string session() const override { return session_; }
   security::Secret exported(std::string_view label) const override { return security::sha256_of({bytes_of(label)}); }
   Released release() override {
     LH_CHECK(out_.empty(), "what is on its way out would be lost");
-    return {std::move(inner_), std::move(in_)};
+    return {take_below(), std::move(in_)};
   }
 
-  bool connected() override { return inner_->connected(); }
   wire::Transfer read_some(std::span<std::byte> into) override {
     if (error_) return {State::failed, 0, 0};
     if (const auto greeted = introduce(); greeted.state != State::moved) return greeted;
     const std::size_t ready = std::min(into.size(), in_.size());
-    if (ready == 0) return inner_->read_some(into);
+    if (ready == 0) return below().read_some(into);
     std::copy_n(in_.begin(), ready, into.begin());
     in_.erase(in_.begin(), in_.begin() + static_cast<std::ptrdiff_t>(ready));
     return {State::moved, ready, 0};
@@ -62,26 +62,19 @@ class ClearConnection final : public wire::SecureConnection {
   wire::Transfer write_some(std::span<const std::byte> from) override {
     if (error_) return {State::failed, 0, 0};
     if (const auto pushed = push(); pushed.state == State::failed) return pushed;
-    return established() || from.empty() ? inner_->write_some(from) : wire::Transfer{State::blocked, 0, 0};
+    return established() || from.empty() ? below().write_some(from) : wire::Transfer{State::blocked, 0, 0};
   }
   void watch(Poller& poller, std::size_t readable_bytes, bool writable) override {
     const bool must_read = readable_bytes > 0 || !established();
-    inner_->watch(poller, must_read ? 1 : 0, !out_.empty() || !inner_->connected() || (writable && established()));
+    below().watch(poller, must_read ? 1 : 0, !out_.empty() || !below().connected() || (writable && established()));
   }
-  void unwatch(Poller& poller) override { inner_->unwatch(poller); }
-  wire::Health health() override { return inner_->health(); }
-  Result<> set_dscp(int dscp) override { return inner_->set_dscp(dscp); }
-  Result<> set_congestion(const std::string& name) override { return inner_->set_congestion(name); }
-  void set_pace(std::uint64_t bytes_per_s) override { inner_->set_pace(bytes_per_s); }
-  std::string local_address() const override { return inner_->local_address(); }
-  std::string remote_address() const override { return inner_->remote_address(); }
   std::optional<Error> why_failed() const override { return error_; }
 
  private:
   wire::Transfer push() {
     wire::Transfer put{State::moved, 0, 0};
     while (!out_.empty() && put.state == State::moved) {
-      put = inner_->write_some(out_);
+      put = below().write_some(out_);
       if (put.state == State::moved) out_.erase(out_.begin(), out_.begin() + static_cast<std::ptrdiff_t>(put.bytes));
     }
     return put;
@@ -93,7 +86,7 @@ class ClearConnection final : public wire::SecureConnection {
       if (take_introduction()) continue;
       if (error_) break;
       std::array<std::byte, 256> some{};
-      const auto got = inner_->read_some(some);
+      const auto got = below().read_some(some);
       if (got.state != State::moved) return got;
       in_.insert(in_.end(), some.begin(), some.begin() + static_cast<std::ptrdiff_t>(got.bytes));
     }
@@ -136,7 +129,6 @@ class ClearConnection final : public wire::SecureConnection {
     return false;
   }
 
-  std::unique_ptr<wire::Connection> inner_;
   std::string own_;
   bool dialled_;
   std::optional<security::Fingerprint> expected_;

@@ -303,6 +303,41 @@ TEST(Transfer, ASyncThatFailsOnceIsNeverTrusted) {
   });
 }
 
+TEST(Transfer, WhatIsRewrittenBetweenTheLookAndTheReadNeverLands) {
+  for_seeds(4, [](std::uint64_t seed) {
+    TransferWorld world(seed, {.small_files = 30, .chunk_files = 6, .large_chunks = 2});
+    std::set<std::string> read;
+    std::uint64_t rewritten = 0;
+    world.world.file_system("sender").fault = [&](const FaultPoint& point) {
+      if (point.operation != "read" || !read.insert(std::string(point.path)).second || world.draw(2) == 0) return 0;
+      const auto is_it = [&](const std::string& file) {
+        return file.substr(file.rfind('/') + 1) == point.path.substr(point.path.rfind('/') + 1);
+      };
+      const auto& files = world.source_files();
+      if (const auto file = std::ranges::find_if(files, is_it); file != files.end()) {
+        world.rewrite_source(*file, world.draw(2) == 0);
+        ++rewritten;
+      }
+      return 0;
+    };
+    EXPECT_TRUE(world.start_receiver()) << world.start_problem;
+    EXPECT_TRUE(world.start_sender()) << world.start_problem;
+    ASSERT_TRUE(world.run_to_end(300 * second));
+    EXPECT_GT(rewritten, 4U);
+    EXPECT_EQ(world.sent->report.failed_files, rewritten);
+    world.check_laws();
+    // As they are now, they can be sent.
+    world.world.file_system("sender").fault = nullptr;
+    world.world.kill("sender");
+    world.world.kill("receiver");
+    world.new_commands();
+    EXPECT_TRUE(world.start_receiver()) << world.start_problem;
+    EXPECT_TRUE(world.start_sender()) << world.start_problem;
+    ASSERT_TRUE(world.run_to_end());
+    world.check_complete();
+  });
+}
+
 TEST(Transfer, AFullTargetIsSaidAtBothEnds) {
   for_seeds(2, [](std::uint64_t seed) {
     TransferWorld world(seed);

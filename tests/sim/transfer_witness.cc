@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "chunk/bundle.h"
+#include "wire/layer.h"
 
 namespace longhaul::sim {
 
@@ -206,26 +207,25 @@ class Tap {
   bool lost_ = false;
 };
 
-class WitnessedConnection final : public wire::Connection {
+class WitnessedConnection final : public wire::Layer {
  public:
-  WitnessedConnection(std::unique_ptr<wire::Connection> under, Witness* witness, const WitnessedWire::Damage& damage)
-      : under_(std::move(under)), witness_(witness), damage_(damage) {}
+  WitnessedConnection(std::unique_ptr<wire::Connection> below, Witness* witness, const WitnessedWire::Damage& damage)
+      : Layer(std::move(below)), witness_(witness), damage_(damage) {}
 
-  bool connected() override { return under_->connected(); }
   wire::Transfer read_some(std::span<std::byte> into) override {
-    const auto got = under_->read_some(into);
+    const auto got = below().read_some(into);
     if (got.state == wire::Transfer::State::moved) taken(into.first(got.bytes));
     return got;
   }
   wire::Transfer read_some(std::span<std::byte> first, std::span<std::byte> second) override {
-    const auto got = under_->read_some(first, second);
+    const auto got = below().read_some(first, second);
     if (got.state != wire::Transfer::State::moved) return got;
     taken(first.first(std::min(first.size(), got.bytes)));
     if (got.bytes > first.size()) taken(second.first(got.bytes - first.size()));
     return got;
   }
   wire::Transfer write_some(std::span<const std::byte> from) override {
-    const auto put = under_->write_some(from);
+    const auto put = below().write_some(from);
     if (put.state == wire::Transfer::State::moved && witness_ != nullptr) {
       out_.feed(
           from.first(put.bytes),
@@ -234,14 +234,6 @@ class WitnessedConnection final : public wire::Connection {
     }
     return put;
   }
-  void watch(Poller& poller, std::size_t readable_bytes, bool writable) override {
-    under_->watch(poller, readable_bytes, writable);
-  }
-  void unwatch(Poller& poller) override { under_->unwatch(poller); }
-  wire::Health health() override { return under_->health(); }
-  void set_pace(std::uint64_t bytes_per_s) override { under_->set_pace(bytes_per_s); }
-  [[nodiscard]] std::string local_address() const override { return under_->local_address(); }
-  [[nodiscard]] std::string remote_address() const override { return under_->remote_address(); }
 
  private:
   /// A session counts from the receiver's answer on: a greeting that it refuses changes nothing.
@@ -260,7 +252,6 @@ class WitnessedConnection final : public wire::Connection {
         });
   }
 
-  std::unique_ptr<wire::Connection> under_;
   Witness* witness_;
   const WitnessedWire::Damage& damage_;
   Tap in_;

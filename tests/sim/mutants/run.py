@@ -34,6 +34,7 @@ OTHER_TEST_S = 600
 # Quick to compile; a mutant may leave a variable unused.
 MESON_OPTIONS = ["-Doptimization=1", "-Ddebug=false", "-Dwerror=false"]
 
+RESULT = re.compile(r"^\| (\d\d-\S+) \| (.*) \|$", re.M)
 ROW = re.compile(r"^\| (\d+) \| `([^`]+)` \| ([^|]*)\|.*\| ([^|]+) \|$", re.M)
 
 
@@ -191,12 +192,17 @@ def search(copy, first, seeds):
 
 
 def try_swarm(copy, options):
-    """(caught, seeds, words). When most ranges have missed it, the median is known."""
+    """(caught, seeds, words). No further than it takes to know the median: not when most ranges have missed it, and not beyond
+    what the median can still be when most have found it."""
     found, missed, words = [], 0, ""
+    middle = options.ranges // 2
     for number in range(options.ranges):
-        count, complaint = search(copy, 1 + number * RANGE_STRIDE, options.seeds)
+        enough = sorted(found)[middle] if len(found) > middle else None
+        count, complaint = search(copy, 1 + number * RANGE_STRIDE, enough or options.seeds)
         words = words or complaint
-        if count is None:
+        if count is None and enough:
+            found.append(enough)
+        elif count is None:
             missed += 1
         else:
             found.append(count)
@@ -259,15 +265,17 @@ class Table:
         return sum(row[0] == state for row in self.rows.values())
 
     def write(self, path, options):
-        lines = [f"# Results of {datetime.date.today().isoformat()}", "",
-                 f"`{' '.join(['tests/sim/mutants/run.py', *sys.argv[1:]])}`: the median of {options.ranges} ranges of {options.seeds}",
-                 "seeds each, the first of which is seed 1. Made by this command; write nothing by hand.", "",
-                 "| mutant | result | seeds | by | first complaint |", "|---|---|---|---|---|"]
-        for name in sorted(self.rows):
-            state, seeds, by, words = self.rows[name]
-            lines.append(f"| {name} | {state} | {seeds} | {by} | {words[:160].replace('|', '/')} |")
-        lines += ["", self.summary(), ""]
-        path.write_text("\n".join(lines))
+        """Rows of mutants that this run has not tried stay as they are, with the day and the commit that they are of."""
+        commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+        rows = dict(RESULT.findall(path.read_text())) if path.exists() else {}
+        for name, (state, seeds, by, words) in self.rows.items():
+            rows[name] = f"{state} | {seeds} | {by} | {words[:160].replace('|', '/')} | {datetime.date.today().isoformat()}, {commit}"
+        caught = sum(row.startswith("caught") for row in rows.values())
+        path.write_text("\n".join([
+            "# Results", "",
+            f"Written by `tests/sim/mutants/run.py --write`, nothing by hand: the median of {options.ranges} ranges of {options.seeds} seeds each, the",
+            "first of which is seed 1.", "", "| mutant | result | seeds | by | first complaint | of |", "|---|---|---|---|---|---|",
+            *(f"| {name} | {rows[name]} |" for name in sorted(rows)), "", f"{caught} of {len(rows)} caught", ""]))
 
     def summary(self):
         return f"{self.count('caught')} passed, {len(self.rows) - self.count('caught')} failed, 0 skipped"
@@ -301,6 +309,18 @@ def chosen_mutants(names):
     return [each for each in mutants if not names or any(each.name.startswith(name) for name in names)]
 
 
+def check_patches(mutants):
+    """Code that changes under a patch would be noticed only when somebody runs all of them."""
+    stale = 0
+    for mutant in mutants:
+        status, _ = run(["patch", "-p1", "--quiet", "--dry-run", "--fuzz=0", "-i", mutant.patch], ROOT)
+        if status != 0:
+            print(f"{mutant.patch.name} does not apply: make the same bug in the new code")
+            stale += 1
+    print(f"{len(mutants) - stale} passed, {stale} failed, 0 skipped")
+    return 1 if stale else 0
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help="only mutants whose names begin so (17, 2)")
@@ -309,12 +329,15 @@ def main():
     parser.add_argument("--seeds", type=int, default=SEEDS, help="seeds of one range")
     parser.add_argument("--dir", type=pathlib.Path, default=ROOT / "build-mutants", help="where copies and builds are kept")
     parser.add_argument("--swarm-only", action="store_true", help="the swarm on those for which README.md names another test, too")
+    parser.add_argument("--check", action="store_true", help="only whether every patch applies to the tree and has its row")
     parser.add_argument("--write", action="store_true", help="write the table to RESULTS.md")
     options = parser.parse_args()
     try:
         queue = chosen_mutants(options.names)
         if not queue:
             raise Broken("no such mutant")
+        if options.check:
+            return check_patches(queue)
         wanted, table = len(queue), Table()
         threads = [threading.Thread(target=work, args=(Copy(options.dir.resolve() / str(job)), queue, table, options))
                    for job in range(max(1, options.jobs))]

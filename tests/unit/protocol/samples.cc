@@ -297,6 +297,10 @@ std::optional<Sample> sample_of(int kind) {
       sample.name = "standing";
       fill(*m.mutable_standing());
       return sample;
+    case Message::kStreamGone:
+      sample.name = "stream_gone";
+      m.mutable_stream_gone()->set_stream(7);
+      return sample;
     case Message::kAskAddresses:
       sample.name = "ask_addresses";
       m.mutable_ask_addresses();

@@ -1,5 +1,6 @@
 #include "ring/ring.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -14,6 +15,7 @@
 #include "base/bytes.h"
 #include "base/fd.h"
 #include "forbid.h"
+#include "ring/setup.h"
 
 namespace longhaul::ring {
 namespace {
@@ -119,6 +121,36 @@ TEST_F(RingTest, RegisteredMemoryWorksLikeAnyOther) {
   finish(outside);
   EXPECT_EQ(outside.result, 1000);
   EXPECT_EQ(elsewhere, std::vector<std::byte>(1000, std::byte{42}));
+}
+
+/// Whoever has taken over a thread must not get by its ring what seccomp keeps from it.
+TEST(RingSetup, ARingOnlyReadsWritesSyncsAndPolls) {
+  io_uring ring{};
+  if (const auto made = set_up(ring, 8); !made) GTEST_SKIP() << made.error().text;
+  const auto answer_to = [&](const auto& prepare) {
+    io_uring_sqe* entry = io_uring_get_sqe(&ring);
+    prepare(entry);
+    io_uring_cqe* done = nullptr;
+    EXPECT_GE(io_uring_submit_and_wait(&ring, 1), 0);
+    EXPECT_EQ(io_uring_peek_cqe(&ring, &done), 0);
+    const int result = done == nullptr ? 0 : done->res;
+    if (done != nullptr) io_uring_cqe_seen(&ring, done);
+    return result;
+  };
+  const auto open = [](io_uring_sqe* entry) { io_uring_prep_openat(entry, -1, "/etc/passwd", O_RDONLY, 0); };
+  const auto socket = [](io_uring_sqe* entry) { io_uring_prep_rw(IORING_OP_CONNECT, entry, 0, nullptr, 0, 0); };
+  const auto linked = [](io_uring_sqe* entry) {
+    io_uring_prep_fsync(entry, -1, 0);
+    entry->flags = IOSQE_ASYNC;
+  };
+  const auto synced = [](io_uring_sqe* entry) { io_uring_prep_fsync(entry, -1, 0); };
+  EXPECT_EQ(answer_to(open), -EACCES);
+  EXPECT_EQ(answer_to(socket), -EACCES);
+  EXPECT_EQ(answer_to(linked), -EACCES);
+  EXPECT_EQ(answer_to(synced), -EBADF) << "what it is for is looked at";
+  const int nobody = -1;
+  EXPECT_EQ(io_uring_register_files(&ring, &nobody, 1), -EACCES);
+  take_down(ring);
 }
 
 TEST(RingSetup, TheEnvironmentCanForbidIt) {

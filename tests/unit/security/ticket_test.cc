@@ -55,6 +55,20 @@ TEST(Ticket, IsReadAsWritten) {
   }
 }
 
+TEST(Ticket, OfAListenerThatKnowsKeysHasNoSecret) {
+  const std::string text = "longhaul://10.0.0.1:4711,[::1]:4712/?k=" + key_text;
+  EXPECT_EQ(format_ticket(open_ticket({"10.0.0.1:4711", "[::1]:4712"}, good_key())), text);
+  const auto read = parse_ticket(" " + text + "\n");
+  ASSERT_TRUE(read) << read.error().text;
+  EXPECT_TRUE(read->by_key);
+  EXPECT_EQ(read->addresses, (std::vector<std::string>{"10.0.0.1:4711", "[::1]:4712"}));
+  EXPECT_EQ(read->listener, good_key());
+  EXPECT_FALSE(parse_ticket(good_text)->by_key);
+  const std::vector<std::string> unusable = {text + "A", text + "#" + secret_text, "longhaul:///?k=" + key_text,
+                                             "longhaul://10.0.0.1/?k=" + key_text, "longhaul://10.0.0.1:4711/?k="};
+  for (const std::string& bad : unusable) EXPECT_FALSE(parse_ticket(bad)) << bad;
+}
+
 TEST(Ticket, GoesBothWaysWithRealRandomness) {
   const std::vector<std::vector<std::string>> addresses = {
       {"127.0.0.1:1"},

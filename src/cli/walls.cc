@@ -1,0 +1,57 @@
+#include "cli/walls.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <sys/prctl.h>
+
+#include <filesystem>
+
+#include "cli/landlock.h"
+#include "cli/live_names.h"
+#include "cli/syscall_filter.h"
+
+namespace longhaul::cli {
+namespace {
+
+std::string directory_of(const std::string& file) {
+  const std::string parent = std::filesystem::path(file).parent_path();
+  return parent.empty() ? "." : parent;
+}
+
+Reach reach_of(const Command& command) {
+  Reach reach;
+  if (!command.to_stdout) reach.write.push_back(command.target);
+  // These are written beside what is there, or at the end.
+  for (const std::string& file : {command.report_file, command.ticket_file})
+    if (!file.empty()) reach.write.push_back(directory_of(file));
+  if (command.control && make_live_directory(live_directory())) reach.write.push_back(live_directory());
+  // Names of hosts, the time zone, OpenSSL's configuration, what the C library loads when it needs it; what the kernel
+  // says of the machine and of this process.
+  reach.read = {"/etc", "/usr", "/lib", "/lib64", "/run/systemd/resolve", "/proc", "/sys", "/dev/null", "/dev/urandom"};
+  if (command.trusted_only && !trust_file_of(command).empty())  // read whenever somebody comes
+    reach.read.push_back(directory_of(trust_file_of(command)));
+  reach.dials = !command.ticket.empty();
+  return reach;
+}
+
+}  // namespace
+
+Walls put_up_walls(const Command& command) {
+  Walls walls;
+  std::vector<std::string> standing;
+  const auto note = [&](const Result<>& done, const char* name) {
+    if (done)
+      standing.emplace_back(name);
+    else
+      walls.missing.push_back(done.error().text);
+  };
+  // Without it only root may put up the others, and with it no program that this one starts gains anything.
+  ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  if (command.verb == Verb::receive) note(restrict_reach(reach_of(command)), "landlock");
+  note(drop_capabilities(), "capabilities");
+  note(filter_system_calls(), "seccomp");
+  walls.standing = fmt::format("{}", fmt::join(standing, ", "));
+  return walls;
+}
+
+}  // namespace longhaul::cli
