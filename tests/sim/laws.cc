@@ -185,25 +185,38 @@ bool Laws::journalled(const std::string& path, Extent extent) const {
   return true;
 }
 
+void Laws::doubt(const std::string& path, std::string words) {
+  doubts_.try_emplace(path, Doubt{clock_.now(), std::move(words)});
+}
+
+void Laws::settle_doubts(Time before) {
+  for (const auto& [path, doubt] : doubts_)
+    if (doubt.at < before) complain(doubt.words);
+  std::erase_if(doubts_, [before](const auto& each) { return each.second.at < before; });
+}
+
 /// It must be so that a crash right now would not take it.
 void Laws::promised(const std::string& path, std::uint64_t offset, std::uint64_t bytes) {
   if (sender_lies_) return;
+  settle_doubts(clock_.now());
   const Extent extent{offset, bytes};
   promised_[path].insert(extent);
   const std::string final_name = target_ + "/" + path;
   if (files_.survives(final_name) && wrong_about(path, *files_.look(final_name)).empty()) return;
   const auto part = files_.look(landing_part(path));
-  if (part == nullptr) return complain(fmt::format("{} at {} was answered durable and is nowhere", path, offset));
+  if (part == nullptr) return doubt(path, fmt::format("{} at {} was answered durable and is nowhere", path, offset));
   if (!files_.name_survives(landing_part(path)))
-    complain(fmt::format("{} at {} was answered durable, but its landing file has no durable name", path, offset));
+    doubt(path, fmt::format("{} at {} was answered durable, but its landing file has no durable name", path, offset));
   promised_in_[part->number].insert(extent);
   if (!holds(path, part->durable_bytes, extent))
-    return complain(fmt::format("{} at {} was answered durable before it was", path, offset));
+    return doubt(path, fmt::format("{} at {} was answered durable before it was", path, offset));
   if (!journalled(path, extent))
-    complain(fmt::format("{} at {} was answered durable before its record in the journal was", path, offset));
+    doubt(path, fmt::format("{} at {} was answered durable before its record in the journal was", path, offset));
 }
 
 void Laws::promise_void(const std::string& path) {
+  settle_doubts(clock_.now());
+  doubts_.erase(path);
   promised_.erase(path);
   if (const auto part = files_.look(landing_part(path)); part != nullptr) promised_in_.erase(part->number);
 }
@@ -231,6 +244,7 @@ bool Laws::is_mixture(const std::string& path, const std::vector<std::byte>& con
 }
 
 void Laws::look_at_everything() {
+  settle_doubts(time_never);
   if (sender_lies_) return;
   files_.for_each(target_, ".longhaul", [&](const std::string& path, const Inode& inode) {
     if (inode.type != disk::FileType::file) return;

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/digest.h"
 #include "sim_disk.h"
 #include "transfer_witness.h"
@@ -18,7 +19,8 @@ namespace longhaul::sim {
 class Laws final : public FileWatcher, public PromiseListener {
  public:
   /// `target`: the directory that is received into.
-  Laws(SimFileSystem& files, std::string target) : files_(files), target_(std::move(target)) {}
+  Laws(SimFileSystem& files, std::string target, Clock& clock)
+      : files_(files), target_(std::move(target)), clock_(clock) {}
 
   /// A version of a source file that a sender may read. What lands must be one of them, whole.
   void source_version(const std::string& path, std::span<const std::byte> bytes, std::uint32_t mode,
@@ -69,9 +71,19 @@ class Laws final : public FileWatcher, public PromiseListener {
   [[nodiscard]] bool is_node_of(const std::string& part, std::uint64_t node, std::span<const std::byte> digest) const;
   [[nodiscard]] bool journalled(const std::string& path, Extent extent) const;
   void complain(std::string words);
+  void doubt(const std::string& path, std::string words);
+  void settle_doubts(Time before);
+
+  /// A promise that does not hold. One that waited for a connection may be taken back by what waited right behind it.
+  struct Doubt {
+    Time at = 0;
+    std::string words;
+  };
 
   SimFileSystem& files_;
   std::string target_;
+  Clock& clock_;
+  std::map<std::string, Doubt> doubts_;  ///< by path
   std::map<std::string, std::vector<Version>> versions_;
   std::map<std::string, std::set<Extent>> promised_;
   std::map<std::uint64_t, std::set<Extent>> promised_in_;  ///< by inode number of the landing file

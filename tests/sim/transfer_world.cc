@@ -132,7 +132,7 @@ TransferWorld::TransferWorld(std::uint64_t seed, TreeShape shape) : TransferWorl
 
 TransferWorld::TransferWorld(std::uint64_t seed, WorldPlan plan)
     : world(seed),
-      laws(world.file_system("receiver"), target),
+      laws(world.file_system("receiver"), target, world.clock()),
       random_(seed ^ 0x7472616e73666572),
       plan_(std::move(plan)) {
   for (std::size_t path = 0; path < plan_.paths.size(); ++path)
