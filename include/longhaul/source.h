@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "longhaul/entry.h"
+#include "longhaul/selection.h"
 #include "longhaul/status.h"
 
 namespace longhaul {
@@ -41,8 +42,8 @@ class Source {
 };
 
 /// Files, directories and symlinks on this machine. As rsync: `dir` lands as TARGET/dir, `dir/` lands its content.
-/// Errors: a path that does not exist.
-Result<std::unique_ptr<Source>> tree_source(const std::vector<std::string>& paths);
+/// Errors: a path that does not exist, a rule that is none.
+Result<std::unique_ptr<Source>> tree_source(const std::vector<std::string>& paths, const Selection& selection = {});
 
 /// One file called `name` with the bytes of `content`, which must stay unchanged until the transfer has ended.
 std::unique_ptr<Source> memory_source(std::string name, std::span<const std::byte> content);

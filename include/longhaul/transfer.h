@@ -68,6 +68,7 @@ struct Report {
   std::uint64_t sparse_files = 0;   ///< files with holes, which arrive filled
   std::uint64_t xattr_files = 0;    ///< entries with extended attributes or ACLs, which were not kept
   std::uint64_t special_files = 0;  ///< devices, sockets, pipes: not sent
+  std::uint64_t left_out = 0;       ///< entries that the selection leaves out; not what is beneath such directories
   double seconds = 0;
   double cpu_seconds_sender = 0;  ///< user + system
   double cpu_seconds_receiver = 0;

@@ -67,16 +67,24 @@ Result<double> parse_deadline(std::string_view text, std::int64_t now_unix_s) {
     const std::int64_t today_s = unix_of(moment);
     return static_cast<double>(today_s > now_unix_s ? today_s : unix_of(tomorrow));
   }
-  const bool dated = text.size() == date_form.size() + 1 + clock_form.size() &&
-                     (text[date_form.size()] == 'T' || text[date_form.size()] == ' ') &&
-                     set_date(moment, text.substr(0, date_form.size())) &&
-                     set_clock(moment, text.substr(date_form.size() + 1));
-  if (!dated) return bad(text, "is no time");
+  if (text.size() <= date_form.size()) return bad(text, "is no time");
+  const auto at_s = parse_moment(text);
+  if (!at_s) return bad(text, at_s.error().text);
+  if (*at_s <= now_unix_s) return bad(text, "is over already");
+  return static_cast<double>(*at_s);
+}
+
+Result<std::int64_t> parse_moment(std::string_view text) {
+  std::tm moment{};
+  const std::string_view date = text.substr(0, date_form.size());
+  const std::string_view rest = text.substr(date.size());
+  const bool dated = set_date(moment, date);
+  const bool timed = rest.empty() || ((rest[0] == 'T' || rest[0] == ' ') && set_clock(moment, rest.substr(1)));
+  if (!dated || !timed) return fail(Code::usage, "is no time");
   const int day = moment.tm_mday;
   const std::int64_t at_s = unix_of(moment);
-  if (moment.tm_mday != day) return bad(text, "is a day that its month does not have");
-  if (at_s <= now_unix_s) return bad(text, "is over already");
-  return static_cast<double>(at_s);
+  if (moment.tm_mday != day) return fail(Code::usage, "is a day that its month does not have");
+  return at_s;
 }
 
 }  // namespace longhaul::cli

@@ -135,6 +135,7 @@ void put_totals(Json& object, const Report& report) {
   object["sparse_files"] = report.sparse_files;
   object["xattr_files"] = report.xattr_files;
   object["special_files"] = report.special_files;
+  object["left_out"] = report.left_out;
   object["durability"] = words(report.durability);
   object["cipher"] = words(report.cipher);
   object["streams_chosen"] = words(report.streams_chosen);

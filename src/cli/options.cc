@@ -4,7 +4,10 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
+#include <map>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include "cli/deadline.h"
@@ -15,10 +18,12 @@
 #include "cli/paths_file.h"
 #include "cli/printable.h"
 #include "cli/remote_place.h"
+#include "cli/selection_values.h"
 #include "cli/suggest.h"
 #include "cli/text_values.h"
 #include "cli/trust_command.h"
 #include "longhaul/identity.h"
+#include "longhaul/units.h"
 
 namespace longhaul::cli {
 namespace {
@@ -84,6 +89,18 @@ class Line {
   Arguments values(const char* name) const {
     const CLI::Option* option = app_.get_option_no_throw(name);
     return option == nullptr ? Arguments() : option->results();
+  }
+  /// Of several options together, in the order of the command line.
+  std::vector<RuleOption> values_in_order(std::span<const char* const> names) const {
+    std::vector<RuleOption> found;
+    std::map<const CLI::Option*, std::size_t> taken;
+    for (const CLI::Option* option : app_.parse_order()) {
+      const std::string name = option->get_name();
+      if (std::find(names.begin(), names.end(), name) == names.end()) continue;
+      if (const std::size_t at = taken[option]++; at < option->results().size())
+        found.emplace_back(name, option->results()[at]);
+    }
+    return found;
   }
   bool flag(const char* name) const {
     const std::string* text = value(name);
@@ -273,6 +290,32 @@ Result<> check_trusted(const Command& command) {
   return bad("--trusted: peers must know where to come: --listen ADDR:PORT");
 }
 
+Result<> read_selection(const Line& line, Selection& selection, std::int64_t now_unix_s) {
+  constexpr std::array rule_options = {"--include", "--exclude", "--filter", "--include-from", "--exclude-from"};
+  auto rules = read_rules(line.values_in_order(rule_options));
+  if (!rules) return std::unexpected(rules.error());
+  selection.rules = *std::move(rules);
+  const auto size = [](const char* name) {
+    return [name](const std::string& text) -> Result<std::uint64_t> {
+      auto bytes = parse_bytes(text);
+      if (!bytes) return bad(fmt::format("{}: {}; write 4096, 100k or 1.5GiB", name, bytes.error().text));
+      return bytes;
+    };
+  };
+  const auto newer = [&](const std::string& text) { return parse_newer(text, now_unix_s); };
+  std::int64_t newer_s = 0;
+  for (Result<> done :
+       {set(line, "--min-size", selection.min_bytes, size("--min-size")),
+        set(line, "--max-size", selection.max_bytes, size("--max-size")), set(line, "--newer", newer_s, newer)}) {
+    if (!done) return done;
+  }
+  if (line.value("--newer") != nullptr) selection.newer_than_ns = newer_s * 1'000'000'000;
+  selection.one_file_system = line.flag("--one-file-system");
+  if (selection.min_bytes > selection.max_bytes)
+    return bad("--min-size is more than --max-size: nothing would be sent");
+  return {};
+}
+
 /// What holds only for the side that dials, or only for the one that listens.
 Result<> check_side(const Line& line, const Command& command) {
   const bool dials = !command.ticket.empty();
@@ -443,7 +486,8 @@ Result<Command> read_command(const Line& line, Verb verb, const Surroundings& su
   command.verb = verb;
   if (Result<> read = read_common(line, command); !read) return std::unexpected(read.error());
   if (Result<> read = read_engine(line, command.engine, surroundings); !read) return std::unexpected(read.error());
-  Result<> read;
+  Result<> read = read_selection(line, command.selection, surroundings.now_unix_s);
+  if (!read) return std::unexpected(read.error());
   switch (verb) {
     case Verb::receive:
       read = read_receive(line, command, surroundings);

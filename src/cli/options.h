@@ -19,6 +19,7 @@ struct Command {
   Verb verb = Verb::version;
   Options engine;
   std::vector<std::string> sources;  ///< send, copy
+  Selection selection;               ///< of what is beneath them
   std::string target;                ///< receive, copy, verify: a directory
   std::string ticket;                ///< send, receive: dial its listener; empty: listen
   std::string stream_name;           ///< send: not empty: stdin is sent under this name

@@ -118,6 +118,16 @@ std::string remote_command(const Command& copy) {
   if (engine.chunk_bytes != 0 && copy.remote->sends) add(fmt::format("--chunk={}", engine.chunk_bytes));
   if (!engine.direct) add("--no-direct");
   for (const std::string& address : wanted_addresses(engine)) add("--listen=" + address);
+  if (copy.remote->sends) {
+    const Selection& selection = copy.selection;
+    const Selection all;
+    for (const std::string& rule : selection.rules) add("--filter=" + rule);
+    if (selection.min_bytes != all.min_bytes) add(fmt::format("--min-size={}", selection.min_bytes));
+    if (selection.max_bytes != all.max_bytes) add(fmt::format("--max-size={}", selection.max_bytes));
+    if (selection.newer_than_ns != all.newer_than_ns)
+      add(fmt::format("--newer=@{}", selection.newer_than_ns / 1'000'000'000));
+    if (selection.one_file_system) add("--one-file-system");
+  }
   line += " --";
   for (const std::string& path : copy.remote->paths) line += " " + quoted_path(path);
   return line;

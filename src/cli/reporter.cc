@@ -92,6 +92,7 @@ void Reporter::warn(const std::string& text) {
 }
 
 void Reporter::note(const std::string& text) {
+  if (!command_.verbose && !command_.json) return;
   Event event;
   event.text = text;
   on_event(event);

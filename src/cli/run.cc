@@ -44,7 +44,7 @@ Outcome failed(Error error) {
 }
 
 Result<std::unique_ptr<Source>> source_of(const Command& command) {
-  if (command.stream_name.empty()) return tree_source(command.sources);
+  if (command.stream_name.empty()) return tree_source(command.sources, command.selection);
   return stream_source(command.stream_name, STDIN_FILENO);
 }
 

@@ -80,6 +80,9 @@ std::string not_kept_lines(const Report& report) {
   line(report.sparse_files, "file with holes", "files with holes", "filled with zeros at the target");
   line(report.xattr_files, "entry with extended attributes or ACLs", "entries with extended attributes or ACLs",
        "sent without them");
+  if (report.left_out > 0)
+    out += fmt::format("  left out, as asked: {}\n",
+                       counted(report.left_out, "file or directory", "files and directories"));
   line(report.special_files, "special file (device, socket, pipe)", "special files (devices, sockets, pipes)",
        "not sent");
   return out;

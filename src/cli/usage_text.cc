@@ -21,6 +21,7 @@ constexpr unsigned live = list | path | static_cast<unsigned>(Verb::pause) | sta
 constexpr unsigned plan = static_cast<unsigned>(Verb::plan);
 constexpr unsigned keygen = static_cast<unsigned>(Verb::keygen);
 constexpr unsigned trust = static_cast<unsigned>(Verb::trust);
+constexpr unsigned select = send | copy | plan;
 constexpr unsigned all = movers | plan | verify | version;
 
 constexpr VerbText verbs[] = {
@@ -151,6 +152,17 @@ constexpr OptionText options[] = {
     {"--force", nullptr, false, keygen | trust,
      "keygen: make a new key in place of the one that is there, which peers will not know; trust add: a peer has a new "
      "key"},
+    {"--exclude", "PATTERN", true, select,
+     "leave out what matches, as rsync does ('*.o', '/cache/', 'logs/**'); repeatable"},
+    {"--include", "PATTERN", true, select, "take what matches, whatever a later rule says; repeatable"},
+    {"-f,--filter", "RULE", true, select, "a rule in full: '- PATTERN', '+ PATTERN', '. FILE', '!'; repeatable"},
+    {"--exclude-from", "FILE", true, select, "patterns to leave out, one a line"},
+    {"--include-from", "FILE", true, select, "patterns to take, one a line"},
+    {"--min-size", "SIZE", false, select, "leave out smaller files"},
+    {"--max-size", "SIZE", false, select, "leave out larger files"},
+    {"--newer", "TIME", false, select,
+     "only files that were changed since: 24h (within the last day), 2026-12-01[T06:00]"},
+    {"-x,--one-file-system", nullptr, false, select, "do not look into directories on other file systems"},
     {"--name", "NAME", false, send, "SOURCE is - : send stdin as one file called NAME"},
     {"--stdout", nullptr, false, receive,
      "write the one file of the transfer to stdout, in order; the ticket goes to stderr"},

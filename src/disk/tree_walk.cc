@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "disk/filter.h"
 #include "disk/roots.h"
 #include "protocol/bounds.h"
 
@@ -65,26 +66,35 @@ struct TreeWalk::State {
   void descend(const Harvest& harvest, const DirPtr& base, std::string_view name, const Stat& found);
   bool reopen(const Harvest& harvest, Level& level);
   bool refill(const Harvest& harvest, Level& level);
+  [[nodiscard]] bool selected(const Stat& found) const;
   void count_not_kept(Disk& disk, const DirPtr& base, std::string_view name, const Stat& found);
   void report(const Harvest& harvest, Error error) const;
   [[nodiscard]] std::string name_for_user(std::uint32_t origin, std::string_view entry_path) const;
 
+  Selection selection;
+  Filter filter;  ///< of its rules
   std::vector<Root> roots;
   std::size_t next_root = 0;
   std::uint32_t origin = 0;   ///< the root that is walked now
   std::string path;           ///< of what is looked at now, relative to that root's base
   std::vector<Level> levels;  ///< from the root down
+  std::uint64_t root_device = 0;
   NotKept not_kept;
 };
 
 TreeWalk::TreeWalk() : state_(std::make_unique<State>()) {}
 TreeWalk::~TreeWalk() = default;
 
-Result<std::unique_ptr<TreeWalk>> TreeWalk::open(Disk& disk, const std::vector<std::string>& paths) {
+Result<std::unique_ptr<TreeWalk>> TreeWalk::open(Disk& disk, const std::vector<std::string>& paths,
+                                                 const Selection& selection) {
   auto roots = open_roots(disk, paths);
   if (!roots) return std::unexpected(roots.error());
+  auto filter = Filter::make(selection.rules);
+  if (!filter) return std::unexpected(filter.error());
   std::unique_ptr<TreeWalk> walk(new TreeWalk);
   walk->state_->roots = std::move(*roots);
+  walk->state_->filter = std::move(*filter);
+  walk->state_->selection = selection;
   return walk;
 }
 
@@ -139,6 +149,11 @@ void TreeWalk::State::visit(const Harvest& harvest, const DirPtr& base, std::str
                                                 path.size(), protocol::path_bytes_max)});
   const Result<Stat> found = harvest.disk.stat(base, name);
   if (!found) return report(harvest, found.error());
+  if (levels.empty()) root_device = found->device;
+  if (!selected(*found)) {
+    ++not_kept.left_out;
+    return;
+  }
   count_not_kept(harvest.disk, base, name, *found);
   if (found->type == FileType::other) return;
 
@@ -157,7 +172,16 @@ void TreeWalk::State::visit(const Harvest& harvest, const DirPtr& base, std::str
     entry.link_target = std::move(*target);
   }
   harvest.entries.push_back(std::move(entry));
-  if (found->type == FileType::directory) descend(harvest, base, name, *found);
+  const bool stays = !selection.one_file_system || found->device == root_device;
+  if (found->type == FileType::directory && stays) descend(harvest, base, name, *found);
+}
+
+/// The content of a named directory is asked for by name: no rule is about the directory itself.
+bool TreeWalk::State::selected(const Stat& found) const {
+  if (path.empty()) return true;
+  if (!filter.takes(path, found.type == FileType::directory)) return false;
+  return found.type != FileType::file || (found.size >= selection.min_bytes && found.size <= selection.max_bytes &&
+                                          found.mtime_ns > selection.newer_than_ns);
 }
 
 void TreeWalk::State::descend(const Harvest& harvest, const DirPtr& base, std::string_view name, const Stat& found) {

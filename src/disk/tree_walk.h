@@ -7,6 +7,7 @@
 
 #include "disk/disk.h"
 #include "longhaul/entry.h"
+#include "longhaul/selection.h"
 #include "longhaul/status.h"
 #include "longhaul/transfer.h"
 
@@ -18,6 +19,7 @@ struct NotKept {
   std::uint64_t sparse_files = 0;  ///< allocated clearly less than their size
   std::uint64_t xattr_files = 0;
   std::uint64_t special_files = 0;  ///< devices, sockets, pipes: not sent
+  std::uint64_t left_out = 0;       ///< by the selection; what is beneath a directory that is left out is not counted
 };
 
 /// The places that a user named: `dir` lands as dir/..., `dir/` lands its content, a file lands by its name. A symlink
@@ -25,8 +27,9 @@ struct NotKept {
 /// while `open` is called from any with its own Disk.
 class TreeWalk {
  public:
-  /// Errors: a path that does not exist; two sources that would land under one name.
-  static Result<std::unique_ptr<TreeWalk>> open(Disk& disk, const std::vector<std::string>& paths);
+  /// Errors: a path that does not exist; two sources that would land under one name; a rule that is none.
+  static Result<std::unique_ptr<TreeWalk>> open(Disk& disk, const std::vector<std::string>& paths,
+                                                const Selection& selection = {});
 
   /// Appends up to `max` entries; false when there are no more. What cannot be read goes to `errors` (path = as the
   /// user would write it) and the walk goes on. `Entry::origin` tells the root.

@@ -15,10 +15,11 @@ namespace {
 
 class TreeFeed final : public Feed {
  public:
-  explicit TreeFeed(std::vector<std::string> paths) : paths_(std::move(paths)) {}
+  TreeFeed(std::vector<std::string> paths, Selection selection)
+      : paths_(std::move(paths)), selection_(std::move(selection)) {}
 
   Result<> begin(disk::Disk& disk) override {
-    auto walk = disk::TreeWalk::open(disk, paths_);
+    auto walk = disk::TreeWalk::open(disk, paths_, selection_);
     if (!walk) return std::unexpected(walk.error());
     const std::lock_guard lock(mutex_);
     walk_ = std::move(*walk);
@@ -43,6 +44,7 @@ class TreeFeed final : public Feed {
     return walk_;
   }
   std::vector<std::string> paths_;
+  Selection selection_;
   mutable std::mutex mutex_;
   std::shared_ptr<disk::TreeWalk> walk_;
 };
@@ -77,8 +79,8 @@ class SourceFeed final : public Feed {
 
 class TreeSource final : public Source {
  public:
-  TreeSource(std::vector<std::string> paths, std::unique_ptr<disk::Disk> disk)
-      : paths_(std::move(paths)), disk_(std::move(disk)), feed_(paths_) {}
+  TreeSource(std::vector<std::string> paths, Selection selection, std::unique_ptr<disk::Disk> disk)
+      : paths_(std::move(paths)), selection_(std::move(selection)), disk_(std::move(disk)), feed_(paths_, selection_) {}
   Result<> begin() { return feed_.begin(*disk_); }
 
   Result<bool> next(std::vector<Entry>& out, std::vector<Error>& errors, std::size_t max) override {
@@ -91,10 +93,11 @@ class TreeSource final : public Source {
     return fail(Code::unsupported, "the content of " + entry.path + " is read by a transfer, not through the source");
   }
   bool rewind() override { return begin().has_value(); }
-  [[nodiscard]] const std::vector<std::string>& paths() const { return paths_; }
+  [[nodiscard]] std::unique_ptr<Feed> feed() const { return make_tree_feed(paths_, selection_); }
 
  private:
   std::vector<std::string> paths_;
+  Selection selection_;
   std::unique_ptr<disk::Disk> disk_;
   TreeFeed feed_;
 };
@@ -240,12 +243,12 @@ class PipeSource final : public Source {
 
 }  // namespace
 
-std::unique_ptr<Feed> make_tree_feed(std::vector<std::string> paths) {
-  return std::make_unique<TreeFeed>(std::move(paths));
+std::unique_ptr<Feed> make_tree_feed(std::vector<std::string> paths, Selection selection) {
+  return std::make_unique<TreeFeed>(std::move(paths), std::move(selection));
 }
 
 std::shared_ptr<Feed> make_feed(std::unique_ptr<Source> source) {
-  if (const auto* tree = dynamic_cast<const TreeSource*>(source.get())) return make_tree_feed(tree->paths());
+  if (const auto* tree = dynamic_cast<const TreeSource*>(source.get())) return tree->feed();
   return std::make_shared<SourceFeed>(std::move(source));
 }
 
@@ -253,8 +256,8 @@ std::shared_ptr<Feed> make_feed(std::unique_ptr<Source> source) {
 
 namespace longhaul {
 
-Result<std::unique_ptr<Source>> tree_source(const std::vector<std::string>& paths) {
-  auto source = std::make_unique<engine::TreeSource>(paths, disk::make_system_disk(nullptr));
+Result<std::unique_ptr<Source>> tree_source(const std::vector<std::string>& paths, const Selection& selection) {
+  auto source = std::make_unique<engine::TreeSource>(paths, selection, disk::make_system_disk(nullptr));
   if (auto begun = source->begin(); !begun) return std::unexpected(begun.error());
   return source;
 }

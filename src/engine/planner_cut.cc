@@ -273,6 +273,7 @@ void Planner::fill(Report& report) const {
   report.sparse_files = not_kept_.sparse_files;
   report.xattr_files = not_kept_.xattr_files;
   report.special_files = not_kept_.special_files;
+  report.left_out = not_kept_.left_out;
   report.paused = paused_;
   if (paused_)
     report.verdict = "paused";

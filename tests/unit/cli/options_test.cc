@@ -287,7 +287,7 @@ TEST(Options, WrongCommandsAreTold) {
 
 TEST(Options, WrongOptionsAreTold) {
   expect_usage_errors({{{"copy", "--strems", "4", "a", "b"}, "did you mean '--streams'"},
-                       {{"copy", "-x", "a", "b"}, "unknown option '-x'"},
+                       {{"copy", "-z", "a", "b"}, "unknown option '-z'"},
                        {{"copy", "--keep", "a", "b"}, "option of 'longhaul receive'"},
                        {{"verify", "--streams=4", "t"}, "option of 'longhaul receive'"},
                        {{"copy", "--chunk", "1", "a", "b"}, "multiple of 8 MiB"},

@@ -1,0 +1,101 @@
+#include "cli/selection_values.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <charconv>
+#include <fstream>
+
+#include "cli/deadline.h"
+#include "cli/option_values.h"
+#include "cli/printable.h"
+
+namespace longhaul::cli {
+namespace {
+
+constexpr unsigned merge_depth_max = 10;
+
+std::unexpected<Error> bad(std::string text) {
+  return fail(Code::usage, std::move(text));
+}
+
+class Rules {
+ public:
+  Result<> add_option(const std::string& option, const std::string& value) {
+    if (option == "--filter") return in(option, add_filter(value, 0));
+    const char sign = option.starts_with("--include") ? '+' : '-';
+    if (!option.ends_with("-from")) return in(option, add_pattern(sign, value));
+    return add_file(value, [&](const std::string& line) { return add_pattern(sign, line); });
+  }
+  [[nodiscard]] std::vector<std::string> take() { return std::move(rules_); }
+
+ private:
+  static Result<> in(const std::string& where, Result<> done) {
+    if (done) return done;
+    return bad(fmt::format("{}: {}", where, done.error().text));
+  }
+  Result<> add(std::string rule) {
+    if (Result<> fine = check_rule(rule); !fine) return fine;
+    rules_.push_back(std::move(rule));
+    return {};
+  }
+  /// As rsync: a pattern may bring its own sign.
+  Result<> add_pattern(char sign, const std::string& pattern) {
+    const bool signed_already = pattern.starts_with("+ ") || pattern.starts_with("- ") || pattern == "!";
+    return add(signed_already ? pattern : fmt::format("{} {}", sign, pattern));
+  }
+  Result<> add_filter(const std::string& rule, unsigned depth) {
+    const std::size_t space = rule.find_first_of(" _");
+    const std::string word = rule.substr(0, space);
+    const std::string rest = space == std::string::npos ? "" : rule.substr(space + 1);
+    if (word == "clear" || word == "!") return add("!");
+    if (word == "include" || word == "+") return add("+ " + rest);
+    if (word == "exclude" || word == "-") return add("- " + rest);
+    if (word != "merge" && word != ".")
+      return bad(
+          fmt::format("'{}' is no filter rule: + or include, - or exclude, . or merge, ! or clear", printable(rule)));
+    if (depth == merge_depth_max) return bad(fmt::format("files are merged more than {} deep", merge_depth_max));
+    return add_file(rest, [&](const std::string& line) { return add_filter(line, depth + 1); });
+  }
+  template <class AddLine>
+  Result<> add_file(const std::string& file, const AddLine& add_line) {
+    std::ifstream lines(file, std::ios::binary);
+    if (!lines) return fail_errno(errno, fmt::format("cannot read the rules in '{}'", printable(file)));
+    std::string line;
+    for (unsigned number = 1; std::getline(lines, line); ++number) {
+      if (line.ends_with('\r')) line.pop_back();
+      if (line.empty() || line.front() == '#' || line.front() == ';') continue;
+      if (Result<> done = add_line(line); !done)
+        return bad(fmt::format("'{}', line {}: {}", printable(file), number, done.error().text));
+    }
+    if (lines.bad()) return fail_errno(errno, fmt::format("cannot read the rules in '{}'", printable(file)));
+    return {};
+  }
+
+  std::vector<std::string> rules_;
+};
+
+}  // namespace
+
+Result<std::vector<std::string>> read_rules(const std::vector<RuleOption>& given) {
+  Rules rules;
+  for (const auto& [option, value] : given)
+    if (Result<> added = rules.add_option(option, value); !added) return std::unexpected(added.error());
+  return rules.take();
+}
+
+Result<std::int64_t> parse_newer(std::string_view text, std::int64_t now_unix_s) {
+  if (const auto moment = parse_moment(text)) return *moment;
+  std::int64_t unix_s = 0;
+  if (text.starts_with('@') &&
+      std::from_chars(text.data() + 1, text.data() + text.size(), unix_s).ptr == text.data() + text.size() &&
+      text.size() > 1)
+    return unix_s;
+  if (const auto ago_s = parse_duration("--newer", text)) return now_unix_s - static_cast<std::int64_t>(*ago_s);
+  return bad(
+      fmt::format("--newer: '{}' is no time; write 24h (changed within the last day), 2026-12-01 or "
+                  "2026-12-01T06:00 (local time)",
+                  printable(text)));
+}
+
+}  // namespace longhaul::cli

@@ -1,0 +1,107 @@
+#include "disk/filter.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/bytes.h"
+#include "longhaul/selection.h"
+
+namespace longhaul::disk {
+namespace {
+
+std::unexpected<Error> refuse(std::string_view rule) {
+  return fail(Code::usage, fmt::format("{} is no filter rule: '+ PATTERN' takes, '- PATTERN' leaves out, '!' forgets "
+                                       "the rules before it",
+                                       printable(rule)));
+}
+
+/// The last `components` of a path; all of it when it has fewer.
+std::string_view tail_of(std::string_view path, std::size_t components) {
+  std::size_t begin = path.size();
+  for (; components > 0 && begin != std::string_view::npos; --components)
+    begin = begin == 0 ? std::string_view::npos : path.rfind('/', begin - 1);
+  return begin == std::string_view::npos ? path : path.substr(begin + 1);
+}
+
+}  // namespace
+
+Result<Filter::Rule> Filter::parse(const std::string& text) {
+  Rule rule;
+  if (text.size() < 3 || (text[0] != '+' && text[0] != '-') || (text[1] != ' ' && text[1] != '_')) return refuse(text);
+  rule.takes = text[0] == '+';
+  std::string_view pattern = std::string_view(text).substr(2);
+  rule.anchored = pattern.starts_with('/');
+  if (rule.anchored) pattern.remove_prefix(1);
+  rule.with_content = pattern.ends_with("/***");
+  if (rule.with_content)
+    pattern.remove_suffix(4);
+  else if (pattern.ends_with('/')) {
+    rule.directories = true;
+    pattern.remove_suffix(1);
+  }
+  if (pattern.empty()) return refuse(text);
+  rule.pattern = pattern;
+  rule.wild = pattern.find_first_of("*?[") != std::string_view::npos;
+  rule.crosses_slashes = pattern.find("**") != std::string_view::npos;
+  rule.slashes = static_cast<std::size_t>(std::ranges::count(pattern, '/'));
+  return rule;
+}
+
+Result<Filter> Filter::make(const std::vector<std::string>& rules) {
+  Filter filter;
+  for (const std::string& text : rules) {
+    if (text == "!") {
+      filter.rules_.clear();
+      continue;
+    }
+    auto rule = parse(text);
+    if (!rule) return std::unexpected(rule.error());
+    filter.rules_.push_back(*std::move(rule));
+  }
+  return filter;
+}
+
+bool Filter::matches(const Rule& rule, std::string_view path, bool is_directory) {
+  if (rule.directories && !is_directory) return false;
+  // "dir/***" is two patterns in one: "dir/" and "dir/**".
+  if (rule.with_content) {
+    Rule itself = rule;
+    itself.with_content = false;
+    itself.directories = true;
+    if (matches(itself, path, is_directory)) return true;
+    itself.directories = false;
+    for (std::size_t slash = path.find('/'); slash != std::string_view::npos; slash = path.find('/', slash + 1))
+      if (matches(itself, path.substr(0, slash), true)) return true;
+    return false;
+  }
+  const auto fits = [&](std::string_view text) {
+    return rule.wild ? matches_wildcards(rule.pattern, text) : rule.pattern == text;
+  };
+  if (rule.anchored) return fits(path);
+  // Without "**" a pattern is as many components as it names, at the end of the path.
+  if (!rule.crosses_slashes) return fits(tail_of(path, rule.slashes + 1));
+  // "**/x" means x at the top as well; another one with "**" may begin behind any slash.
+  if (rule.pattern.starts_with("**")) return fits(path) || fits("/" + std::string(path));
+  for (std::size_t begin = 0;;) {
+    if (fits(path.substr(begin))) return true;
+    begin = path.find('/', begin);
+    if (begin++ == std::string_view::npos) return false;
+  }
+}
+
+bool Filter::takes(std::string_view path, bool is_directory) const {
+  const auto at = std::ranges::find_if(rules_, [&](const Rule& rule) { return matches(rule, path, is_directory); });
+  return at == rules_.end() || at->takes;
+}
+
+}  // namespace longhaul::disk
+
+namespace longhaul {
+
+Result<> check_rule(const std::string& rule) {
+  if (const auto made = disk::Filter::make({rule}); !made) return std::unexpected(made.error());
+  return {};
+}
+
+}  // namespace longhaul

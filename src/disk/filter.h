@@ -1,0 +1,43 @@
+// rsync's filter rules: which names of a tree are taken. Pure; the language is told in longhaul(1), FILTER RULES.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "longhaul/status.h"
+
+namespace longhaul::disk {
+
+class Filter {
+ public:
+  Filter() = default;
+  /// Rules as `Selection::rules` has them. Errors (Code::usage) name the rule.
+  static Result<Filter> make(const std::vector<std::string>& rules);
+
+  /// `path`: relative to the target root, not empty. Somebody else sees to it that nothing beneath a directory that is
+  /// left out is asked for.
+  [[nodiscard]] bool takes(std::string_view path, bool is_directory) const;
+
+ private:
+  struct Rule {
+    bool takes = false;
+    std::string pattern;           ///< without the slashes at its ends that mean something else
+    bool anchored = false;         ///< began with '/': at the root of the transfer only
+    bool directories = false;      ///< ended with '/'
+    bool with_content = false;     ///< ended with "/***": the directory, and everything in it
+    bool wild = false;             ///< has * ? [
+    bool crosses_slashes = false;  ///< has **
+    std::size_t slashes = 0;       ///< within the pattern
+  };
+  static Result<Rule> parse(const std::string& rule);
+  static bool matches(const Rule& rule, std::string_view path, bool is_directory);
+
+  std::vector<Rule> rules_;
+};
+
+/// Shell wildcards against all of `text`: '*' and '?' stop at slashes, '**' does not; '[a-z]', '[!a]', '[[:digit:]]'; a
+/// backslash takes the next character as it is.
+[[nodiscard]] bool matches_wildcards(std::string_view pattern, std::string_view text);
+
+}  // namespace longhaul::disk
