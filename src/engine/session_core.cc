@@ -393,7 +393,7 @@ void SessionCore::take_stream_down(std::uint32_t id, const Error& error) {
   if (lost) path.flap.failed(now_);
   path.broken = path.streams_up == 0 && lost;
   if (path.broken) tell_path_down(stream.path, error, now_);
-  if (error.code != Code::interrupted) tell_stream_gone(stream.number);
+  if (running && error.code != Code::interrupted) tell_stream_gone(stream.number);
   for (StreamSlot& slot : path.slots) {
     if (slot.stream != id) continue;
     slot.stream = 0;
