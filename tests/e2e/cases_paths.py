@@ -95,7 +95,7 @@ def paths_file_that_is_wrong(t):
     t.says(sender, "none.toml", "No such file")
     sender = t.exits(t.send("file", paths=["name=a,dscp=af14"], json_events=False), 2, 20)
     t.says(sender, "dscp", "af11..af43")
-    t.equal([event["event"] for event in receiver.events()], ["ticket"], "what the receiver saw")
+    t.equal([event["event"] for event in receiver.events()], ["note", "ticket"], "what the receiver said, of its walls and then nothing more")
 
 
 @case()
