@@ -185,6 +185,41 @@ TEST_F(MemoryTransfer, ACallersSourceFillsACallersSink) {
   }
 }
 
+/// One file that has less than it has announced.
+class ShortSource final : public Source {
+ public:
+  Result<bool> next(std::vector<Entry>& out, std::vector<Error>&, std::size_t) override {
+    Entry entry;
+    entry.path = "short";
+    entry.size = 10'000'000;
+    out.push_back(std::move(entry));
+    return false;
+  }
+  Result<std::shared_ptr<Reader>> open(const Entry&) override { return std::make_shared<SixMillion>(); }
+
+ private:
+  struct SixMillion final : Reader {
+    Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> into) override {
+      const std::uint64_t left = 6'000'000 - std::min<std::uint64_t>(6'000'000, offset);
+      const auto bytes = static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), left));
+      std::fill_n(into.begin(), bytes, std::byte{1});
+      return bytes;
+    }
+  };
+};
+
+TEST_F(MemoryTransfer, ASourceThatEndsEarlyIsNotFilledUp) {
+  meet();
+  auto received = std::async(std::launch::async, [&] { return here_->receive(directory_sink(directory_)); });
+  const Outcome sent = there_->send(std::make_unique<ShortSource>());
+  EXPECT_TRUE(sent.ok) << sent.error.text;
+  EXPECT_EQ(sent.report.failed_files, 1U);
+  ASSERT_EQ(sent.report.errors.size(), 1U);
+  EXPECT_NE(sent.report.errors[0].error.text.find("shorter"), std::string::npos) << sent.report.errors[0].error.text;
+  EXPECT_TRUE(received.get().ok);
+  EXPECT_FALSE(std::filesystem::exists(directory_ + "/short"));
+}
+
 TEST_F(MemoryTransfer, CopyIsBothEndsInOne) {
   const Buffer content = random_buffer(1'000'000, 4);
   const Outcome outcome = copy(memory_source("file", content), directory_sink(directory_), options_, nullptr);

@@ -14,12 +14,27 @@ using protocol::bundle_file;
 using protocol::node_bytes;
 using protocol::Verdict;
 
+/// A pipe that has given three chunks and ended.
+class EndedPipe final : public StreamReader {
+ public:
+  Result<std::size_t> read_at(std::uint64_t, Bytes) override { return std::size_t{0}; }
+  Result<bool> fill() override { return false; }
+  [[nodiscard]] std::uint64_t available() const override { return 3 * node_bytes; }
+  [[nodiscard]] bool ended() const override { return true; }
+  void release_before(std::uint64_t offset) override { released = offset; }
+  [[nodiscard]] bool let_go(std::uint64_t offset) const override { return offset < released; }
+  [[nodiscard]] bool full() const override { return false; }
+  std::uint64_t released = 0;
+};
+
 /// Entries come by hand, and nothing is ever read.
 class NoFeed final : public Feed {
  public:
+  std::shared_ptr<StreamReader> pipe;
   Result<> begin(disk::Disk&) override { return {}; }
   Result<bool> next(disk::Disk&, std::vector<Entry>&, std::vector<FileError>&, std::size_t) override { return false; }
   Result<Content> open(disk::Disk&, const Entry&, bool) override {
+    if (pipe) return Content{nullptr, pipe};
     return fail(Code::internal, "nothing is read here");
   }
   [[nodiscard]] bool rereadable() const override { return true; }
@@ -609,6 +624,27 @@ TEST_F(StalledStream, WhatHasArrivedIsNotSentAgainForTheCopyThatIsDropped) {
 }
 
 /// The fast stream is done, and the slow one has a chunk that it has not begun.
+TEST_F(PlannerTest, APipeIsKeptUntilItIsDurable) {
+  const auto pipe = std::make_shared<EndedPipe>();
+  feed_->pipe = pipe;
+  Entry entry = file("pipe", 0);
+  entry.size_known = false;
+  planner_->stream_up(1, 0);
+  feed({entry});
+  decide(all(Verdict::SEND, 1));
+  for (int i = 0; i < 3; ++i) {
+    arrive(take());
+    planner_->step(now_);
+  }
+  EXPECT_EQ(pipe->released, 0U);
+  planner_->durable(one(0, 1));
+  EXPECT_EQ(pipe->released, 0U) << "the first may have to be sent again";
+  planner_->durable(one(0, 0));
+  EXPECT_EQ(pipe->released, 2 * node_bytes);
+  planner_->durable(one(0, 2));
+  EXPECT_EQ(pipe->released, 3 * node_bytes);
+}
+
 TEST_F(PlannerTest, WhatASlowStreamHasNotBegunGoesOutElsewhereOnce) {
   feed({file("big", 40 * node_bytes)});
   planner_->stream_up(1, 0);
