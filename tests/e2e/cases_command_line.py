@@ -140,6 +140,7 @@ def ticket_by_every_way(t):
     for number, way in enumerate(ways):
         receiver = t.receive(t.directory / f"target-{number}", json_events=False)
         text = (t.directory / "ticket").read_text().strip()
+        t.wait_for(lambda: receiver.out().endswith(b"\n"), "the receiver's stdout")  # it writes the file first
         t.equal(receiver.out().decode().strip(), text, "the receiver's stdout")
         t.exits(way(text), 0)
         t.exits(receiver, 0)
