@@ -191,6 +191,23 @@ TEST(Transfer, APauseOutlastsTheStallDeadline) {
   });
 }
 
+TEST(Transfer, WithoutProgressThereIsAVerdict) {
+  for_seeds(2, [](std::uint64_t seed) {
+    WorldPlan plan = slow_plan();
+    plan.sender_options = [](Options& options) { options.stall_after_s = 20; };
+    TransferWorld world(seed, plan);
+    // Control works, every connection works, and no frame arrives.
+    world.edit = [](protocol::Type type, ConstBytes unit, std::vector<std::byte>& out) {
+      if (type != protocol::Type::frame) out.insert(out.end(), unit.begin(), unit.end());
+    };
+    EXPECT_TRUE(world.start_receiver()) << world.start_problem;
+    EXPECT_TRUE(world.start_sender()) << world.start_problem;
+    world.world.run_until([&] { return world.sent.has_value(); }, world.world.clock().now() + 120 * second);
+    ASSERT_TRUE(world.sent) << "no verdict";
+    EXPECT_EQ(world.sent->error.code, Code::stalled) << world.sent->error.text;
+  });
+}
+
 TEST(Transfer, APathOutOfUseCarriesNothing) {
   using Kind = Adjustment::Kind;
   for (const Kind kind : {Kind::disable_path, Kind::remove_path}) {

@@ -32,10 +32,10 @@ TEST(CheckTargetPath, RefusesWhatLeadsOut) {
 class DeskTest : public ::testing::Test {
  protected:
   void SetUp() override { reopen(); }
-  void reopen() {
+  void reopen(std::uint64_t chunk_bytes = protocol::node_bytes) {
     files_ = std::make_unique<IncomingFiles>(1, 262144);
     desk_ = std::make_unique<Desk>(Desk::Setup{*place_.disk, place_.random, place_.zone.get(), *sink_, *files_,
-                                               counters_, protocol::node_bytes, false, "scratch.test"});
+                                               counters_, chunk_bytes, false, "scratch.test"});
     const auto opened = desk_->open();
     ASSERT_TRUE(opened) << opened.error().text;
   }
@@ -118,6 +118,24 @@ TEST_F(DeskTest, WhatIsDurableOfAnUnfinishedFileIsNotAskedFor) {
             (std::vector<std::uint64_t>{0, 2, 3, 1, 5, 1}));
   EXPECT_TRUE(decision.file->durable.contains(3));
   EXPECT_FALSE(decision.file->durable.contains(2));
+}
+
+TEST_F(DeskTest, AChunkIsDurableOnceAllOfItsNodesAre) {
+  const std::uint64_t chunk_bytes = 2 * protocol::node_bytes;
+  const std::uint64_t size = 5 * protocol::node_bytes + 3;
+  {
+    const auto landing = place_.zone->begin_large(file("a", size), place_.root, chunk_bytes, false, place_.random);
+    ASSERT_TRUE(landing);
+    for (const std::uint64_t node : {0, 1, 3, 4}) {
+      const auto record = journal::encode_record(*landing, node, digest_of(bytes_of("x")));
+      ASSERT_TRUE(disk::write_now(*place_.disk, *landing->journal, journal::record_offset(*landing, node), record));
+    }
+  }
+  reopen(chunk_bytes);
+  const Decision decision = decide(file("a", size));
+  EXPECT_EQ(decision.verdict.chunk_bytes(), chunk_bytes);
+  EXPECT_EQ(std::vector<std::uint64_t>(decision.verdict.durable().begin(), decision.verdict.durable().end()),
+            (std::vector<std::uint64_t>{0, 1}));
 }
 
 TEST_F(DeskTest, AFileThatIsThereIsSkipped) {
