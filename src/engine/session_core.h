@@ -325,6 +325,7 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   // session_listen.cc, with Admission
   Result<> listen();
   void make_room_for_greeting();
+  void note_refusal(const std::string& text, Time now);
   Result<> hand_out_ticket(const std::vector<std::string>& addresses, std::int64_t now_s, std::uint16_t port);
   Result<> stand_open(const std::vector<std::string>& addresses);
   void accept_connections(Time now);
@@ -419,6 +420,12 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   std::vector<std::unique_ptr<wire::Listener>> listeners_;
   std::list<Greeting> greetings_;
   Time greetings_due_ = 0;
+  struct Refusals {
+    Time since = 0;
+    unsigned told = 0;
+    std::uint64_t untold = 0;
+  };
+  Refusals refusals_;  ///< of strangers, in the last minute
   ControlLink control_;
   Time control_next_try_ = 0;
   Time control_backoff_ = 0;

@@ -378,4 +378,5 @@ def honest_diallers_get_through_a_flood(t):
     t.exits(receiver, 0)
     t.equal((t.directory / "target" / "file").read_bytes() == (t.directory / "file").read_bytes(), True, "the file arrived")
     t.check(sender.done()["seconds"] < 20, "it took far longer than its cap asks for")
+    t.check(len(receiver.events("note")) < 30, f"the receiver speaks of it {len(receiver.events('note'))} times")
     t.check(receiver.peak_bytes < 400 * MIB, f"the receiver took {receiver.peak_bytes / MIB:.0f} MiB")
