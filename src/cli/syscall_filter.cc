@@ -58,7 +58,7 @@ int forbid_processes(void* filter) {
 }
 
 int forbid_device_nodes(void* filter) {
-  for (const unsigned kind : {S_IFCHR, S_IFBLK}) {
+  for (const mode_t kind : std::array<mode_t, 2>{S_IFCHR, S_IFBLK}) {
     int error = forbid_if(filter, SCMP_SYS(mknodat), SCMP_A2(SCMP_CMP_MASKED_EQ, S_IFMT, kind));
     if (error == 0) error = forbid_if(filter, SCMP_SYS(mknod), SCMP_A1(SCMP_CMP_MASKED_EQ, S_IFMT, kind));
     if (error != 0 && error != -EDOM) return error;

@@ -30,7 +30,7 @@ class Filter {
     bool crosses_slashes = false;  ///< has **
     std::size_t slashes = 0;       ///< within the pattern
   };
-  static Result<Rule> parse(const std::string& rule);
+  static Result<Rule> parse(const std::string& text);
   static bool matches(const Rule& rule, std::string_view path, bool is_directory);
 
   std::vector<Rule> rules_;

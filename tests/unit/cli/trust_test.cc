@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
@@ -106,7 +107,7 @@ TEST_F(TrustTest, LinesThatMakeNoSenseAreNamed) {
   EXPECT_EQ(run({"trust", "list"}, "store:1,store:2"), ExitCode::complete);
   const Words wrong = {"store", "store x", "store " + key_a + " nowhere", "store " + key_a + " a:1 b:2", "-x " + key_a};
   for (const std::string& line : wrong) {
-    write("a " + key_a + "\n" + line + "\n");
+    write(fmt::format("a {}\n{}\n", key_a, line));
     EXPECT_EQ(run({"trust", "list"}, "line 2"), ExitCode::usage) << line;
   }
   write("a " + key_a + "\na " + key_b + "\n");

@@ -108,7 +108,7 @@ TEST_F(DeskTest, WhatIsDurableOfAnUnfinishedFileIsNotAskedFor) {
     const auto landing =
         place_.zone->begin_large(file("a", size), place_.root, protocol::node_bytes, false, place_.random);
     ASSERT_TRUE(landing);
-    for (const std::uint64_t node : {0, 1, 3, 5}) {
+    for (const std::uint64_t node : {0U, 1U, 3U, 5U}) {
       const auto record = journal::encode_record(*landing, node, digest_of(bytes_of("x")));
       ASSERT_TRUE(disk::write_now(*place_.disk, *landing->journal, journal::record_offset(*landing, node), record));
     }
@@ -126,7 +126,7 @@ TEST_F(DeskTest, AChunkIsDurableOnceAllOfItsNodesAre) {
   {
     const auto landing = place_.zone->begin_large(file("a", size), place_.root, chunk_bytes, false, place_.random);
     ASSERT_TRUE(landing);
-    for (const std::uint64_t node : {0, 1, 3, 4}) {
+    for (const std::uint64_t node : {0U, 1U, 3U, 4U}) {
       const auto record = journal::encode_record(*landing, node, digest_of(bytes_of("x")));
       ASSERT_TRUE(disk::write_now(*place_.disk, *landing->journal, journal::record_offset(*landing, node), record));
     }
