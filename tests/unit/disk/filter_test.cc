@@ -28,17 +28,42 @@ struct Case {
 
 TEST(Wildcards, MatchAsAShellDoes) {
   constexpr Case cases[] = {
-      {"", "", true},         {"", "a", false},        {"*", "", true},         {"*", "abc", true},
-      {"*", "a/b", false},    {"**", "a/b", true},     {"a*c", "abbbc", true},  {"a*c", "ab/c", false},
-      {"a**c", "ab/c", true}, {"*.o", "x.o", true},    {"*.o", "x.oo", false},  {"?", "a", true},
-      {"?", "/", false},      {"??", "a", false},      {"[a-c]", "b", true},    {"[a-c]", "d", false},
-      {"[!a-c]", "d", true},  {"[^a-c]", "b", false},  {"[]]", "]", true},      {"[a-]", "-", true},
-      {"[!/]", "/", false},   {"[/]", "/", false},     {"[[:digit:]]", "7", true},
-      {"[[:digit:]x]", "x", true},                     {"[[:alpha:]]", "7", false},
-      {"[a", "[a", false},    {"\\*", "*", true},      {"\\*", "a", false},     {"a\\b", "ab", true},
-      {"[\\]]", "]", true},   {"*a*b*c*", "xxaxxbxxcxx", true},                 {"*a*b*c*", "xxaxxcxxbxx", false},
-      {"**a*b", "a/ab", true},                         {"*/b*/**/d", "a/bc/x/y/d", true},
-      {"*/b*/**/d", "a/bc/d", false},                  {"\xff*", "\xff\xfe", true},
+      {"", "", true},
+      {"", "a", false},
+      {"*", "", true},
+      {"*", "abc", true},
+      {"*", "a/b", false},
+      {"**", "a/b", true},
+      {"a*c", "abbbc", true},
+      {"a*c", "ab/c", false},
+      {"a**c", "ab/c", true},
+      {"*.o", "x.o", true},
+      {"*.o", "x.oo", false},
+      {"?", "a", true},
+      {"?", "/", false},
+      {"??", "a", false},
+      {"[a-c]", "b", true},
+      {"[a-c]", "d", false},
+      {"[!a-c]", "d", true},
+      {"[^a-c]", "b", false},
+      {"[]]", "]", true},
+      {"[a-]", "-", true},
+      {"[!/]", "/", false},
+      {"[/]", "/", false},
+      {"[[:digit:]]", "7", true},
+      {"[[:digit:]x]", "x", true},
+      {"[[:alpha:]]", "7", false},
+      {"[a", "[a", false},
+      {"\\*", "*", true},
+      {"\\*", "a", false},
+      {"a\\b", "ab", true},
+      {"[\\]]", "]", true},
+      {"*a*b*c*", "xxaxxbxxcxx", true},
+      {"*a*b*c*", "xxaxxcxxbxx", false},
+      {"**a*b", "a/ab", true},
+      {"*/b*/**/d", "a/bc/x/y/d", true},
+      {"*/b*/**/d", "a/bc/d", false},
+      {"\xff*", "\xff\xfe", true},
       {"*aaaaaaaaaaaaaaaaaaaaaaaaaaab", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false},
   };
   for (const Case& each : cases)
@@ -88,7 +113,8 @@ TEST(Filter, WhatPatternsMean) {
       {"sp ace", "a/sp ace", true},
   };
   for (const Case& each : cases)
-    EXPECT_EQ(takes({std::string("- ") + each.pattern}, each.path), !each.matches) << each.pattern << " on " << each.path;
+    EXPECT_EQ(takes({std::string("- ") + each.pattern}, each.path), !each.matches)
+        << each.pattern << " on " << each.path;
 }
 
 TEST(Filter, TheFirstRuleThatMatchesDecides) {
