@@ -105,8 +105,7 @@ class Round:
             attacker.stdin.close()
             opened = int(attacker.stdout.readline())
             attacker.wait()
-            return {"seconds": json.loads((where / "report").read_text())["seconds"], "opened": opened,
-                    "receiver_cpu": receiver.cpu_seconds, "receiver_rss_mib": receiver.rss_mib}
+            return {"seconds": json.loads((where / "report").read_text())["seconds"], "opened": opened, "rss_mib": receiver.rss_mib}
         finally:
             for child in (receiver.process, attacker):
                 if child is not None and child.poll() is None:
@@ -144,10 +143,10 @@ def main():
             rows.append(found)
             print(f"round {number + 1}: beside {found[False]['seconds']:.2f} s, at the receiver {found[True]['seconds']:.2f} s "
                   f"({found[True]['opened']} connections), rate {ratios[-1]:.3f}", file=sys.stderr)
-        rss = [row[at]["receiver_rss_mib"] for row in rows for at in (True, False)]
+        beside, there = (max(row[at]["rss_mib"] for row in rows) for at in (False, True))
         print(f"rate under the flood: {statistics.median(ratios):.3f} [{min(ratios):.3f}-{max(ratios):.3f}] of that beside it; receiver's memory "
-              f"{max(row[True]['receiver_rss_mib'] for row in rows):.0f} MiB, beside it {max(row[False]['receiver_rss_mib'] for row in rows):.0f} MiB")
-        return 0 if rss else 1
+              f"{there:.0f} MiB, beside it {beside:.0f} MiB")
+        return 0
     finally:
         dummy.kill()
         dummy.wait()

@@ -150,23 +150,6 @@ void SessionCore::greeted(Greeting& greeting, Time now) {
     control_up(greeting, now);
 }
 
-/// A flood of strangers shall not bury what else is said: a few of them a minute, and how many more there were.
-void SessionCore::note_refusal(const std::string& text, Time now) {
-  constexpr unsigned told_most = 10;
-  constexpr Time told_within = 60 * second;
-  if (now - refusals_.since >= told_within) {
-    if (refusals_.untold > 0)
-      note(Event::Type::note, "refused " + std::to_string(refusals_.untold) + " more connections");
-    refusals_ = {.since = now};
-  }
-  if (refusals_.told == told_most) {
-    ++refusals_.untold;
-    return;
-  }
-  ++refusals_.told;
-  note(Event::Type::note, text);
-}
-
 void SessionCore::greeting_failed(Greeting& greeting, Time now) {
   const Error& error = greeting.handshake->error();
   if (!greeting.dialled) {

@@ -13,6 +13,10 @@ namespace {
 constexpr Time answer_time = 10 * second;  // for a dialler to get through its greeting
 constexpr std::size_t answers_max = 256;
 
+std::unexpected<Error> in_use_by_another() {
+  return fail(Code::refused, "this ticket is in use by another user or machine; ask for a ticket of your own");
+}
+
 }  // namespace
 
 Result<> SessionCore::listen() {
@@ -116,8 +120,7 @@ Result<Admission::Answer> SessionCore::answer(const protocol::Hello& dialler) {
 }
 
 Result<> SessionCore::admit(const protocol::Hello& dialler, const security::Fingerprint& key) {
-  if (session_ticket_ == dialler.ticket() && control_.up() && session_peer_ != key)
-    return fail(Code::refused, "this ticket is in use by another user or machine; ask for a ticket of your own");
+  if (session_ticket_ == dialler.ticket() && control_.up() && session_peer_ != key) return in_use_by_another();
   return setup_.options.trusts ? admit_by_key(key) : admit_by_ticket(dialler, key);
 }
 
@@ -135,7 +138,7 @@ Result<> SessionCore::admit_by_ticket(const protocol::Hello& dialler, const secu
     return fail(Code::refused, "this ticket has been used; ask the receiver for a new one");
   if (record->first_sender) {
     if (*record->first_sender == key) return {};
-    return fail(Code::refused, "this ticket is in use by another user or machine; ask for a ticket of your own");
+    return in_use_by_another();
   }
   record->first_sender = key;
   return tickets_.save(*kit_.plain_disk);
@@ -166,6 +169,23 @@ void SessionCore::accept_connections(Time now) {
       greetings_.push_back(std::move(greeting));
     }
   }
+}
+
+/// A flood of strangers shall not bury what else is said: a few of them a minute, and how many more there were.
+void SessionCore::note_refusal(const std::string& text, Time now) {
+  constexpr unsigned told_most = 10;
+  constexpr Time told_within = 60 * second;
+  if (now - refusals_.since >= told_within) {
+    if (refusals_.untold > 0)
+      note(Event::Type::note, "refused " + std::to_string(refusals_.untold) + " more connections");
+    refusals_ = {.since = now};
+  }
+  if (refusals_.told == told_most) {
+    ++refusals_.untold;
+    return;
+  }
+  ++refusals_.told;
+  note(Event::Type::note, text);
 }
 
 security::Secret SessionCore::joining_key() const {

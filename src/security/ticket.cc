@@ -61,6 +61,11 @@ bool read_addresses(std::string_view text, std::vector<std::string>& addresses) 
   return false;
 }
 
+void check_addresses(const std::vector<std::string>& addresses) {
+  LH_CHECK(!addresses.empty() && addresses.size() <= addresses_max, "a ticket has 1 to 32 addresses");
+  LH_CHECK(std::ranges::all_of(addresses, is_address), "a ticket's addresses are ADDR:PORT");
+}
+
 /// ADDR:PORT,.../?k=KEY, with "/?k=" at `slash`.
 Result<Ticket> parse_open(std::string_view text, std::size_t slash) {
   Ticket ticket{.by_key = true};
@@ -79,17 +84,15 @@ std::string_view trimmed(std::string_view text) {
 }  // namespace
 
 Ticket open_ticket(std::vector<std::string> addresses, const Fingerprint& listener) {
-  LH_CHECK(!addresses.empty() && addresses.size() <= addresses_max, "a ticket has 1 to 32 addresses");
-  LH_CHECK(std::ranges::all_of(addresses, is_address), "a ticket's addresses are ADDR:PORT");
+  check_addresses(addresses);
   return {.addresses = std::move(addresses), .listener = listener, .by_key = true};
 }
 
 Ticket make_ticket(std::vector<std::string> addresses, std::int64_t expires_s, const Fingerprint& listener,
                    Random& random) {
   LH_CHECK(expires_s >= 0, "a ticket that expires before the epoch");
-  Ticket ticket = open_ticket(std::move(addresses), listener);
-  ticket.by_key = false;
-  ticket.expires_s = expires_s;
+  check_addresses(addresses);
+  Ticket ticket{.addresses = std::move(addresses), .expires_s = expires_s, .listener = listener};
   random.fill(ticket.id);
   random.fill(ticket.secret);
   return ticket;
