@@ -1,4 +1,4 @@
-// One stage at a time (Google Benchmark): digest, slots, frame headers, the channel over loopback, the disk.
+// One stage at a time (Google Benchmark): digest, seal, slots, frame headers, the channel over loopback, the disk.
 // The disk's run only where LONGHAUL_BENCH_DIR names a directory.
 
 #include <benchmark/benchmark.h>
@@ -17,6 +17,7 @@
 #include "disk/system_disk.h"
 #include "protocol/frame.h"
 #include "ring/ring.h"
+#include "security/aead.h"
 #include "wire/channel.h"
 #include "wire/tcp.h"
 
@@ -25,6 +26,7 @@ namespace {
 namespace disk = longhaul::disk;
 namespace protocol = longhaul::protocol;
 namespace ring = longhaul::ring;
+namespace security = longhaul::security;
 namespace wire = longhaul::wire;
 using longhaul::Code;
 using longhaul::ConstBytes;
@@ -81,6 +83,29 @@ void digest(benchmark::State& state) {
   count_bytes(state, leaf);
 }
 BENCHMARK(digest)->ArgName("MiB")->Arg(0)->Arg(1)->Arg(512);
+
+/// Records of one frame sealed in place, and opened again: `range(1)` buffers in turn, 1 of which stays in L2.
+/// `range(0)` is a Cipher.
+void seal_and_open(benchmark::State& state) {
+  const auto aead = security::make_aead(static_cast<longhaul::Cipher>(state.range(0)));
+  aead->set_key(random_bytes(aead->key_bytes()));
+  auto data = random_bytes(static_cast<std::size_t>(state.range(1)) * slot_payload_bytes);
+  std::array<std::byte, security::tag_bytes> tag{};
+  std::size_t at = 0;
+  for ([[maybe_unused]] auto _ : state) {
+    const longhaul::Bytes payload{data.data() + at, slot_payload_bytes};
+    aead->seal({}, {}, payload, {}, tag);
+    if (!aead->open({}, {}, payload, {}, tag)) state.SkipWithError("what was sealed does not open");
+    at = (at + slot_payload_bytes) % data.size();
+  }
+  state.SetLabel(std::string(aead->library()));
+  count_bytes(state, slot_payload_bytes);
+}
+BENCHMARK(seal_and_open)
+    ->ArgNames({"cipher", "buffers"})
+    ->ArgsProduct({{static_cast<int>(longhaul::Cipher::aes_256_gcm), static_cast<int>(longhaul::Cipher::aes_128_gcm),
+                    static_cast<int>(longhaul::Cipher::chacha20_poly1305)},
+                   {1, 64}});
 
 void slot_take_and_give_back(benchmark::State& state) {
   SlotPool pool(4);
