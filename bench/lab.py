@@ -40,6 +40,9 @@ CONNECTIONS = (1, 4, 16)
 CONGESTIONS = ("cubic", "bbr")
 AVAILABLE = pathlib.Path("/proc/sys/net/ipv4/tcp_available_congestion_control")
 SYSTEM = pathlib.Path("/proc/sys/net/ipv4/tcp_congestion_control")
+ONE_FILE_MAX = 6 * 10**9  # above, a transfer is of many files, and what has arrived makes room at once
+PIECE_BYTES = 64 * 2**20
+PIECES_COMPARED = 3
 RSYNC_PORT = 8873
 START_WAIT_S = 20
 
@@ -95,6 +98,32 @@ def wait_until(condition, what):
         time.sleep(0.02)
 
 
+class Eater:
+    """Takes files away from a target as soon as they are published: memory would not hold all of them. The first are compared."""
+
+    def __init__(self, target, original):
+        self.target, self.original, self.eaten, self.wrong, self.ended = target, original, 0, 0, False
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def run(self):
+        while not self.ended:
+            time.sleep(0.2)
+            self.eat()
+
+    def eat(self):
+        for path in self.target.glob("[!.]*") if self.target.exists() else ():
+            if self.eaten < PIECES_COMPARED:
+                self.wrong += subprocess.run(["cmp", "-s", self.original, path], check=False).returncode
+            path.unlink()
+            self.eaten += 1
+
+    def stop(self):
+        self.ended = True
+        self.thread.join()
+        self.eat()
+
+
 def tail_seconds(meter, names, begin, end):
     """From the last half second in which the paths carried 80 % of what is usual until the end: what the end-game costs."""
     step, window = 0.1, 0.5
@@ -141,6 +170,18 @@ class Bench:
             Child([pathlib.Path(self.options.build) / "bench/mkdata", path, size, 1], self.dir / "mkdata.log").wait(300)
         return path
 
+    def pieces(self, size):
+        """A directory with names of one file, together about `size` bytes."""
+        directory = self.dir / f"pieces-{size}"
+        if not directory.exists():
+            for old in self.dir.glob("pieces-*"):
+                harness.remove_tree(old)
+            original = self.source(PIECE_BYTES)
+            directory.mkdir()
+            for number in range(max(1, round(size / PIECE_BYTES))):
+                os.link(original, directory / f"piece-{number:05}")
+        return directory
+
     # ----- one measurement each: Mb/s and what belongs to it
 
     def iperf(self, lab, name, connections, congestion, seconds):
@@ -159,7 +200,11 @@ class Bench:
 
     def transfer(self, lab, names, size, congestion="", timeout_s=0):
         """Longhaul over these paths. Wall time runs from the sender's start to its end, when everything is durable."""
-        source, target, ticket = self.source(size), self.dir / "target", self.dir / "ticket"
+        many = size > ONE_FILE_MAX
+        source, target, ticket = self.pieces(size) if many else self.source(size), self.dir / "target", self.dir / "ticket"
+        if many:
+            size = len(list(source.iterdir())) * PIECE_BYTES
+        eater = Eater(target, source / "piece-00000") if many else None
         ticket.unlink(missing_ok=True)
         listen, dial = [], []
         for name in names:
@@ -178,12 +223,17 @@ class Bench:
             lab.stats(restart=True)
             meter = Meter(lab)
             sender = Child(lab.at("src", self.longhaul, "send", "--cipher", "none", "-q", "--report", report, *dial,
-                                  *self.options.send_option, source, f"@{ticket}"), self.dir / "send.log")
+                                  *self.options.send_option, f"{source}/" if many else source, f"@{ticket}"), self.dir / "send.log")
             seconds = sender.wait(timeout_s or self.options.timeout)
             ended = time.monotonic()
             receiver.wait(60)
             meter.stop()
-            if subprocess.run(["cmp", "-s", source, target / source.name], check=False).returncode != 0:
+            if eater:
+                eater.stop()
+                wrong = eater.wrong or eater.eaten * PIECE_BYTES != size
+            else:
+                wrong = subprocess.run(["cmp", "-s", source, target / source.name], check=False).returncode != 0
+            if wrong:
                 raise Failed("what arrived is not what was sent")
         finally:
             for child in (sender, receiver):
@@ -191,6 +241,8 @@ class Bench:
                     child.end()
             if meter:
                 meter.stop()
+            if eater and not eater.ended:
+                eater.stop()
             harness.remove_tree(target)
         stats = lab.stats()
         wire = {name: stats[name]["fwd"]["bytes"] for name in names}
@@ -260,11 +312,19 @@ class Bench:
         long = self.tried(f"{name}: {best}, {self.options.best_seconds} s", candidates[best], self.options.best_seconds)
         return {"best": best, "mbps": long or short[best], "short": short, "rate": lab.line(name).rate}
 
+    def known(self, name):
+        """The denominators of a set that an earlier run has measured."""
+        for file in self.options.denominators:
+            found = json.loads(pathlib.Path(file).read_text())["sets"]
+            if name in found:
+                return found[name]["denominators"]
+        return None
+
     def whole(self, name):
         lab = self.lab(SETS[name], LARGE_WINDOWS)
         try:
             names = [line.name for line in lab.lines]
-            denominators = {each: self.denominator(lab, each) for each in names}
+            denominators = self.known(name) or {each: self.denominator(lab, each) for each in names}
             total = sum(each["mbps"] for each in denominators.values())
             size = int(total * 1e6 / 8 * self.options.transfer_seconds)
             runs = []
@@ -362,6 +422,8 @@ def parse():
     parser.add_argument("--runs", type=int, default=5, help="whole transfers over each set")
     parser.add_argument("--seconds", type=int, default=15, help="of each measurement of a path alone")
     parser.add_argument("--best-seconds", type=int, default=60, help="of the best one's second measurement")
+    parser.add_argument("--denominators", action="append", default=[], metavar="JSON",
+                        help="take those of sets that are in this earlier result (repeat)")
     parser.add_argument("--transfer-seconds", type=float, default=20, help="that a whole transfer would take at the sum of the paths")
     parser.add_argument("--scale", type=float, default=1, help="of all rates")
     parser.add_argument("--congestion", default="", help="of whole transfers: cubic, bbr ...; default: the system's")

@@ -32,11 +32,14 @@ class Sink {
   virtual bool ordered() const { return false; }
   /// The directory that this sink fills, or empty. Directory sinks are served by the engine's own disk path.
   virtual std::string directory() const { return {}; }
+  /// Directory sinks: the sender may make devices, pipes, sockets, setuid and setgid files, and set attributes that
+  /// give powers (security.*, trusted.*).
+  virtual bool takes_special() const { return false; }
 };
 
 /// A directory on this machine: created when missing (its parent must exist). Every file appears whole, verified,
-/// durable.
-std::unique_ptr<Sink> directory_sink(std::string path);
+/// durable. `special`: see Sink::takes_special.
+std::unique_ptr<Sink> directory_sink(std::string path, bool special = false);
 
 /// Makes the directory `path`, durably, where it is missing (its parent must exist): for those who want it before they
 /// have a session.

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "longhaul/entry.h"
+#include "longhaul/fidelity.h"
 #include "longhaul/selection.h"
 #include "longhaul/status.h"
 
@@ -43,7 +44,8 @@ class Source {
 
 /// Files, directories and symlinks on this machine. As rsync: `dir` lands as TARGET/dir, `dir/` lands its content.
 /// Errors: a path that does not exist, a rule that is none.
-Result<std::unique_ptr<Source>> tree_source(const std::vector<std::string>& paths, const Selection& selection = {});
+Result<std::unique_ptr<Source>> tree_source(const std::vector<std::string>& paths, const Selection& selection = {},
+                                            const Fidelity& fidelity = {});
 
 /// One file called `name` with the bytes of `content`, which must stay unchanged until the transfer has ended.
 std::unique_ptr<Source> memory_source(std::string name, std::span<const std::byte> content);

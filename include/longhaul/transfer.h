@@ -61,14 +61,20 @@ struct Report {
   std::uint64_t skipped_bytes = 0;  ///< in those, and in resumed parts of unfinished files
   std::uint64_t directories = 0;
   std::uint64_t symlinks = 0;
+  std::uint64_t linked = 0;         ///< further names of files, made as hard links
+  std::uint64_t specials = 0;       ///< pipes, sockets, devices made
   std::uint64_t resent_bytes = 0;   ///< file bytes that were sent more than once
   std::uint64_t failed_files = 0;   ///< sources that could not be sent whole
   std::vector<FileError> errors;    ///< the first 1000 of them
   std::uint64_t hard_links = 0;     ///< files with more than one name, sent as separate files
   std::uint64_t sparse_files = 0;   ///< files with holes, which arrive filled
-  std::uint64_t xattr_files = 0;    ///< entries with extended attributes or ACLs, which were not kept
+  std::uint64_t xattr_files = 0;    ///< entries with extended attributes or ACLs that were not sent
   std::uint64_t special_files = 0;  ///< devices, sockets, pipes: not sent
-  std::uint64_t left_out = 0;       ///< entries that the selection leaves out; not what is beneath such directories
+  // Asked for, and not shown by the target: it was not permitted there, or its file system does not have it.
+  std::uint64_t owners_not_kept = 0;
+  std::uint64_t attributes_not_kept = 0;
+  std::uint64_t modes_not_kept = 0;  ///< setuid and setgid bits
+  std::uint64_t left_out = 0;        ///< entries that the selection leaves out; not what is beneath such directories
   double seconds = 0;
   double cpu_seconds_sender = 0;  ///< user + system
   double cpu_seconds_receiver = 0;

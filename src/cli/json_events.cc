@@ -130,11 +130,16 @@ void put_totals(Json& object, const Report& report) {
   object["walk_done"] = report.walk_done;
   object["directories"] = report.directories;
   object["symlinks"] = report.symlinks;
+  object["hard_links_made"] = report.linked;
+  object["special_files_made"] = report.specials;
   object["failed_files"] = report.failed_files;
   object["hard_links"] = report.hard_links;
   object["sparse_files"] = report.sparse_files;
   object["xattr_files"] = report.xattr_files;
   object["special_files"] = report.special_files;
+  object["owners_not_kept"] = report.owners_not_kept;
+  object["attributes_not_kept"] = report.attributes_not_kept;
+  object["modes_not_kept"] = report.modes_not_kept;
   object["left_out"] = report.left_out;
   object["durability"] = words(report.durability);
   object["cipher"] = words(report.cipher);

@@ -481,11 +481,23 @@ Result<> read_plan(const Line& line, Command& command) {
   return check_max_cost(command.engine);
 }
 
+void read_fidelity(const Line& line, Command& command) {
+  const bool all = line.flag("--archive");
+  Fidelity& keep = command.fidelity;
+  keep.owners = all || line.flag("--owner");
+  keep.numeric_ids = line.flag("--numeric-ids");
+  keep.xattrs = all || line.flag("--xattrs");
+  keep.acls = all || line.flag("--acls");
+  keep.hard_links = all || line.flag("--hard-links");
+  keep.special = command.special = all || line.flag("--special");
+}
+
 Result<Command> read_command(const Line& line, Verb verb, const Surroundings& surroundings) {
   Command command;
   command.verb = verb;
   if (Result<> read = read_common(line, command); !read) return std::unexpected(read.error());
   if (Result<> read = read_engine(line, command.engine, surroundings); !read) return std::unexpected(read.error());
+  read_fidelity(line, command);
   Result<> read = read_selection(line, command.selection, surroundings.now_unix_s);
   if (!read) return std::unexpected(read.error());
   switch (verb) {

@@ -20,6 +20,8 @@ struct Command {
   Options engine;
   std::vector<std::string> sources;  ///< send, copy
   Selection selection;               ///< of what is beneath them
+  Fidelity fidelity;                 ///< send, copy: what is kept of them
+  bool special = false;              ///< receive, copy: make what gives powers, if the sender sends it
   std::string target;                ///< receive, copy, verify: a directory
   std::string ticket;                ///< send, receive: dial its listener; empty: listen
   std::string stream_name;           ///< send: not empty: stdin is sent under this name

@@ -115,7 +115,7 @@ std::string json_of(const TransferPlan& plan) {
 ExitCode run_plan(const Command& command, StopFlag& stop) {
   const auto rates = read_rates(command.rates_file);
   if (!rates) return failed(rates.error());
-  auto source = tree_source(command.sources, command.selection);
+  auto source = tree_source(command.sources, command.selection, command.fidelity);
   if (!source) return failed(source.error());
   const auto progress = [&](const TransferPlan& so_far) {
     if (command.quiet || command.json || !stderr_is_live()) return;

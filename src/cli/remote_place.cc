@@ -118,7 +118,16 @@ std::string remote_command(const Command& copy) {
   if (engine.chunk_bytes != 0 && copy.remote->sends) add(fmt::format("--chunk={}", engine.chunk_bytes));
   if (!engine.direct) add("--no-direct");
   for (const std::string& address : wanted_addresses(engine)) add("--listen=" + address);
+  if (copy.special) add("--special");
   if (copy.remote->sends) {
+    const Fidelity& keep = copy.fidelity;
+    for (const auto& [wanted, option] :
+         std::initializer_list<std::pair<bool, const char*>>{{keep.owners, "--owner"},
+                                                             {keep.numeric_ids, "--numeric-ids"},
+                                                             {keep.xattrs, "--xattrs"},
+                                                             {keep.acls, "--acls"},
+                                                             {keep.hard_links, "--hard-links"}})
+      if (wanted) add(option);
     const Selection& selection = copy.selection;
     const Selection all;
     for (const std::string& rule : selection.rules) add("--filter=" + rule);

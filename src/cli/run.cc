@@ -44,12 +44,12 @@ Outcome failed(Error error) {
 }
 
 Result<std::unique_ptr<Source>> source_of(const Command& command) {
-  if (command.stream_name.empty()) return tree_source(command.sources, command.selection);
+  if (command.stream_name.empty()) return tree_source(command.sources, command.selection, command.fidelity);
   return stream_source(command.stream_name, STDIN_FILENO);
 }
 
 std::unique_ptr<Sink> sink_of(const Command& command) {
-  return command.to_stdout ? stream_sink(STDOUT_FILENO) : directory_sink(command.target);
+  return command.to_stdout ? stream_sink(STDOUT_FILENO) : directory_sink(command.target, command.special);
 }
 
 /// Nobody who has not asked for a certain key is kept from a transfer by a home that cannot be written.

@@ -52,16 +52,22 @@ std::string path_line(const PathReport& path) {
              path.up ? "" : fmt::format(", {} at the end", path.state.empty() ? "down" : printable(path.state)));
 }
 
+std::string also_line(const Report& report) {
+  if (report.directories + report.symlinks + report.linked + report.specials == 0) return {};
+  std::string line = fmt::format("  also: {}, {}", counted(report.directories, "directory", "directories"),
+                                 counted(report.symlinks, "symlink", "symlinks"));
+  if (report.linked > 0) line += ", " + counted(report.linked, "hard link", "hard links");
+  if (report.specials > 0) line += ", " + counted(report.specials, "special file", "special files");
+  return line + "\n";
+}
+
 std::string moved_lines(const Report& report) {
   std::string out;
   if (report.skipped_files > 0 || report.skipped_bytes > 0) {
     out += fmt::format("  already there: {}, {}\n", counted(report.skipped_files, "file", "files"),
                        format_bytes(report.skipped_bytes));
   }
-  if (report.directories + report.symlinks > 0) {
-    out += fmt::format("  also: {}, {}\n", counted(report.directories, "directory", "directories"),
-                       counted(report.symlinks, "symlink", "symlinks"));
-  }
+  out += also_line(report);
   if (report.resent_bytes > 0) out += fmt::format("  sent again: {}\n", format_bytes(report.resent_bytes));
   if (!report.schedule.empty()) out += fmt::format("  timetable: {}\n", printable(report.schedule));
   for (const PathReport& path : report.paths) out += path_line(path);
@@ -76,15 +82,20 @@ std::string not_kept_lines(const Report& report) {
   const auto line = [&](std::uint64_t number, const char* one, const char* many, const char* fate) {
     if (number > 0) out += fmt::format("  not kept: {}: {}\n", counted(number, one, many), fate);
   };
-  line(report.hard_links, "file with further hard links", "files with further hard links", "sent as separate files");
+  line(report.hard_links, "file with further hard links", "files with further hard links",
+       "sent as separate files (--hard-links keeps them)");
   line(report.sparse_files, "file with holes", "files with holes", "filled with zeros at the target");
   line(report.xattr_files, "entry with extended attributes or ACLs", "entries with extended attributes or ACLs",
-       "sent without them");
+       "sent without them (--xattrs, --acls keep them)");
   if (report.left_out > 0)
     out += fmt::format("  left out, as asked: {}\n",
                        counted(report.left_out, "file or directory", "files and directories"));
   line(report.special_files, "special file (device, socket, pipe)", "special files (devices, sockets, pipes)",
-       "not sent");
+       "not sent (--special sends them)");
+  line(report.owners_not_kept, "owner", "owners", "the receiver may not give files away; it would have to be root");
+  line(report.attributes_not_kept, "entry with attributes", "entries with attributes",
+       "the target does not take some of them, or they need --special at the receiver");
+  line(report.modes_not_kept, "setuid or setgid bit", "setuid or setgid bits", "needs --special at the receiver");
   return out;
 }
 

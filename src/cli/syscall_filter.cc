@@ -75,12 +75,13 @@ int forbid_socket_families(void* filter) {
   return error;
 }
 
-int build(void* filter) {
+int build(void* filter, bool makes_devices) {
   int error = ::seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
   for (const int call : forbidden)
     if (error == 0) error = forbid(filter, call);
-  for (int (*more)(void*) : {forbid_processes, forbid_device_nodes, forbid_socket_families})
+  for (int (*more)(void*) : {forbid_processes, forbid_socket_families})
     if (error == 0) error = more(filter);
+  if (error == 0 && !makes_devices) error = forbid_device_nodes(filter);
   return error != 0 ? error : ::seccomp_load(filter);
 }
 
@@ -95,15 +96,15 @@ constexpr std::uint32_t kept = bit(CAP_CHOWN) | bit(CAP_DAC_OVERRIDE) | bit(CAP_
 
 }  // namespace
 
-Result<> filter_system_calls() {
+Result<> filter_system_calls(bool makes_devices) {
   const Filter filter(::seccomp_init(SCMP_ACT_ALLOW), &::seccomp_release);
   if (!filter) return fail(Code::unsupported, "seccomp has no memory for its filter", ENOMEM);
-  if (const int error = build(filter.get()); error != 0)
+  if (const int error = build(filter.get(), makes_devices); error != 0)
     return fail(Code::unsupported, error_of_errno(-error, "seccomp takes no filter").text, -error);
   return {};
 }
 
-Result<> drop_capabilities() {
+Result<> drop_capabilities(bool makes_devices) {
   __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
   std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> sets{};
   if (::syscall(SYS_capget, &header, sets.data()) != 0) return fail_errno(errno, "cannot read the capabilities");
@@ -112,7 +113,7 @@ Result<> drop_capabilities() {
     set.permitted &= mask;
     set.inheritable = 0;
   };
-  keep(sets[0], kept);
+  keep(sets[0], makes_devices ? kept | bit(CAP_MKNOD) : kept);
   keep(sets[1], 0);
   if (::syscall(SYS_capset, &header, sets.data()) != 0) return fail_errno(errno, "cannot drop capabilities");
   return {};

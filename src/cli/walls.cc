@@ -48,8 +48,9 @@ Walls put_up_walls(const Command& command) {
   // Without it only root may put up the others, and with it no program that this one starts gains anything.
   ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   if (command.verb == Verb::receive) note(restrict_reach(reach_of(command)), "landlock");
-  note(drop_capabilities(), "capabilities");
-  note(filter_system_calls(), "seccomp");
+  const bool makes_devices = command.verb == Verb::receive && command.special;
+  note(drop_capabilities(makes_devices), "capabilities");
+  note(filter_system_calls(makes_devices), "seccomp");
   walls.standing = fmt::format("{}", fmt::join(standing, ", "));
   return walls;
 }

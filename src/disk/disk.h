@@ -9,11 +9,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "longhaul/entry.h"
 #include "longhaul/status.h"
 
 namespace longhaul::disk {
@@ -31,6 +33,8 @@ class OpenDir {
 using FilePtr = std::shared_ptr<OpenFile>;
 using DirPtr = std::shared_ptr<OpenDir>;
 
+constexpr std::uint32_t same_id = ~std::uint32_t{0};
+
 enum class FileType : std::uint8_t { file, directory, symlink, other };
 
 struct Stat {
@@ -42,6 +46,9 @@ struct Stat {
   std::uint64_t inode = 0;
   std::uint64_t device = 0;
   std::uint32_t links = 1;
+  std::uint32_t user = 0;
+  std::uint32_t group = 0;
+  std::optional<Special> special;     ///< of `other`: what it is
   std::uint64_t allocated_bytes = 0;  ///< less than size: there are holes
 };
 
@@ -121,6 +128,11 @@ class Disk {
   virtual Result<FilePtr> open_file(const DirPtr& base, std::string_view path, Open how, bool direct) = 0;
   virtual Result<> make_dir(const DirPtr& base, std::string_view name, std::uint32_t mode) = 0;
   virtual Result<> make_symlink(const std::string& target, const DirPtr& base, std::string_view name) = 0;
+  /// A pipe, a socket or a device, with exactly this mode.
+  virtual Result<> make_special(const Special& what, std::uint32_t mode, const DirPtr& base, std::string_view name) = 0;
+  /// A further name of the file `from`. Fails with EEXIST when `to` is there.
+  virtual Result<> make_hard_link(const DirPtr& from_base, std::string_view from, const DirPtr& to_base,
+                                  std::string_view to) = 0;
   virtual Result<std::string> read_link(const DirPtr& base, std::string_view name) = 0;
   virtual Result<Stat> stat(const DirPtr& base,
                             std::string_view path) = 0;  ///< of a symlink: the link's own; "": of base
@@ -140,13 +152,29 @@ class Disk {
   virtual Result<> set_mode(const DirPtr& dir, std::uint32_t mode) = 0;
   virtual Result<> set_mtime(const DirPtr& dir, std::int64_t mtime_ns) = 0;
   virtual Result<> set_link_mtime(const DirPtr& base, std::string_view name, std::int64_t mtime_ns) = 0;
+  // Of the entry `name` in `base`, of a symlink its own; "": of `base` itself.
+  /// `Owner::user` and `group` only; `same_id`: that one stays.
+  virtual Result<> set_owner(OpenFile& file, const Owner& owner) = 0;
+  virtual Result<> set_owner(const DirPtr& base, std::string_view name, const Owner& owner) = 0;
+  /// Extended attributes and POSIX ACLs that this process may read, but for security.selinux, by name.
+  virtual Result<std::vector<Attribute>> attributes(OpenFile& file) = 0;
+  virtual Result<std::vector<Attribute>> attributes(const DirPtr& base, std::string_view name) = 0;
+  virtual Result<> set_attribute(OpenFile& file, const Attribute& attribute) = 0;
+  virtual Result<> set_attribute(const DirPtr& base, std::string_view name, const Attribute& attribute) = 0;
+  virtual Result<> remove_attribute(OpenFile& file, const std::string& attribute) = 0;
+  virtual Result<> remove_attribute(const DirPtr& base, std::string_view name, const std::string& attribute) = 0;
+  /// With the names that this machine has for the numbers.
+  virtual Owner with_names(Owner owner) = 0;
+  /// With the numbers that this machine has for the names; 0, and names that it does not know, keep their numbers.
+  virtual Owner with_numbers(Owner owner) = 0;
+
   virtual Result<> set_size(OpenFile& file, std::uint64_t bytes) = 0;  ///< ftruncate
   virtual Result<> allocate(OpenFile& file, std::uint64_t bytes) = 0;  ///< fallocate; unsupported: success
   virtual Result<> sync_dir(const DirPtr& dir) = 0;                    ///< fsync of a directory; waits
   /// An exclusive lock on the file held until it is closed. False when somebody else holds it.
   virtual Result<bool> try_lock(OpenFile& file) = 0;
   virtual Result<Space> space(const DirPtr& dir) = 0;
-  /// Whether entry has extended attributes or an ACL (which are not kept yet).
+  /// Whether an entry has any of `attributes`, without reading them.
   virtual bool has_xattrs(const DirPtr& base, std::string_view path) = 0;
 };
 

@@ -18,9 +18,11 @@
 #include <climits>
 
 #include "base/bytes.h"
+#include "disk/attributes.h"
 #include "disk/beneath.h"
 #include "disk/data_path.h"
 #include "disk/dir_stream.h"
+#include "disk/owner_names.h"
 #include "disk/system_file.h"
 #include "ring/ring.h"
 
@@ -96,6 +98,36 @@ FileType type_of(std::uint16_t mode) {
   }
 }
 
+std::optional<Special> special_of(const struct statx& raw) {
+  using Kind = Special::Kind;
+  switch (raw.stx_mode & S_IFMT) {
+    case S_IFIFO:
+      return Special{.kind = Kind::pipe};
+    case S_IFSOCK:
+      return Special{.kind = Kind::socket};
+    case S_IFCHR:
+      return Special{.kind = Kind::character_device, .major = raw.stx_rdev_major, .minor = raw.stx_rdev_minor};
+    case S_IFBLK:
+      return Special{.kind = Kind::block_device, .major = raw.stx_rdev_major, .minor = raw.stx_rdev_minor};
+    default:
+      return std::nullopt;
+  }
+}
+
+mode_t format_of(Special::Kind kind) {
+  switch (kind) {
+    case Special::Kind::pipe:
+      return S_IFIFO;
+    case Special::Kind::socket:
+      return S_IFSOCK;
+    case Special::Kind::character_device:
+      return S_IFCHR;
+    case Special::Kind::block_device:
+      return S_IFBLK;
+  }
+  return S_IFIFO;
+}
+
 Stat stat_of(const struct statx& raw) {
   return {.type = type_of(raw.stx_mode),
           .mode = raw.stx_mode & 07777U,
@@ -105,6 +137,9 @@ Stat stat_of(const struct statx& raw) {
           .inode = raw.stx_ino,
           .device = makedev(raw.stx_dev_major, raw.stx_dev_minor),
           .links = raw.stx_nlink,
+          .user = raw.stx_uid,
+          .group = raw.stx_gid,
+          .special = special_of(raw),
           .allocated_bytes = raw.stx_blocks * 512};
 }
 
@@ -161,6 +196,9 @@ class SystemDisk final : public Disk {
   Result<FilePtr> open_file(const DirPtr& base, std::string_view path, Open how, bool direct) override;
   Result<> make_dir(const DirPtr& base, std::string_view name, std::uint32_t mode) override;
   Result<> make_symlink(const std::string& target, const DirPtr& base, std::string_view name) override;
+  Result<> make_special(const Special& what, std::uint32_t mode, const DirPtr& base, std::string_view name) override;
+  Result<> make_hard_link(const DirPtr& from_base, std::string_view from, const DirPtr& to_base,
+                          std::string_view to) override;
   Result<std::string> read_link(const DirPtr& base, std::string_view name) override;
   Result<Stat> stat(const DirPtr& base, std::string_view path) override;
   Result<Stat> stat(OpenFile& file) override;
@@ -174,6 +212,16 @@ class SystemDisk final : public Disk {
   Result<> set_mode(const DirPtr& dir, std::uint32_t mode) override;
   Result<> set_mtime(const DirPtr& dir, std::int64_t mtime_ns) override;
   Result<> set_link_mtime(const DirPtr& base, std::string_view name, std::int64_t mtime_ns) override;
+  Result<> set_owner(OpenFile& file, const Owner& owner) override;
+  Result<> set_owner(const DirPtr& base, std::string_view name, const Owner& owner) override;
+  Result<std::vector<Attribute>> attributes(OpenFile& file) override;
+  Result<std::vector<Attribute>> attributes(const DirPtr& base, std::string_view name) override;
+  Result<> set_attribute(OpenFile& file, const Attribute& attribute) override;
+  Result<> set_attribute(const DirPtr& base, std::string_view name, const Attribute& attribute) override;
+  Result<> remove_attribute(OpenFile& file, const std::string& attribute) override;
+  Result<> remove_attribute(const DirPtr& base, std::string_view name, const std::string& attribute) override;
+  Owner with_names(Owner owner) override;
+  Owner with_numbers(Owner owner) override;
   Result<> set_size(OpenFile& file, std::uint64_t bytes) override;
   Result<> allocate(OpenFile& file, std::uint64_t bytes) override;
   Result<> sync_dir(const DirPtr& dir) override;
@@ -184,6 +232,10 @@ class SystemDisk final : public Disk {
  private:
   template <class Call>
   Result<> at(const DirPtr& base, std::string_view path, const char* what, Call call);
+  template <class Call>
+  Result<> on(const DirPtr& base, std::string_view name, const char* what, Call call);
+  template <class Call>
+  Result<> on(OpenFile& file, const char* what, Call call);
   Result<> prepare(SystemFile& file, bool direct);
   bool has_device(int fd, std::uint64_t device);
 
@@ -194,6 +246,7 @@ class SystemDisk final : public Disk {
   ring::Ring* ring_;
   DataPath data_;
   std::vector<KnownDevice> known_devices_;
+  OwnerNames owner_names_;
 };
 
 /// Runs `call(directory, name)` for the last component of `path`.
@@ -284,6 +337,23 @@ Result<> SystemDisk::make_symlink(const std::string& target, const DirPtr& base,
             [&target](int dir, const char* last) { return ::symlinkat(target.c_str(), dir, last); });
 }
 
+Result<> SystemDisk::make_special(const Special& what, std::uint32_t mode, const DirPtr& base, std::string_view name) {
+  return at(base, name, "make", [&](int dir, const char* last) {
+    const int made = ::mknodat(dir, last, format_of(what.kind) | 0600, makedev(what.major, what.minor));
+    return made != 0 ? made : ::fchmodat(dir, last, mode, 0);  // which no umask takes part in
+  });
+}
+
+Result<> SystemDisk::make_hard_link(const DirPtr& from_base, std::string_view from, const DirPtr& to_base,
+                                    std::string_view to) {
+  if (auto fine = check_path(to); !fine) return fine;
+  const Place target = place_beneath(real(to_base).fd.get(), to);
+  if (target.directory < 0) return failed("make hard link", real(to_base), to);
+  return at(from_base, from, "make a hard link to", [&target](int dir, const char* last) {
+    return ::linkat(dir, last, target.directory, target.name.c_str(), 0);
+  });
+}
+
 Result<std::string> SystemDisk::read_link(const DirPtr& base, std::string_view name) {
   std::string target(PATH_MAX, '\0');
   ssize_t bytes = 0;
@@ -364,6 +434,81 @@ Result<> SystemDisk::set_link_mtime(const DirPtr& base, std::string_view name, s
   return at(base, name, "set the time of", [mtime_ns](int dir, const char* last) {
     return ::utimensat(dir, last, times_of(mtime_ns).data(), AT_SYMLINK_NOFOLLOW);
   });
+}
+
+/// Runs `call(path, follow)` for a name beneath `base`, or for `base` itself: there are no *xattrat calls before 6.13.
+template <class Call>
+Result<> SystemDisk::on(const DirPtr& base, std::string_view name, const char* what, Call call) {
+  if (name.empty()) return outcome(call(magic_path(real(base).fd.get()).c_str(), true), what, real(base).name);
+  return at(base, name, what, [&call](int dir, const char* last) {
+    return call(fmt::format("{}/{}", magic_path(dir), last).c_str(), false);
+  });
+}
+
+template <class Call>
+Result<> SystemDisk::on(OpenFile& file, const char* what, Call call) {
+  return outcome(call(magic_path(real(file).fd.get()).c_str(), true), what, real(file).name);
+}
+
+Result<> SystemDisk::set_owner(OpenFile& file, const Owner& owner) {
+  return outcome(::fchown(real(file).fd.get(), owner.user, owner.group), "set the owner of", real(file).name);
+}
+
+Result<> SystemDisk::set_owner(const DirPtr& base, std::string_view name, const Owner& owner) {
+  return on(base, name, "set the owner of", [&owner](const char* path, bool follow) {
+    return ::fchownat(AT_FDCWD, path, owner.user, owner.group, follow ? 0 : AT_SYMLINK_NOFOLLOW);
+  });
+}
+
+Result<std::vector<Attribute>> SystemDisk::attributes(OpenFile& file) {
+  std::vector<Attribute> found;
+  const auto read = on(file, "read the attributes of",
+                       [&](const char* path, bool follow) { return read_attributes(path, follow, found); });
+  if (!read) return std::unexpected(read.error());
+  return found;
+}
+
+Result<std::vector<Attribute>> SystemDisk::attributes(const DirPtr& base, std::string_view name) {
+  std::vector<Attribute> found;
+  const auto read = on(base, name, "read the attributes of",
+                       [&](const char* path, bool follow) { return read_attributes(path, follow, found); });
+  if (!read) return std::unexpected(read.error());
+  return found;
+}
+
+Result<> SystemDisk::set_attribute(OpenFile& file, const Attribute& attribute) {
+  return on(file, "set an attribute of",
+            [&](const char* path, bool follow) { return write_attribute(path, follow, attribute); });
+}
+
+Result<> SystemDisk::set_attribute(const DirPtr& base, std::string_view name, const Attribute& attribute) {
+  return on(base, name, "set an attribute of",
+            [&](const char* path, bool follow) { return write_attribute(path, follow, attribute); });
+}
+
+Result<> SystemDisk::remove_attribute(OpenFile& file, const std::string& attribute) {
+  return on(file, "remove an attribute of",
+            [&](const char* path, bool follow) { return disk::remove_attribute(path, follow, attribute); });
+}
+
+Result<> SystemDisk::remove_attribute(const DirPtr& base, std::string_view name, const std::string& attribute) {
+  return on(base, name, "remove an attribute of",
+            [&](const char* path, bool follow) { return disk::remove_attribute(path, follow, attribute); });
+}
+
+Owner SystemDisk::with_names(Owner owner) {
+  owner.user_name = owner_names_.user_name(owner.user);
+  owner.group_name = owner_names_.group_name(owner.group);
+  return owner;
+}
+
+/// 0 is root whatever it is called, as rsync has it.
+Owner SystemDisk::with_numbers(Owner owner) {
+  if (owner.user != 0 && !owner.user_name.empty())
+    owner.user = owner_names_.user_id(owner.user_name).value_or(owner.user);
+  if (owner.group != 0 && !owner.group_name.empty())
+    owner.group = owner_names_.group_id(owner.group_name).value_or(owner.group);
+  return owner;
 }
 
 Result<> SystemDisk::set_size(OpenFile& file, std::uint64_t bytes) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <map>
 #include <utility>
 
 #include "base/bytes.h"
@@ -18,6 +19,7 @@ namespace {
 constexpr std::size_t open_levels_max = 64;
 constexpr std::size_t names_per_batch = 256;
 constexpr std::uint64_t block_bytes = 4096;
+constexpr std::size_t linked_files_max = 1'000'000;  // of which further names are awaited, at once; some 200 MB
 
 struct Level {
   std::size_t path_bytes = 0;  ///< how much of the walk's path leads to this directory
@@ -50,12 +52,23 @@ EntryType entry_type(FileType type) {
       return EntryType::directory;
     case FileType::symlink:
       return EntryType::symlink;
-    case FileType::file:
     case FileType::other:
+      return EntryType::special;
+    case FileType::file:
       return EntryType::file;
   }
   return EntryType::file;
 }
+
+bool is_acl(const Attribute& attribute) {
+  return attribute.name.starts_with("system.");
+}
+
+/// A file of which not all names have been met.
+struct Linked {
+  std::string path;  ///< of the name that was met first
+  std::uint32_t awaited = 0;
+};
 
 }  // namespace
 
@@ -67,7 +80,9 @@ struct TreeWalk::State {
   bool reopen(const Harvest& harvest, Level& level);
   bool refill(const Harvest& harvest, Level& level);
   [[nodiscard]] bool selected(const Stat& found) const;
-  void count_not_kept(Disk& disk, const DirPtr& base, std::string_view name, const Stat& found);
+  bool make_hard_link(Entry& entry, const Stat& found);
+  Result<> take_properties(Disk& disk, const DirPtr& base, std::string_view name, const Stat& found, Entry& entry);
+  Result<> take_attributes(Disk& disk, const DirPtr& base, std::string_view name, Entry& entry);
   void report(const Harvest& harvest, Error error) const;
   [[nodiscard]] std::string name_for_user(std::uint32_t origin, std::string_view entry_path) const;
 
@@ -79,6 +94,8 @@ struct TreeWalk::State {
   std::string path;           ///< of what is looked at now, relative to that root's base
   std::vector<Level> levels;  ///< from the root down
   std::uint64_t root_device = 0;
+  Fidelity fidelity;
+  std::map<std::pair<std::uint64_t, std::uint64_t>, Linked> linked;  ///< by device and inode
   NotKept not_kept;
 };
 
@@ -86,7 +103,7 @@ TreeWalk::TreeWalk() : state_(std::make_unique<State>()) {}
 TreeWalk::~TreeWalk() = default;
 
 Result<std::unique_ptr<TreeWalk>> TreeWalk::open(Disk& disk, const std::vector<std::string>& paths,
-                                                 const Selection& selection) {
+                                                 const Selection& selection, const Fidelity& fidelity) {
   auto roots = open_roots(disk, paths);
   if (!roots) return std::unexpected(roots.error());
   auto filter = Filter::make(selection.rules);
@@ -95,6 +112,7 @@ Result<std::unique_ptr<TreeWalk>> TreeWalk::open(Disk& disk, const std::vector<s
   walk->state_->roots = std::move(*roots);
   walk->state_->filter = std::move(*filter);
   walk->state_->selection = selection;
+  walk->state_->fidelity = fidelity;
   return walk;
 }
 
@@ -154,23 +172,31 @@ void TreeWalk::State::visit(const Harvest& harvest, const DirPtr& base, std::str
     ++not_kept.left_out;
     return;
   }
-  count_not_kept(harvest.disk, base, name, *found);
-  if (found->type == FileType::other) return;
-
+  if (found->type == FileType::other && !(fidelity.special && found->special)) {
+    ++not_kept.special_files;
+    return;
+  }
   Entry entry{.type = entry_type(found->type),
               .path = path,
               .mode = found->mode,
               .mtime_ns = found->mtime_ns,
               .origin = origin};
+  if (found->type == FileType::file && make_hard_link(entry, *found)) {
+    harvest.entries.push_back(std::move(entry));
+    return;
+  }
   if (found->type == FileType::file) {
     entry.size = found->size;
     entry.identity = {.ctime_ns = found->ctime_ns, .inode = found->inode, .device = found->device};
+    if (found->allocated_bytes + block_bytes < found->size) ++not_kept.sparse_files;
   }
+  entry.special = found->special;
   if (found->type == FileType::symlink) {
     auto target = harvest.disk.read_link(base, name);
     if (!target) return report(harvest, target.error());
     entry.link_target = std::move(*target);
   }
+  if (auto taken = take_properties(harvest.disk, base, name, *found, entry); !taken) report(harvest, taken.error());
   harvest.entries.push_back(std::move(entry));
   const bool stays = !selection.one_file_system || found->device == root_device;
   if (found->type == FileType::directory && stays) descend(harvest, base, name, *found);
@@ -231,21 +257,59 @@ bool TreeWalk::State::refill(const Harvest& harvest, Level& level) {
   return !level.names.empty();
 }
 
-void TreeWalk::State::count_not_kept(Disk& disk, const DirPtr& base, std::string_view name, const Stat& found) {
-  switch (found.type) {
-    case FileType::other:
-      ++not_kept.special_files;
-      return;
-    case FileType::symlink:
-      return;
-    case FileType::file:
-      if (found.links > 1) ++not_kept.hard_links;
-      if (found.allocated_bytes + block_bytes < found.size) ++not_kept.sparse_files;
-      break;
-    case FileType::directory:
-      break;
+/// Whether it is a further name of a file that was met before, and `entry` now says so.
+bool TreeWalk::State::make_hard_link(Entry& entry, const Stat& found) {
+  if (found.links < 2) return false;
+  const std::pair key(found.device, found.inode);
+  const auto first = fidelity.hard_links ? linked.find(key) : linked.end();
+  if (first == linked.end()) {
+    if (fidelity.hard_links && linked.size() < linked_files_max)
+      linked[key] = {.path = path, .awaited = found.links - 1};
+    else
+      ++not_kept.hard_links;
+    return false;
   }
-  if (!name.empty() && disk.has_xattrs(base, name)) ++not_kept.xattr_files;
+  entry.type = EntryType::hard_link;
+  entry.link_target = first->second.path;
+  if (--first->second.awaited == 0) linked.erase(first);
+  return true;
+}
+
+Result<> TreeWalk::State::take_properties(Disk& disk, const DirPtr& base, std::string_view name, const Stat& found,
+                                          Entry& entry) {
+  if (fidelity.owners) {
+    entry.owner = Owner{.user = found.user, .group = found.group, .user_name = {}, .group_name = {}};
+    if (!fidelity.numeric_ids) entry.owner = disk.with_names(*std::move(entry.owner));
+  }
+  if (fidelity.xattrs || fidelity.acls) return take_attributes(disk, base, name, entry);
+  const bool may_have = entry.type == EntryType::file || entry.type == EntryType::directory;
+  if (may_have && !name.empty() && disk.has_xattrs(base, name)) ++not_kept.xattr_files;
+  return {};
+}
+
+Result<> TreeWalk::State::take_attributes(Disk& disk, const DirPtr& base, std::string_view name, Entry& entry) {
+  auto all = disk.attributes(base, name);
+  if (!all) {
+    if (all.error().code == Code::unsupported) return {};
+    ++not_kept.xattr_files;
+    return std::unexpected(std::move(all.error()));
+  }
+  Attributes kept{.extended = fidelity.xattrs, .acls = fidelity.acls, .list = {}};
+  std::size_t bytes = 0;
+  for (Attribute& each : *all) {
+    if (!(is_acl(each) ? fidelity.acls : fidelity.xattrs)) continue;
+    bytes += each.name.size() + each.value.size();
+    kept.list.push_back(std::move(each));
+  }
+  if (bytes > protocol::attribute_bytes_max || kept.list.size() > protocol::attributes_max) {
+    ++not_kept.xattr_files;
+    return fail(Code::unsupported,
+                fmt::format("its {} bytes of attributes are more than the {} that can be sent; it goes without them",
+                            bytes, protocol::attribute_bytes_max));
+  }
+  if (kept.list.size() < all->size()) ++not_kept.xattr_files;
+  entry.attributes = std::move(kept);
+  return {};
 }
 
 void TreeWalk::State::report(const Harvest& harvest, Error error) const {

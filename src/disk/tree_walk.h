@@ -7,17 +7,18 @@
 
 #include "disk/disk.h"
 #include "longhaul/entry.h"
+#include "longhaul/fidelity.h"
 #include "longhaul/selection.h"
 #include "longhaul/status.h"
 #include "longhaul/transfer.h"
 
 namespace longhaul::disk {
 
-/// Counts of what is met and not kept (yet).
+/// Counts of what is met and not kept.
 struct NotKept {
-  std::uint64_t hard_links = 0;    ///< regular files with more than one name
-  std::uint64_t sparse_files = 0;  ///< allocated clearly less than their size
-  std::uint64_t xattr_files = 0;
+  std::uint64_t hard_links = 0;     ///< regular files with more than one name, sent by each of them
+  std::uint64_t sparse_files = 0;   ///< allocated clearly less than their size
+  std::uint64_t xattr_files = 0;    ///< entries with attributes or ACLs that are not sent
   std::uint64_t special_files = 0;  ///< devices, sockets, pipes: not sent
   std::uint64_t left_out = 0;       ///< by the selection; what is beneath a directory that is left out is not counted
 };
@@ -29,7 +30,7 @@ class TreeWalk {
  public:
   /// Errors: a path that does not exist; two sources that would land under one name; a rule that is none.
   static Result<std::unique_ptr<TreeWalk>> open(Disk& disk, const std::vector<std::string>& paths,
-                                                const Selection& selection = {});
+                                                const Selection& selection = {}, const Fidelity& fidelity = {});
 
   /// Appends up to `max` entries; false when there are no more. What cannot be read goes to `errors` (path = as the
   /// user would write it) and the walk goes on. `Entry::origin` tells the root.

@@ -178,7 +178,7 @@ bool Commit::prepare_finished(const std::shared_ptr<InFile>& file) {
   }
   disk::OpenFile& data = *file->landing_file.data;
   Result<> ready = disk_.set_size(data, file->entry.size);  // cuts O_DIRECT's padding
-  if (ready) ready = set_metadata(disk_, data, file->entry);
+  if (ready) ready = set_metadata(disk_, data, *file);
   if (ready) return true;
   lost_.insert(file.get());
   events_.publish_failed(file, nullptr, std::move(ready.error()));

@@ -1,5 +1,7 @@
 #include "engine/desk.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -54,10 +56,21 @@ Result<> check_target_path(const std::string& path) {
 
 Result<> Desk::open() {
   if (setup_.zone == nullptr) return {};
-  auto log = journal::DirectoryLog::create(setup_.disk, setup_.zone->directory(), setup_.scratch_name);
+  if (auto made = make_logs(); !made) return made;
+  return find_granularity();
+}
+
+Result<> Desk::make_logs() {
+  auto log = journal::EntryLog::create(setup_.disk, setup_.zone->directory(), setup_.scratch_name);
   if (!log) return std::unexpected(log.error());
   directories_ = std::move(*log);
+  log = journal::EntryLog::create(setup_.disk, setup_.zone->directory(), setup_.scratch_name + ".links");
+  if (!log) return std::unexpected(log.error());
+  links_ = std::move(*log);
+  return {};
+}
 
+Result<> Desk::find_granularity() {
   constexpr std::int64_t odd_ns = 1'000'000'001'123'456'789;
   const std::string probe = setup_.scratch_name + ".mtime";
   auto file = setup_.disk.open_file(setup_.zone->directory(), probe, disk::Open::create_or_open, false);
@@ -99,6 +112,7 @@ Decision Desk::decide(std::uint64_t id, Entry entry) {
   if (entry.size > protocol::file_bytes_max)
     return refuse(Code::refused, printable(entry.path) + " claims an impossible size");
   if (setup_.zone == nullptr) return take_sink_file(id, std::move(entry));
+  hold_to_what_is_allowed(entry);
   if (entry.type == EntryType::directory) return take_directory(entry);
   if (entry.path.empty()) return refuse(Code::refused, "a file without a name is refused");
   auto [parent_path, name] = split_path(entry.path);
@@ -107,6 +121,8 @@ Decision Desk::decide(std::uint64_t id, Entry entry) {
     return refuse(parent.error().code,
                   "cannot open the directory of " + printable(entry.path) + ": " + parent.error().text);
   if (entry.type == EntryType::symlink) return take_symlink(entry, *parent, name);
+  if (entry.type == EntryType::special) return take_special(entry, *parent, name);
+  if (entry.type == EntryType::hard_link) return take_hard_link(entry);
   return take_file(id, std::move(entry), *parent, parent_path, std::move(name));
 }
 
@@ -146,8 +162,7 @@ Decision Desk::take_directory(const Entry& entry) {
     if (!there || setup_.after_a_kill) decision.dirty = *parent;
   }
   setup_.counters.directories.fetch_add(1, std::memory_order_relaxed);
-  if (auto logged = directories_->append({entry.path, entry.mode, entry.mtime_ns}); !logged)
-    return refuse(logged.error().code, logged.error().text);
+  if (auto logged = directories_->append(entry); !logged) return refuse(logged.error().code, logged.error().text);
   return decision;
 }
 
@@ -162,25 +177,85 @@ Decision Desk::take_symlink(const Entry& entry, const disk::DirPtr& parent, cons
   if (there && there->type == disk::FileType::symlink) {
     const auto target = setup_.disk.read_link(parent, name);
     if (target && *target == entry.link_target) {
-      if (!unchanged(*there, entry)) (void)setup_.disk.set_link_mtime(parent, name, entry.mtime_ns);
-      return decision;
+      const auto matched = match(parent, name, *there, entry);
+      return matched ? decision : refuse(matched.error().code, matched.error().text);
     }
   }
-  // Made beside the landing files and renamed, so that an existing name changes in one step.
-  const auto [parent_path, unused] = split_path(entry.path);
-  auto zone = setup_.zone->zone_for(parent, parent_path);
+  return replace(entry, parent, name, "symlink", [&](const disk::DirPtr& zone, const std::string& scratch) {
+    return setup_.disk.make_symlink(entry.link_target, zone, scratch);
+  });
+}
+
+/// Made beside the landing files and renamed, so that an existing name changes in one step.
+template <class Make>
+Decision Desk::replace(const Entry& entry, const disk::DirPtr& parent, const std::string& name, const char* what,
+                       const Make& make) {
+  auto zone = setup_.zone->zone_for(parent, split_path(entry.path).first);
   if (!zone) return refuse(zone.error().code, zone.error().text);
   const std::string scratch = setup_.scratch_name + ".link";
   (void)setup_.disk.unlink(*zone, scratch);
-  Result<> made = setup_.disk.make_symlink(entry.link_target, *zone, scratch);
-  if (made) made = setup_.disk.set_link_mtime(*zone, scratch, entry.mtime_ns);
+  Unkept unkept;
+  Result<> made = make(*zone, scratch);
+  if (made) made = set_properties(setup_.disk, *zone, scratch, entry, unkept);
   if (made) made = setup_.disk.rename(*zone, scratch, parent, name);
   if (!made) {
     (void)setup_.disk.unlink(*zone, scratch);
-    return refuse(made.error().code, "cannot make the symlink " + printable(entry.path) + ": " + made.error().text);
+    return refuse(made.error().code,
+                  fmt::format("cannot make the {} {}: {}", what, printable(entry.path), made.error().text));
   }
+  setup_.counters.count(unkept);
+  Decision decision = done();
   decision.dirty = parent;
   return decision;
+}
+
+Decision Desk::take_special(const Entry& entry, const disk::DirPtr& parent, const std::string& name) {
+  if (!setup_.sink.takes_special())
+    return refuse(Code::refused, printable(entry.path) +
+                                     " is a pipe, socket or device, which this receiver does not make; start it with "
+                                     "--special if the sender is trusted with that");
+  if (!entry.special)
+    return refuse(Code::protocol, printable(entry.path) + " was announced in a way that makes no sense");
+  const auto there = setup_.disk.stat(parent, name);
+  if (!there && there.error().code != Code::not_found) return refuse(there.error().code, there.error().text);
+  if (there && there->type == disk::FileType::directory)
+    return refuse(Code::busy, printable(entry.path) +
+                                  " is a special file at the sender and a directory at the target; move that away "
+                                  "first");
+  setup_.counters.specials.fetch_add(1, std::memory_order_relaxed);
+  if (there && there->special == entry.special && there->mode == entry.mode) {
+    const auto matched = match(parent, name, *there, entry);
+    return matched ? done() : refuse(matched.error().code, matched.error().text);
+  }
+  return replace(entry, parent, name, "special file", [&](const disk::DirPtr& zone, const std::string& scratch) {
+    return setup_.disk.make_special(*entry.special, entry.mode, zone, scratch);
+  });
+}
+
+/// Its file may still be on its way: made when all files are there.
+Decision Desk::take_hard_link(const Entry& entry) {
+  if (auto sane = check_target_path(entry.link_target); !sane) return refuse(sane.error().code, sane.error().text);
+  if (auto logged = links_->append(entry); !logged) return refuse(logged.error().code, logged.error().text);
+  return done();
+}
+
+/// What a sender may not give to files of this machine unless it is trusted with that: the mode bits and attributes
+/// that let whoever starts a program have another's powers. Owners get the numbers that they have here.
+void Desk::hold_to_what_is_allowed(Entry& entry) {
+  constexpr std::uint32_t set_ids = 06000;
+  const bool powers = setup_.sink.takes_special();
+  entry.mode &= 07777;
+  if (!powers && (entry.mode & set_ids) != 0) {
+    entry.mode &= ~set_ids;
+    setup_.counters.modes_not_kept.fetch_add(1, std::memory_order_relaxed);
+  }
+  if (entry.owner) entry.owner = setup_.disk.with_numbers(*std::move(entry.owner));
+  if (!entry.attributes || powers) return;
+  const auto gives_powers = [](const Attribute& each) {
+    return !each.name.starts_with("user.") && !each.name.starts_with("system.");
+  };
+  if (std::erase_if(entry.attributes->list, gives_powers) > 0)
+    setup_.counters.attributes_not_kept.fetch_add(1, std::memory_order_relaxed);
 }
 
 bool Desk::unchanged(const disk::Stat& there, const Entry& entry) const {
@@ -188,11 +263,19 @@ bool Desk::unchanged(const disk::Stat& there, const Entry& entry) const {
   return grain(there.mtime_ns) == grain(entry.mtime_ns);
 }
 
-void Desk::match_mode(const disk::DirPtr& parent, const std::string& name, const disk::Stat& there,
-                      const Entry& entry) {
-  if ((there.mode & 01777) == (entry.mode & 01777)) return;
+/// Brings what is there already up to what the entry says, but for its content.
+Result<> Desk::match(const disk::DirPtr& parent, const std::string& name, const disk::Stat& there, const Entry& entry) {
+  Unkept unkept;
+  const auto changed = match_properties(setup_.disk, parent, name, there, entry, unkept);
+  setup_.counters.count(unkept);
+  if (!changed) return std::unexpected(changed.error());
+  if (entry.type != EntryType::file)
+    return unchanged(there, entry) ? Result<>() : setup_.disk.set_link_mtime(parent, name, entry.mtime_ns);
+  // A change of owner takes mode bits away, an ACL brings its own.
+  if (there.mode == entry.mode && !*changed) return {};
   if (auto file = setup_.disk.open_file(parent, name, disk::Open::read, false))
-    (void)setup_.disk.set_mode(**file, entry.mode & 01777);
+    (void)setup_.disk.set_mode(**file, entry.mode);
+  return {};
 }
 
 Decision Desk::take_file(std::uint64_t id, Entry entry, const disk::DirPtr& parent, const std::string& parent_path,
@@ -204,8 +287,8 @@ Decision Desk::take_file(std::uint64_t id, Entry entry, const disk::DirPtr& pare
                                   " is a file at the sender and a directory at the target; move that away first");
   if (there && there->type == disk::FileType::file && entry.size_known && there->size == entry.size &&
       unchanged(*there, entry)) {
-    match_mode(parent, name, *there, entry);
-    return skip(entry);
+    const auto matched = match(parent, name, *there, entry);
+    return matched ? skip(entry) : refuse(matched.error().code, matched.error().text);
   }
   return begin_file(id, std::move(entry), parent, parent_path, std::move(name));
 }
@@ -278,37 +361,99 @@ Decision Desk::take_sink_file(std::uint64_t id, Entry entry) {
   return decision;
 }
 
-Result<std::uint64_t> Desk::finish_directories() {
-  std::uint64_t failed = 0;
-  if (!directories_) return failed;
-  auto read = directories_->read_backwards([&](const journal::DirectoryRecord& record) {
-    auto dir = setup_.disk.open_dir(setup_.zone->root(), record.path);
-    Result<> finished;
-    if (dir) finished = setup_.disk.set_mode(*dir, record.mode & 01777);
-    if (dir && finished) finished = setup_.disk.set_mtime(*dir, record.mtime_ns);
-    // One that its owner cannot read cannot be opened again to be synced.
-    if (dir && finished && (record.mode & 0400) == 0) finished = setup_.disk.sync_dir(*dir);
-    if (dir && finished) return;
-    ++failed;
-    log::warn("cannot finish the directory " + printable(record.path) + ": " +
-              (dir ? finished.error().text : dir.error().text));
+Result<LateFailures> Desk::finish() {
+  if (!directories_) return LateFailures{};
+  if (auto finished = finish_links(); !finished) return std::unexpected(finished.error());
+  if (auto finished = finish_directories(); !finished) return std::unexpected(finished.error());
+  return std::move(late_);
+}
+
+void Desk::failed_late(const Entry& entry, Error error) {
+  constexpr std::size_t told_max = 100;
+  ++late_.count;
+  log::warn(printable(entry.path) + ": " + error.text);
+  if (late_.first.size() < told_max) late_.first.push_back({entry.path, std::move(error)});
+}
+
+Result<> Desk::finish_links() {
+  Result<> read;
+  if (links_->count() > 0)
+    read = links_->read_backwards([&](const Entry& link) {
+      if (auto made = finish_link(link); !made) failed_late(link, std::move(made.error()));
+    });
+  // Names of one directory stand together, so that each is synced a few times only.
+  std::optional<std::string> synced_last;
+  if (read && links_->count() > 0)
+    read = links_->read_backwards([&](const Entry& link) {
+      std::string parent = split_path(link.path).first;
+      if (parent == synced_last) return;
+      const auto dir = directory(parent);
+      const Result<> synced = dir ? setup_.disk.sync_dir(*dir) : Result<>();  // that it is not there was told above
+      if (!synced) failed_late(link, synced.error());
+      synced_last = std::move(parent);
+    });
+  if (!read) return read;
+  if (auto removed = links_->remove(); !removed) return removed;
+  links_.reset();
+  return {};
+}
+
+Result<> Desk::finish_link(const Entry& link) {
+  const auto [file_parent_path, file_name] = split_path(link.link_target);
+  const auto [parent_path, name] = split_path(link.path);
+  const auto file_parent = directory(file_parent_path);
+  if (!file_parent) return std::unexpected(file_parent.error());
+  const auto parent = directory(parent_path);
+  if (!parent) return std::unexpected(parent.error());
+  const auto file = setup_.disk.stat(*file_parent, file_name);
+  if (!file || file->type != disk::FileType::file)
+    return fail(Code::not_found, "it is a hard link to " + printable(link.link_target) + ", which did not arrive");
+  const auto there = setup_.disk.stat(*parent, name);
+  if (!there && there.error().code != Code::not_found) return std::unexpected(there.error());
+  if (there && there->type == disk::FileType::directory)
+    return fail(Code::busy, "it is a file at the sender and a directory at the target; move that away first");
+  setup_.counters.hard_links.fetch_add(1, std::memory_order_relaxed);
+  if (there && there->inode == file->inode && there->device == file->device) return {};
+  const auto zone = setup_.zone->zone_for(*parent, parent_path);
+  if (!zone) return std::unexpected(zone.error());
+  const std::string scratch = setup_.scratch_name + ".link";
+  (void)setup_.disk.unlink(*zone, scratch);
+  if (auto made = setup_.disk.make_hard_link(*file_parent, file_name, *zone, scratch); !made) return made;
+  return setup_.disk.rename(*zone, scratch, *parent, name);
+}
+
+Result<> Desk::finish_directory(const Entry& entry) {
+  auto dir = setup_.disk.open_dir(setup_.zone->root(), entry.path);
+  if (!dir) return std::unexpected(dir.error());
+  Unkept unkept;
+  Result<> finished = set_properties(setup_.disk, *dir, "", entry, unkept);
+  setup_.counters.count(unkept);
+  // One that its owner cannot read cannot be opened again to be synced.
+  if (finished && (entry.mode & 0400) == 0) finished = setup_.disk.sync_dir(*dir);
+  return finished;
+}
+
+Result<> Desk::finish_directories() {
+  auto read = directories_->read_backwards([&](const Entry& entry) {
+    if (auto finished = finish_directory(entry); !finished) failed_late(entry, std::move(finished.error()));
   });
   // Synced in a second pass: one commit of the file system then serves many directories.
   if (read)
-    read = directories_->read_backwards([&](const journal::DirectoryRecord& record) {
-      if ((record.mode & 0400) == 0) return;
-      auto dir = setup_.disk.open_dir(setup_.zone->root(), record.path);
-      const Result<> synced = dir ? setup_.disk.sync_dir(*dir) : std::unexpected(dir.error());
-      if (!synced) log::warn("cannot sync the directory " + printable(record.path) + ": " + synced.error().text);
+    read = directories_->read_backwards([&](const Entry& entry) {
+      if ((entry.mode & 0400) == 0) return;
+      auto dir = setup_.disk.open_dir(setup_.zone->root(), entry.path);
+      const Result<> synced = dir ? setup_.disk.sync_dir(*dir) : Result<>();  // that it is not there was told above
+      if (!synced) failed_late(entry, synced.error());
     });
-  if (!read) return std::unexpected(read.error());
-  if (auto removed = directories_->remove(); !removed) return std::unexpected(removed.error());
+  if (!read) return read;
+  if (auto removed = directories_->remove(); !removed) return removed;
   directories_.reset();
-  return failed;
+  return {};
 }
 
 void Desk::abandon() {
   if (directories_) (void)directories_->remove();
+  if (links_) (void)links_->remove();
 }
 
 }  // namespace longhaul::engine

@@ -7,12 +7,14 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "disk/disk.h"
 #include "engine/incoming.h"
-#include "journal/directory_log.h"
+#include "journal/entry_log.h"
 #include "journal/landing.h"
 #include "longhaul/sink.h"
+#include "longhaul/transfer.h"
 #include "protocol/message.h"
 
 namespace longhaul::engine {
@@ -28,6 +30,22 @@ struct ReceiveCounters {
   std::atomic<std::uint64_t> skipped_bytes{0};
   std::atomic<std::uint64_t> directories{0};
   std::atomic<std::uint64_t> symlinks{0};
+  std::atomic<std::uint64_t> hard_links{0};
+  std::atomic<std::uint64_t> specials{0};
+  // Entries of which the target does not show what their sources do.
+  std::atomic<std::uint64_t> owners_not_kept{0};
+  std::atomic<std::uint64_t> attributes_not_kept{0};
+  std::atomic<std::uint64_t> modes_not_kept{0};
+  void count(const Unkept& unkept) {
+    if (unkept.owner) owners_not_kept.fetch_add(1, std::memory_order_relaxed);
+    if (unkept.attributes) attributes_not_kept.fetch_add(1, std::memory_order_relaxed);
+  }
+};
+
+/// What was accepted, and could not be finished when everything was there.
+struct LateFailures {
+  std::uint64_t count = 0;
+  std::vector<FileError> first;  ///< at most 100
 };
 
 /// What storage must do after a decision.
@@ -59,27 +77,42 @@ class Desk {
   /// Finds out to which granularity the target keeps mtimes, and begins the log of directories.
   Result<> open();
   Decision decide(std::uint64_t id, Entry entry);
-  /// Modes and times of all directories, children first. Returns the directories that could not be finished.
-  Result<std::uint64_t> finish_directories();
+  /// Further names of files that are there by now; then modes and times of all directories, children first.
+  Result<LateFailures> finish();
   /// The transfer ends without its end: lets go of the scratch files.
   void abandon();
 
  private:
+  Result<> make_logs();
+  Result<> find_granularity();
+  void hold_to_what_is_allowed(Entry& entry);
+  Result<> finish_links();
+  Result<> finish_link(const Entry& link);
+  Result<> finish_directories();
+  Result<> finish_directory(const Entry& entry);
+  void failed_late(const Entry& entry, Error error);
   Decision refuse(Code code, const std::string& text);
   Decision skip(const Entry& entry);
   Decision take_directory(const Entry& entry);
   Decision take_symlink(const Entry& entry, const disk::DirPtr& parent, const std::string& name);
+  Decision take_special(const Entry& entry, const disk::DirPtr& parent, const std::string& name);
+  Decision take_hard_link(const Entry& entry);
+  template <class Make>
+  Decision replace(const Entry& entry, const disk::DirPtr& parent, const std::string& name, const char* what,
+                   const Make& make);
   Decision take_file(std::uint64_t id, Entry entry, const disk::DirPtr& parent, const std::string& parent_path,
                      std::string name);
   Decision take_sink_file(std::uint64_t id, Entry entry);
   Decision begin_file(std::uint64_t id, Entry entry, const disk::DirPtr& parent, const std::string& parent_path,
                       std::string name);
   bool unchanged(const disk::Stat& there, const Entry& entry) const;
-  void match_mode(const disk::DirPtr& parent, const std::string& name, const disk::Stat& there, const Entry& entry);
+  Result<> match(const disk::DirPtr& parent, const std::string& name, const disk::Stat& there, const Entry& entry);
   Result<disk::DirPtr> directory(const std::string& path);
 
   Setup setup_;
-  std::unique_ptr<journal::DirectoryLog> directories_;
+  std::unique_ptr<journal::EntryLog> directories_;
+  std::unique_ptr<journal::EntryLog> links_;
+  LateFailures late_;
   std::unordered_map<std::string, disk::DirPtr> open_dirs_;
   std::int64_t mtime_granularity_ns_ = 1;
 };

@@ -15,11 +15,11 @@ namespace {
 
 class TreeFeed final : public Feed {
  public:
-  TreeFeed(std::vector<std::string> paths, Selection selection)
-      : paths_(std::move(paths)), selection_(std::move(selection)) {}
+  TreeFeed(std::vector<std::string> paths, Selection selection, Fidelity fidelity)
+      : paths_(std::move(paths)), selection_(std::move(selection)), fidelity_(fidelity) {}
 
   Result<> begin(disk::Disk& disk) override {
-    auto walk = disk::TreeWalk::open(disk, paths_, selection_);
+    auto walk = disk::TreeWalk::open(disk, paths_, selection_, fidelity_);
     if (!walk) return std::unexpected(walk.error());
     const std::lock_guard lock(mutex_);
     walk_ = std::move(*walk);
@@ -45,6 +45,7 @@ class TreeFeed final : public Feed {
   }
   std::vector<std::string> paths_;
   Selection selection_;
+  Fidelity fidelity_;
   mutable std::mutex mutex_;
   std::shared_ptr<disk::TreeWalk> walk_;
 };
@@ -79,8 +80,12 @@ class SourceFeed final : public Feed {
 
 class TreeSource final : public Source {
  public:
-  TreeSource(std::vector<std::string> paths, Selection selection, std::unique_ptr<disk::Disk> disk)
-      : paths_(std::move(paths)), selection_(std::move(selection)), disk_(std::move(disk)), feed_(paths_, selection_) {}
+  TreeSource(std::vector<std::string> paths, Selection selection, Fidelity fidelity, std::unique_ptr<disk::Disk> disk)
+      : paths_(std::move(paths)),
+        selection_(std::move(selection)),
+        fidelity_(fidelity),
+        disk_(std::move(disk)),
+        feed_(paths_, selection_, fidelity_) {}
   Result<> begin() { return feed_.begin(*disk_); }
 
   Result<bool> next(std::vector<Entry>& out, std::vector<Error>& errors, std::size_t max) override {
@@ -93,11 +98,12 @@ class TreeSource final : public Source {
     return fail(Code::unsupported, "the content of " + entry.path + " is read by a transfer, not through the source");
   }
   bool rewind() override { return begin().has_value(); }
-  [[nodiscard]] std::unique_ptr<Feed> feed() const { return make_tree_feed(paths_, selection_); }
+  [[nodiscard]] std::unique_ptr<Feed> feed() const { return make_tree_feed(paths_, selection_, fidelity_); }
 
  private:
   std::vector<std::string> paths_;
   Selection selection_;
+  Fidelity fidelity_;
   std::unique_ptr<disk::Disk> disk_;
   TreeFeed feed_;
 };
@@ -243,8 +249,8 @@ class PipeSource final : public Source {
 
 }  // namespace
 
-std::unique_ptr<Feed> make_tree_feed(std::vector<std::string> paths, Selection selection) {
-  return std::make_unique<TreeFeed>(std::move(paths), std::move(selection));
+std::unique_ptr<Feed> make_tree_feed(std::vector<std::string> paths, Selection selection, Fidelity fidelity) {
+  return std::make_unique<TreeFeed>(std::move(paths), std::move(selection), fidelity);
 }
 
 std::shared_ptr<Feed> make_feed(std::unique_ptr<Source> source) {
@@ -256,8 +262,9 @@ std::shared_ptr<Feed> make_feed(std::unique_ptr<Source> source) {
 
 namespace longhaul {
 
-Result<std::unique_ptr<Source>> tree_source(const std::vector<std::string>& paths, const Selection& selection) {
-  auto source = std::make_unique<engine::TreeSource>(paths, selection, disk::make_system_disk(nullptr));
+Result<std::unique_ptr<Source>> tree_source(const std::vector<std::string>& paths, const Selection& selection,
+                                            const Fidelity& fidelity) {
+  auto source = std::make_unique<engine::TreeSource>(paths, selection, fidelity, disk::make_system_disk(nullptr));
   if (auto begun = source->begin(); !begun) return std::unexpected(begun.error());
   return source;
 }

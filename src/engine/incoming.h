@@ -14,6 +14,7 @@
 #include "base/interval_set.h"
 #include "disk/disk.h"
 #include "engine/claims.h"
+#include "engine/properties.h"
 #include "journal/landing.h"
 #include "longhaul/entry.h"
 #include "longhaul/sink.h"
@@ -54,6 +55,7 @@ struct InFile {
   std::uint64_t chunk_bytes = 0;
   bool direct = false;
   std::shared_ptr<Writer> writer;  ///< Landing::sink
+  Unkept unkept;                   ///< set before it is published, by whoever sets its metadata
 
   std::mutex mutex;
   bool source_gone = false;  ///< the sender could not read it again: what has landed is the last there will be

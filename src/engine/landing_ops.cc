@@ -37,9 +37,8 @@ Result<disk::FilePtr> landing_data(disk::Disk& disk, journal::LandingZone& zone,
   return file.landing_file.data;
 }
 
-Result<> set_metadata(disk::Disk& disk, disk::OpenFile& data, const Entry& entry) {
-  if (auto done = disk.set_mode(data, entry.mode & 01777); !done) return done;
-  return disk.set_mtime(data, entry.mtime_ns);
+Result<> set_metadata(disk::Disk& disk, disk::OpenFile& data, InFile& file) {
+  return set_properties(disk, data, file.entry, file.unkept);
 }
 
 std::uint64_t chunk_content_bytes(std::uint64_t size, std::uint64_t chunk_bytes, std::uint64_t index) {

@@ -18,8 +18,8 @@ Result<disk::DirPtr> open_target(disk::Disk& disk, std::string path);
 /// The landing file of `file`, opened now if it lands whole and this is its first frame. Null: closed, drop the frame.
 Result<disk::FilePtr> landing_data(disk::Disk& disk, journal::LandingZone& zone, InFile& file);
 
-/// Mode and mtime by descriptor, mtime last; nothing is written afterwards.
-Result<> set_metadata(disk::Disk& disk, disk::OpenFile& data, const Entry& entry);
+/// All that its entry says, by descriptor, mtime last; nothing is written afterwards.
+Result<> set_metadata(disk::Disk& disk, disk::OpenFile& data, InFile& file);
 
 /// Content bytes of chunk `index` of a file of `size` bytes.
 [[nodiscard]] std::uint64_t chunk_content_bytes(std::uint64_t size, std::uint64_t chunk_bytes, std::uint64_t index);

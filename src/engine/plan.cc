@@ -61,6 +61,9 @@ class Planning {
       case EntryType::symlink:
         ++plan_.symlinks;
         return;
+      case EntryType::hard_link:
+      case EntryType::special:
+        return;  // nothing of them is sent but that they are there
     }
   }
 

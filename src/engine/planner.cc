@@ -74,6 +74,8 @@ void Planner::verdicts(const protocol::Verdicts& verdicts) {
       default:
         if (entry.type == EntryType::directory) ++totals_.directories;
         if (entry.type == EntryType::symlink) ++totals_.symlinks;
+        if (entry.type == EntryType::hard_link) ++totals_.linked;
+        if (entry.type == EntryType::special) ++totals_.specials;
     }
   }
 }
@@ -309,6 +311,14 @@ void Planner::file_failed(const protocol::FileFailed& failed) {
   large.first_open = large.next_chunk = large.in_flight = 0;
   large.end_told = false;
   ++large.restarts;
+}
+
+/// Of entries that were accepted long ago. Not all are told, but all are counted.
+void Planner::failed_late(const protocol::TransferEnd& end) {
+  const std::uint64_t before = totals_.failed_files;
+  for (const auto& failed : end.late())
+    record_error(failed.path(), {static_cast<Code>(failed.code()), failed.text(), 0});
+  totals_.failed_files = before + std::max(end.late_failures(), totals_.failed_files - before);
 }
 
 // --- from this side -----------------------------------------------------------------------------------------------

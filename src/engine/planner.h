@@ -62,6 +62,7 @@ class Planner {
   void durable(const protocol::Chunks& list);
   void chunk_failed(const protocol::ChunkFailed& failed);
   void file_failed(const protocol::FileFailed& failed);
+  void failed_late(const protocol::TransferEnd& end);
   // From this side.
   void stream_up(std::uint32_t stream, std::uint32_t path);
   void stream_down(std::uint32_t stream);
@@ -151,6 +152,10 @@ class Planner {
   void resolve(std::uint64_t entry) {
     ++resolved_;
     settled_.add(entry);
+    if (const auto at = attributes_open_.find(entry); at != attributes_open_.end()) {
+      attribute_bytes_open_ -= at->second;
+      attributes_open_.erase(at);
+    }
   }
   void chunk_durable(const ChunkKey& key);
   void file_published(std::uint64_t file);
@@ -189,6 +194,8 @@ class Planner {
   std::uint64_t verdicts_seen_ = 0;
   std::uint64_t resolved_ = 0;
   unsigned journalled_open_ = 0;
+  std::unordered_map<std::uint64_t, std::size_t> attributes_open_;  ///< bytes, by entry: the receiver keeps them
+  std::size_t attribute_bytes_open_ = 0;
 
   // lanes
   std::deque<std::uint64_t> large_queue_;  ///< files with chunks to cut

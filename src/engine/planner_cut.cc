@@ -5,6 +5,7 @@
 #include "engine/landing_ops.h"
 #include "engine/planner.h"
 #include "protocol/bounds.h"
+#include "protocol/entry.h"
 
 namespace longhaul::engine {
 namespace {
@@ -16,37 +17,13 @@ constexpr std::uint32_t attempts_per_restart = 1 << 16;  // no copy from before 
 constexpr std::uint64_t stream_window_chunks = 8;        // of a source that cannot be read again
 constexpr std::uint64_t unlimited_bytes = ~std::uint64_t{0} / 4;
 
-protocol::Entry to_wire(const Entry& entry) {
-  protocol::Entry out;
-  switch (entry.type) {
-    case EntryType::file:
-      out.set_type(protocol::Entry::FILE);
-      break;
-    case EntryType::directory:
-      out.set_type(protocol::Entry::DIRECTORY);
-      break;
-    case EntryType::symlink:
-      out.set_type(protocol::Entry::SYMLINK);
-      break;
-  }
-  out.set_path(entry.path);
-  if (!entry.link_target.empty()) out.set_link_target(entry.link_target);
-  out.set_size(entry.size);
-  out.set_size_unknown(!entry.size_known);
-  out.set_mode(entry.mode);
-  out.set_mtime_ns(entry.mtime_ns);
-  out.set_ctime_ns(entry.identity.ctime_ns);
-  out.set_inode(entry.identity.inode);
-  out.set_device(entry.identity.device);
-  return out;
-}
-
 }  // namespace
 
 // --- announcing ---------------------------------------------------------------------------------------------------
 
 bool Planner::may_announce(const Entry& entry) const {
   if (next_id_ - resolved_ >= protocol::entries_open_max) return false;
+  if (attribute_bytes_open_ >= protocol::attribute_bytes_open_max) return false;
   return !is_journalled(entry) || journalled_open_ < journalled_open_max;
 }
 
@@ -62,9 +39,13 @@ void Planner::announce() {
            static_cast<std::size_t>(batch.entries_size()) < protocol::entries_per_announce_max) {
       Entry entry = std::move(held_.front());
       held_.pop_front();
-      bytes += entry.path.size() + entry.link_target.size() + 64;
+      const std::size_t attribute_bytes = protocol::attribute_bytes(entry);
+      bytes += entry.path.size() + entry.link_target.size() + attribute_bytes + 64;
       if (is_journalled(entry)) ++journalled_open_;
-      *batch.add_entries() = to_wire(entry);
+      *batch.add_entries() = protocol::to_wire(entry);
+      if (attribute_bytes > 0) attributes_open_[next_id_] = attribute_bytes;
+      attribute_bytes_open_ += attribute_bytes;
+      entry.attributes.reset();  // they are the receiver's now
       announced_.push_back(std::move(entry));
       ++next_id_;
     }
@@ -266,6 +247,8 @@ void Planner::fill(Report& report) const {
   report.skipped_bytes = totals_.skipped_bytes;
   report.directories = totals_.directories;
   report.symlinks = totals_.symlinks;
+  report.linked = totals_.linked;
+  report.specials = totals_.specials;
   report.failed_files = totals_.failed_files;
   report.errors = totals_.errors;
   report.durability = durability_;

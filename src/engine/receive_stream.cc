@@ -226,7 +226,7 @@ void ReceiveStream::chunk_frame_done(IncomingTransfer& transfer, const std::shar
   if (!chunk->claims.done(frame)) return;
   const auto& file = chunk->file;
   if (file->landing != Landing::whole) return transfer.events->chunk_written(chunk);
-  if (auto set = set_metadata(*context_.kit.disk, *file->landing_file.data, file->entry); !set)
+  if (auto set = set_metadata(*context_.kit.disk, *file->landing_file.data, *file); !set)
     return transfer.events->file_failed(file, nullptr, std::move(set.error()));
   chunk::RootDigest root;
   for (const Digest& node : node_digests(*chunk)) root.add_node(node);
@@ -327,7 +327,7 @@ void ReceiveStream::bundled_file_done(InWrite& write) {
   if (write.result < 0)
     return events.file_failed(write.in_file, write.bundle,
                               error_of_errno(static_cast<int>(-write.result), at_peer(write.in_file->entry.path)));
-  if (auto set = set_metadata(*context_.kit.disk, *write.keep, write.in_file->entry); !set)
+  if (auto set = set_metadata(*context_.kit.disk, *write.keep, *write.in_file); !set)
     return events.file_failed(write.in_file, write.bundle, std::move(set.error()));
   events.landed(write.in_file, write.digest, write.bundle);
 }

@@ -213,6 +213,11 @@ Report SessionCore::report_of(const Incoming& incoming, Time now) const {
     report.skipped_bytes = counters.skipped_bytes.load(std::memory_order_relaxed);
     report.directories = counters.directories.load(std::memory_order_relaxed);
     report.symlinks = counters.symlinks.load(std::memory_order_relaxed);
+    report.linked = counters.hard_links.load(std::memory_order_relaxed);
+    report.specials = counters.specials.load(std::memory_order_relaxed);
+    report.owners_not_kept = counters.owners_not_kept.load(std::memory_order_relaxed);
+    report.attributes_not_kept = counters.attributes_not_kept.load(std::memory_order_relaxed);
+    report.modes_not_kept = counters.modes_not_kept.load(std::memory_order_relaxed);
   }
   report.walk_done = incoming.entries_known;
   report.failed_files = incoming.failed_files;

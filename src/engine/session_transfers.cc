@@ -241,6 +241,7 @@ void SessionCore::open_outgoing(Time now) {
 void SessionCore::transfer_end(const protocol::TransferEnd& end, Time now) {
   const auto at = outgoing_.find(end.transfer());
   if (at == outgoing_.end() || !at->second.planner) return;
+  at->second.planner->failed_late(end);
   const Report report = report_of(at->second, now);
   protocol::Message message;
   auto& last = *message.mutable_goodbye();
@@ -270,6 +271,9 @@ void SessionCore::finish_outgoing(std::uint32_t transfer, std::optional<Error> e
     outcome.report.cpu_seconds_receiver = end->cpu_seconds();
     outcome.report.files = outgoing.before_files + end->files();
     outcome.report.durability = end->durability();
+    outcome.report.owners_not_kept = end->owners_not_kept();
+    outcome.report.attributes_not_kept = end->attributes_not_kept();
+    outcome.report.modes_not_kept = end->modes_not_kept();
   }
   close_report(outcome.report);
   if (!outcome.ok) outcome.report.forecast.clear();
@@ -373,6 +377,19 @@ void SessionCore::incoming_complete(std::uint32_t transfer, Time now) {
   end.set_skipped_files(report.skipped_files);
   end.set_cpu_seconds(report.cpu_seconds_receiver);
   end.set_durability(report.durability);
+  end.set_owners_not_kept(report.owners_not_kept);
+  end.set_attributes_not_kept(report.attributes_not_kept);
+  end.set_modes_not_kept(report.modes_not_kept);
+  const LateFailures& late = incoming.storage->late_failures();
+  end.set_late_failures(late.count);
+  for (const FileError& failed : late.first) {
+    constexpr std::size_t path_told_max = 4096;
+    note_failure(transfer, failed);
+    auto& told = *end.add_late();
+    told.set_path(failed.path.substr(0, path_told_max));
+    told.set_code(static_cast<std::uint32_t>(failed.error.code));
+    told.set_text(failed.error.text.substr(0, protocol::text_bytes_max));
+  }
   control_.send(message);
   incoming.phase = Phase::ending;
   incoming.ended_at = now;

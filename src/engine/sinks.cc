@@ -10,14 +10,16 @@ namespace {
 
 class DirectorySink final : public Sink {
  public:
-  explicit DirectorySink(std::string path) : path_(std::move(path)) {}
+  DirectorySink(std::string path, bool special) : path_(std::move(path)), special_(special) {}
   Result<std::shared_ptr<Writer>> create(const Entry& entry) override {
     return fail(Code::internal, "the directory sink lands " + printable(entry.path) + " by the engine's own disks");
   }
   std::string directory() const override { return path_; }
+  bool takes_special() const override { return special_; }
 
  private:
   std::string path_;
+  bool special_;
 };
 
 class PipeWriter final : public Writer {
@@ -49,8 +51,8 @@ class PipeSink final : public Sink {
 
 }  // namespace
 
-std::unique_ptr<Sink> directory_sink(std::string path) {
-  return std::make_unique<DirectorySink>(std::move(path));
+std::unique_ptr<Sink> directory_sink(std::string path, bool special) {
+  return std::make_unique<DirectorySink>(std::move(path), special);
 }
 std::unique_ptr<Sink> stream_sink(int fd) {
   return std::make_unique<PipeSink>(fd);

@@ -7,30 +7,20 @@
 #include "base/log.h"
 #include "engine/landing_ops.h"
 #include "protocol/bounds.h"
+#include "protocol/entry.h"
 
 namespace longhaul::engine {
 namespace {
 
-Entry entry_of(const protocol::Entry& from) {
-  Entry entry;
-  switch (from.type()) {
-    case protocol::Entry::DIRECTORY:
-      entry.type = EntryType::directory;
-      break;
-    case protocol::Entry::SYMLINK:
-      entry.type = EntryType::symlink;
-      break;
-    default:
-      entry.type = EntryType::file;
-  }
-  entry.path = from.path();
-  entry.link_target = from.link_target();
-  entry.size = from.size();
-  entry.size_known = !from.size_unknown();
-  entry.mode = from.mode();
-  entry.mtime_ns = from.mtime_ns();
-  entry.identity = {from.ctime_ns(), from.inode(), from.device()};
-  return entry;
+/// What a sender that keeps to the agreed limits would say.
+bool within_limits(const protocol::Entry& entry) {
+  const auto& attributes = entry.attributes();
+  std::size_t bytes = 0;
+  for (const auto& each : attributes.list()) bytes += each.name().size() + each.value().size();
+  return bytes <= protocol::attribute_bytes_max &&
+         static_cast<std::size_t>(attributes.list_size()) <= protocol::attributes_max &&
+         entry.owner().user_name().size() <= protocol::name_bytes_max &&
+         entry.owner().group_name().size() <= protocol::name_bytes_max;
 }
 
 /// It lands whole and has landed: a complete, verified version is about to be published, whatever a later copy says.
@@ -104,10 +94,17 @@ void Storage::announce(const protocol::Announce& batch) {
   protocol::Message answer;
   for (int i = 0; i < batch.entries_size(); ++i) {
     const std::uint64_t id = batch.first() + static_cast<std::uint64_t>(i);
-    Decision decision = desk_->decide(id, entry_of(batch.entries(i)));
+    if (!within_limits(batch.entries(i)))
+      return fail({Code::protocol, "the sender announced more attributes of an entry than was agreed", 0});
+    Decision decision = desk_->decide(id, protocol::from_wire(batch.entries(i)));
     if (decision.fatal) return fail(std::move(*decision.fatal));
     if (decision.dirty) commit_->add_dirty(std::move(decision.dirty));
-    if (!decision.file) ++resolved_;
+    if (decision.file)
+      attribute_bytes_ += protocol::attribute_bytes(decision.file->entry);
+    else
+      ++resolved_;
+    if (attribute_bytes_ > protocol::attribute_bytes_open_max + protocol::attribute_bytes_max)
+      return fail({Code::protocol, "the sender announced more attributes at once than was agreed", 0});
     auto& verdicts = *answer.mutable_verdicts();
     if (verdicts.verdicts_size() == 0) verdicts.set_first(id);
     verdicts.set_transfer(setup_.transfer);
@@ -274,6 +271,7 @@ void Storage::finish_sink(const std::shared_ptr<InFile>& file) {
 
 void Storage::published(const std::shared_ptr<InFile>& file, const std::shared_ptr<InBundle>& bundle) {
   counters_.files.fetch_add(1, std::memory_order_relaxed);
+  counters_.count(file->unkept);
   if (file->landing == Landing::whole) {
     files_->backlog.fetch_sub(1, std::memory_order_relaxed);
     counters_.bytes.fetch_add(file->entry.size, std::memory_order_relaxed);
@@ -396,6 +394,7 @@ void Storage::forget(const std::shared_ptr<InFile>& file) {
     file->chunks.clear();  // they hold the file, and it them
   }
   files_->remove(file->id);
+  attribute_bytes_ -= protocol::attribute_bytes(file->entry);
   ++resolved_;
 }
 
@@ -483,9 +482,11 @@ Time Storage::step_commit(Time now, bool flush) {
 
 void Storage::finish_transfer(Time now) {
   if (now < merge_again_) return;
-  if (!std::exchange(directories_finished_, true)) {
+  if (!std::exchange(desk_finished_, true)) {
     if (zone_) zone_->sweep("scratch." + setup_.id);  // takes directories out of others, which then get their times
-    if (auto finished = desk_->finish_directories(); !finished) return fail(std::move(finished.error()));
+    auto late = desk_->finish();
+    if (!late) return fail(std::move(late.error()));
+    late_failures_ = std::move(*late);
   }
   if (zone_) {
     Result<> merged = journal::merge_left_over_logs(*kit_.plain_disk, zone_->directory());

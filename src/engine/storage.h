@@ -40,6 +40,9 @@ class Storage final : public Role, public LandingEvents, private CommitEvents {
   /// Once it is ready; null for sinks that are no directories.
   [[nodiscard]] journal::LandingZone* zone() { return zone_.get(); }
 
+  /// Once it is complete.
+  [[nodiscard]] const LateFailures& late_failures() const { return late_failures_; }
+
   // By mail.
   void announce(const protocol::Announce& batch);
   void file_end(const protocol::FileEnd& end);
@@ -107,10 +110,12 @@ class Storage final : public Role, public LandingEvents, private CommitEvents {
   protocol::Chunks durable_;  ///< not yet told
   std::uint64_t announced_ = 0;
   std::uint64_t resolved_ = 0;
+  std::size_t attribute_bytes_ = 0;  ///< of files that are on their way
   std::optional<std::uint64_t> entries_;
   bool opened_ = false;
   Time open_by_ = 0;  ///< until then one who holds our log is waited for
-  bool directories_finished_ = false;
+  bool desk_finished_ = false;
+  LateFailures late_failures_;
   bool complete_ = false;
   bool failed_ = false;
   bool flush_ = false;  ///< the group that gathers starts at once

@@ -109,9 +109,9 @@ class Verifier {
     progress_(report_);
   }
 
-  /// Files below the directory that no manifest speaks of.
+  /// Files below the directory that no manifest speaks of. Further names of a file have no records of their own.
   Result<> count_files(const std::string& directory) {
-    auto walk = disk::TreeWalk::open(*disk_, {directory + "/"});
+    auto walk = disk::TreeWalk::open(*disk_, {directory + "/"}, {}, {.hard_links = true});
     if (!walk) return std::unexpected(walk.error());
     std::uint64_t files = 0;
     for (bool more = true; more && !stopped();) {

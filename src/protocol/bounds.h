@@ -40,6 +40,9 @@ constexpr std::uint64_t path_cap_max = std::uint64_t{1} << 50;    ///< bits per 
 constexpr std::size_t message_bytes_max = 4 * 1024 * 1024;
 constexpr std::size_t path_bytes_max = 1024 * 1024;  ///< of one entry's path (10,000 levels deep and more)
 constexpr std::size_t name_bytes_max = 255;
+constexpr std::size_t attribute_bytes_max = 64 * 1024;              ///< of one entry, names and values
+constexpr std::size_t attributes_max = 1024;                        ///< of one entry
+constexpr std::size_t attribute_bytes_open_max = 16 * 1024 * 1024;  ///< of entries announced and not dealt with
 constexpr std::size_t entries_per_announce_max = 1024;
 constexpr std::size_t announce_bytes_soft = 512 * 1024;  ///< a sender closes a batch at this size
 

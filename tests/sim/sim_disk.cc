@@ -292,10 +292,4 @@ Result<disk::Space> SimDisk::space(const disk::DirPtr& dir) {
   return disk::Space{total - std::min(total, fs_.used_bytes()), total, inode_of(dir)->device};
 }
 
-bool SimDisk::has_xattrs(const disk::DirPtr& base, std::string_view path) {
-  (void)base;
-  (void)path;
-  return false;
-}
-
 }  // namespace longhaul::sim

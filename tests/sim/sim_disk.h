@@ -45,6 +45,9 @@ struct NameChange {
 struct Metadata {
   std::uint32_t mode = 0;
   std::int64_t mtime_ns = 0;
+  std::uint32_t user = 0;
+  std::uint32_t group = 0;
+  std::map<std::string, std::string> attributes;
   bool operator==(const Metadata&) const = default;
 };
 
@@ -55,8 +58,9 @@ struct Inode {
   Metadata cached;
   Metadata durable;
   std::int64_t ctime_ns = 0;
-  std::uint32_t links = 1;
+  std::uint32_t links = 0;
   std::string link_target;
+  std::optional<Special> special;
   // the name that it was given last, for telling about it
   std::weak_ptr<Inode> named_in;
   std::string last_name;

@@ -138,6 +138,33 @@ Result<> SimDisk::make_symlink(const std::string& target, const disk::DirPtr& ba
   return {};
 }
 
+Result<> SimDisk::make_special(const Special& what, std::uint32_t mode, const disk::DirPtr& base,
+                               std::string_view name) {
+  auto place = walk(base, name, "make_special");
+  if (!place) return std::unexpected(std::move(place.error()));
+  if (place->inode != nullptr) return fail_errno(EEXIST, words("make_special", name));
+  const auto made = fs_.make_inode(disk::FileType::other, mode, place->dir->device);
+  made->special = what;
+  fs_.add_name(place->dir, place->name, made);
+  return {};
+}
+
+Result<> SimDisk::make_hard_link(const disk::DirPtr& from_base, std::string_view from, const disk::DirPtr& to_base,
+                                 std::string_view to) {
+  auto source = walk_existing(from_base, from, "link");
+  if (!source) return std::unexpected(std::move(source.error()));
+  auto target = walk(to_base, to, "link_to");
+  if (!target) return std::unexpected(std::move(target.error()));
+  int error = 0;
+  if (source->inode->type == disk::FileType::directory) error = EPERM;
+  if (source->dir->device != target->dir->device) error = EXDEV;
+  if (target->inode != nullptr) error = EEXIST;
+  if (error != 0) return fail_errno(error, words("link", to));
+  fs_.add_name(target->dir, target->name, source->inode);
+  fs_.touch(*source->inode);
+  return {};
+}
+
 Result<std::string> SimDisk::read_link(const disk::DirPtr& base, std::string_view name) {
   auto place = walk_existing(base, name, "read_link");
   if (!place) return std::unexpected(std::move(place.error()));
@@ -155,6 +182,9 @@ disk::Stat SimDisk::stat_of(const Inode& inode) const {
   stat.inode = inode.number;
   stat.device = inode.device;
   stat.links = inode.links;
+  stat.user = inode.cached.user;
+  stat.group = inode.cached.group;
+  stat.special = inode.special;
   stat.allocated_bytes = inode.bytes.size();
   return stat;
 }
@@ -200,7 +230,6 @@ Result<> SimDisk::unlink(const disk::DirPtr& base, std::string_view name) {
   auto place = walk_existing(base, name, "unlink");
   if (!place) return std::unexpected(std::move(place.error()));
   if (place->inode->type == disk::FileType::directory) return fail_errno(EISDIR, words("unlink", name));
-  place->inode->links = 0;
   fs_.remove_name(*place->dir, place->name);
   return {};
 }
@@ -210,7 +239,6 @@ Result<> SimDisk::remove_dir(const disk::DirPtr& base, std::string_view name) {
   if (!place) return std::unexpected(std::move(place.error()));
   if (place->inode->type != disk::FileType::directory) return fail_errno(ENOTDIR, words("remove_dir", name));
   if (!place->inode->names.empty()) return fail_errno(ENOTEMPTY, words("remove_dir", name));
-  place->inode->links = 0;
   fs_.remove_name(*place->dir, place->name);
   return {};
 }

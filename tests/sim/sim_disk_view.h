@@ -63,6 +63,10 @@ class SimDisk final : public disk::Disk {
                                   bool direct) override;
   Result<> make_dir(const disk::DirPtr& base, std::string_view name, std::uint32_t mode) override;
   Result<> make_symlink(const std::string& target, const disk::DirPtr& base, std::string_view name) override;
+  Result<> make_special(const Special& what, std::uint32_t mode, const disk::DirPtr& base,
+                        std::string_view name) override;
+  Result<> make_hard_link(const disk::DirPtr& from_base, std::string_view from, const disk::DirPtr& to_base,
+                          std::string_view to) override;
   Result<std::string> read_link(const disk::DirPtr& base, std::string_view name) override;
   Result<disk::Stat> stat(const disk::DirPtr& base, std::string_view path) override;
   Result<disk::Stat> stat(disk::OpenFile& file) override;
@@ -77,6 +81,16 @@ class SimDisk final : public disk::Disk {
   Result<> set_mode(const disk::DirPtr& dir, std::uint32_t mode) override;
   Result<> set_mtime(const disk::DirPtr& dir, std::int64_t mtime_ns) override;
   Result<> set_link_mtime(const disk::DirPtr& base, std::string_view name, std::int64_t mtime_ns) override;
+  Result<> set_owner(disk::OpenFile& file, const Owner& owner) override;
+  Result<> set_owner(const disk::DirPtr& base, std::string_view name, const Owner& owner) override;
+  Result<std::vector<Attribute>> attributes(disk::OpenFile& file) override;
+  Result<std::vector<Attribute>> attributes(const disk::DirPtr& base, std::string_view name) override;
+  Result<> set_attribute(disk::OpenFile& file, const Attribute& attribute) override;
+  Result<> set_attribute(const disk::DirPtr& base, std::string_view name, const Attribute& attribute) override;
+  Result<> remove_attribute(disk::OpenFile& file, const std::string& attribute) override;
+  Result<> remove_attribute(const disk::DirPtr& base, std::string_view name, const std::string& attribute) override;
+  Owner with_names(Owner owner) override { return owner; }
+  Owner with_numbers(Owner owner) override { return owner; }
   Result<> set_size(disk::OpenFile& file, std::uint64_t bytes) override;
   Result<> allocate(disk::OpenFile& file, std::uint64_t bytes) override;
   Result<> sync_dir(const disk::DirPtr& dir) override;
@@ -116,6 +130,11 @@ class SimDisk final : public disk::Disk {
   Result<Place> walk(const disk::DirPtr& base, std::string_view path, std::string_view operation);
   Result<Place> walk_existing(const disk::DirPtr& base, std::string_view path, std::string_view operation);
   Result<> change(Inode& inode, std::string_view operation, std::string_view path);
+  template <class Change>
+  Result<> change_named(const disk::DirPtr& base, std::string_view name, std::string_view operation,
+                        const Change& change);
+  template <class Change>
+  Result<> change_open(disk::OpenFile& file, std::string_view operation, const Change& change);
   disk::Stat stat_of(const Inode& inode) const;
 
   SimFileSystem& fs_;

@@ -30,6 +30,7 @@ void visit_names(const Inode& dir, const std::string& base, std::string_view exc
 SimFileSystem::SimFileSystem(SimClock& clock, Trace& trace, std::uint64_t seed)
     : clock_(clock), trace_(trace), random_(seed) {
   root_ = make_inode(disk::FileType::directory, 0755, next_device_++);
+  root_->links = 1;
 }
 
 SimFileSystem::~SimFileSystem() {
@@ -45,7 +46,8 @@ InodePtr SimFileSystem::make_inode(disk::FileType type, std::uint32_t mode, std:
   inode->number = next_inode_++;
   inode->device = device;
   inode->type = type;
-  inode->cached = inode->durable = {mode, clock_.wall_ns()};
+  inode->cached =
+      inode->durable = {.mode = mode, .mtime_ns = clock_.wall_ns(), .user = 0, .group = 0, .attributes = {}};
   inode->ctime_ns = clock_.wall_ns();
   inodes_.push_back(inode);
   return inode;
@@ -62,8 +64,8 @@ void SimFileSystem::add_name(const InodePtr& in, std::string_view name, const In
   inode->named_in = in;
   inode->last_name = name;
   const Name entry{inode, 1 + (random_.draw() >> 2)};
-  if (const auto old = dir.names.find(name); old != dir.names.end()) old->second.inode->links = 0;
-  inode->links = 1;
+  if (const auto old = dir.names.find(name); old != dir.names.end()) --old->second.inode->links;
+  ++inode->links;
   dir.names.insert_or_assign(std::string(name), entry);
   dir.unsynced.push_back({next_sequence_++, std::string(name), entry, 0});
   if (sequence != nullptr) *sequence = dir.unsynced.back().sequence;
@@ -73,7 +75,9 @@ void SimFileSystem::add_name(const InodePtr& in, std::string_view name, const In
 }
 
 void SimFileSystem::remove_name(Inode& dir, std::string_view name, std::uint64_t needs) {
-  dir.names.erase(dir.names.find(name));
+  const auto entry = dir.names.find(name);
+  --entry->second.inode->links;
+  dir.names.erase(entry);
   dir.unsynced.push_back({next_sequence_++, std::string(name), {}, needs});
   dir.cached.mtime_ns = clock_.wall_ns();
   touch(dir);
@@ -83,9 +87,10 @@ void SimFileSystem::sync_names(Inode& dir) {
   dir.durable_names = dir.names;
   dir.unsynced.clear();
   dir.durable = dir.cached;
-  // A symlink cannot be synced by itself.
+  // A symlink or a pipe cannot be synced by itself.
   for (const auto& [name, entry] : dir.names)
-    if (entry.inode->type == disk::FileType::symlink) entry.inode->durable = entry.inode->cached;
+    if (entry.inode->type == disk::FileType::symlink || entry.inode->special)
+      entry.inode->durable = entry.inode->cached;
 }
 
 void SimFileSystem::release_locks(const std::string& process) {

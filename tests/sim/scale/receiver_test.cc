@@ -14,7 +14,7 @@
 #include "engine/commit.h"
 #include "engine/landing_ops.h"
 #include "hollow_disk.h"
-#include "journal/directory_log.h"
+#include "journal/entry_log.h"
 #include "journal/manifest.h"
 #include "meter.h"
 #include "protocol/bounds.h"
@@ -283,14 +283,17 @@ TEST(ReceiverAtScale, AMillionDirectories) {
   RealDirectory place;
   MemoryMark memory;
   const double begun = cpu_seconds();
-  const auto log = journal::DirectoryLog::create(*place.disk, place.root, "directories");
+  const auto log = journal::EntryLog::create(*place.disk, place.root, "directories");
   ASSERT_TRUE(log);
   for (std::uint64_t i = 0; i < directories; ++i) {
-    ASSERT_TRUE((*log)->append({fmt::format("run-{:09}/raw", i), 0755, static_cast<std::int64_t>(i)}));
+    ASSERT_TRUE((*log)->append({.type = EntryType::directory,
+                                .path = fmt::format("run-{:09}/raw", i),
+                                .mode = 0755,
+                                .mtime_ns = static_cast<std::int64_t>(i)}));
     memory.progress(i, directories);
   }
   std::uint64_t left = directories;
-  EXPECT_TRUE((*log)->read_backwards([&](const journal::DirectoryRecord& record) {
+  EXPECT_TRUE((*log)->read_backwards([&](const Entry& record) {
     if (record.mtime_ns != static_cast<std::int64_t>(--left)) ADD_FAILURE() << record.path;
   }));
   EXPECT_EQ(left, 0U);

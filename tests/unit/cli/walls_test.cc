@@ -157,7 +157,7 @@ TEST_F(WallsTest, ADirectoryThatIsNotThereIsSaid) {
 TEST_F(WallsTest, NoProgramIsStarted) {
   check(in_a_child([](Trial& trial) {
           ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-          if (!filter_system_calls()) return not_here;
+          if (!filter_system_calls(false)) return not_here;
           char name[] = "/bin/true";
           char* arguments[] = {name, nullptr};
           trial.refused(::execve(name, arguments, arguments + 1) != 0, EPERM, "a program takes this one's place");
@@ -183,7 +183,7 @@ TEST_F(WallsTest, NoProgramIsStarted) {
 TEST_F(WallsTest, NoDeviceNodesEvenForRoot) {
   check(in_a_child([&](Trial& trial) {
           ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-          if (!filter_system_calls()) return not_here;
+          if (!filter_system_calls(false)) return not_here;
           trial.refused(::mknod(in("disk").c_str(), S_IFBLK | 0600, 0x800) != 0, EPERM, "a block device is made");
           trial.refused(::mknod(in("null").c_str(), S_IFCHR | 0600, 0x103) != 0, EPERM, "a character device is made");
           trial.expect(::mknod(in("pipe").c_str(), S_IFIFO | 0600, 0) == 0, "a FIFO can be made");
@@ -195,7 +195,7 @@ TEST_F(WallsTest, NoDeviceNodesEvenForRoot) {
 TEST_F(WallsTest, RootKeepsWhatFilesNeed) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root: others have no capabilities to begin with";
   check(in_a_child([&](Trial& trial) {
-          trial.expect(bool(drop_capabilities()), "capabilities can be dropped");
+          trial.expect(bool(drop_capabilities(false)), "capabilities can be dropped");
           trial.expect(::chown(in("target/old").c_str(), 12345, 12345) == 0, "files can be given away");
           trial.expect(bool(Descriptor(::open(in("target/old").c_str(), O_RDWR | O_CLOEXEC))),
                        "and opened all the same");

@@ -158,6 +158,43 @@ TEST_F(TreeWalkTest, WhatIsNotKeptIsCounted) {
   EXPECT_EQ(all.paths(), (Names{"dir", "dir/dense", "dir/marked", "dir/one", "dir/sparse", "dir/two"}));
 }
 
+TEST_F(TreeWalkTest, WhatIsAskedForIsKept) {
+  fs::create_directory(in("dir"));
+  put_file(in("dir/one"), "x");
+  fs::create_hard_link(in("dir/one"), in("dir/two"));
+  put_file(in("alone"), "x");
+  fs::create_hard_link(in("alone"), in("its other name is elsewhere"));
+  ASSERT_EQ(::mkfifo(in("dir/pipe").c_str(), 0600), 0);
+  const bool attributes = ::setxattr(in("dir").c_str(), "user.note", "x", 1, 0) == 0;
+  auto opened = TreeWalk::open(
+      *disk_, {in("dir"), in("alone")}, {},
+      {.owners = true, .numeric_ids = false, .xattrs = true, .acls = true, .hard_links = true, .special = true});
+  ASSERT_TRUE(opened) << text_of_error(opened);
+  const Walked all = finish(**opened, 3);
+  EXPECT_TRUE(all.errors.empty());
+  EXPECT_EQ(all.not_kept.hard_links + all.not_kept.special_files + all.not_kept.xattr_files, 0U);
+  ASSERT_EQ(all.paths(), (Names{"alone", "dir", "dir/one", "dir/pipe", "dir/two"}));
+  const Entry* one = all.find("dir/one");
+  const Entry* two = all.find("dir/two");
+  if (one->type == EntryType::hard_link) std::swap(one, two);
+  EXPECT_EQ(one->type, EntryType::file);
+  EXPECT_EQ(two->type, EntryType::hard_link);
+  EXPECT_EQ(two->link_target, one->path);
+  EXPECT_EQ(all.find("alone")->type, EntryType::file);
+  EXPECT_EQ(all.find("dir/pipe")->special, Special{});
+  for (const Entry& each : all.entries)
+    if (each.type != EntryType::hard_link) {
+      ASSERT_TRUE(each.owner) << each.path;
+      EXPECT_EQ(each.owner->user, ::geteuid());
+      if (::geteuid() == 0) {
+        EXPECT_EQ(each.owner->user_name, "root");
+      }
+    }
+  if (!attributes) GTEST_SKIP() << "this directory takes no attributes; the rest holds";
+  ASSERT_TRUE(all.find("dir")->attributes);
+  EXPECT_EQ(all.find("dir")->attributes->list, (std::vector<Attribute>{{"user.note", "x"}}));
+}
+
 TEST_F(TreeWalkTest, ParentsComeBeforeChildrenInBatchesOfAnySize) {
   std::set<std::string> expected = {"t"};
   fs::create_directory(in("t"));

@@ -69,7 +69,7 @@ class CommitTest : public ::testing::Test, protected CommitEvents {
     file->zone = *place_.zone->zone_for(place_.root, "");
     EXPECT_TRUE(landing_data(*place_.disk, *place_.zone, *file));
     EXPECT_TRUE(disk::write_now(*place_.disk, *file->landing_file.data, 0, content));
-    EXPECT_TRUE(set_metadata(*place_.disk, *file->landing_file.data, file->entry));
+    EXPECT_TRUE(set_metadata(*place_.disk, *file->landing_file.data, *file));
     return file;
   }
   std::shared_ptr<InFile> large_file(const std::string& name, std::uint64_t size) {

@@ -64,6 +64,11 @@ class DeskTest : public ::testing::Test {
     return entry;
   }
   Decision decide(Entry entry) { return desk_->decide(next_id_++, std::move(entry)); }
+  std::uint64_t late_failures() {
+    const auto late = desk_->finish();
+    EXPECT_TRUE(late) << late.error().text;
+    return late ? late->count : 1;
+  }
   void expect_refused(Entry entry, Code code) {
     const std::string path = entry.path;
     const Decision decision = decide(std::move(entry));
@@ -162,7 +167,7 @@ TEST_F(DeskTest, DirectoriesAreMadeAndFinishedLast) {
   EXPECT_EQ(decide(file("d/e/f", 3)).verdict.action(), Verdict::SEND);
   ASSERT_TRUE(place_.disk->sync_dir(place_.root));
   ASSERT_TRUE(place_.disk->sync_dir(*place_.disk->open_dir(place_.root, "d")));
-  EXPECT_EQ(desk_->finish_directories(), 0U);
+  EXPECT_EQ(late_failures(), 0U);
   EXPECT_EQ(counters_.directories, 2U);
   // Durable, too.
   desk_.reset();
@@ -175,11 +180,11 @@ TEST_F(DeskTest, DirectoriesAreMadeAndFinishedLast) {
 TEST_F(DeskTest, AReadOnlyDirectoryOfAnEarlierRunIsOpened) {
   place_.fs.permissions = true;
   ASSERT_EQ(decide(directory("d", 0500)).verdict.action(), Verdict::DONE);
-  ASSERT_EQ(desk_->finish_directories(), 0U);
+  ASSERT_EQ(late_failures(), 0U);
   reopen();
   ASSERT_EQ(decide(directory("d", 0500)).verdict.action(), Verdict::DONE);
   EXPECT_EQ(decide(directory("d/e")).verdict.action(), Verdict::DONE);
-  ASSERT_EQ(desk_->finish_directories(), 0U);
+  ASSERT_EQ(late_failures(), 0U);
   EXPECT_EQ(place_.disk->stat(place_.root, "d")->mode, 0500U);
 }
 
@@ -231,6 +236,100 @@ TEST_F(DeskTest, AFileThatAnotherReceiverLandsIsBusy) {
                                              false, place_.random);
   ASSERT_TRUE(held);
   expect_refused(file("a", 2 * protocol::node_bytes), Code::busy);
+}
+
+Entry hard_link(std::string path, std::string to) {
+  return {.type = EntryType::hard_link, .path = std::move(path), .link_target = std::move(to)};
+}
+Entry pipe(std::string path) {
+  return {.type = EntryType::special, .path = std::move(path), .mode = 0640, .mtime_ns = 9, .special = Special{}};
+}
+
+TEST_F(DeskTest, FurtherNamesAreMadeWhenTheirFilesAreThere) {
+  decide(directory("d"));
+  place_.put("target/one", "content");
+  place_.put("target/d/stale", "old");
+  for (const char* name : {"two", "d/three", "d/stale"})
+    EXPECT_EQ(decide(hard_link(name, "one")).verdict.action(), Verdict::DONE) << name;
+  decide(hard_link("lost", "never came"));
+  decide(hard_link("d/of a directory", "d"));
+  const auto late = desk_->finish();
+  ASSERT_TRUE(late) << late.error().text;
+  const auto one = place_.fs.look("target/one");
+  ASSERT_TRUE(one);
+  for (const char* name : {"target/two", "target/d/three", "target/d/stale"})
+    EXPECT_EQ(place_.fs.look(name), one) << name;
+  EXPECT_EQ(one->links, 4U);
+  EXPECT_EQ(counters_.hard_links, 3U);
+  EXPECT_EQ(late->count, 2U);
+  ASSERT_EQ(late->first.size(), 2U);
+  for (const FileError& failed : late->first) {
+    EXPECT_EQ(failed.error.code, Code::not_found);
+    EXPECT_FALSE(place_.fs.look("target/" + failed.path)) << failed.path;
+  }
+  EXPECT_TRUE(place_.fs.name_survives("target/two"));
+  EXPECT_TRUE(place_.fs.name_survives("target/d/three"));
+}
+
+TEST_F(DeskTest, FurtherNamesThatAreThereStay) {
+  place_.put("target/one", "content");
+  for (int run = 0; run < 2; ++run) {
+    decide(hard_link("two", "one"));
+    ASSERT_TRUE(desk_->finish());
+    reopen();
+  }
+  EXPECT_EQ(place_.fs.look("target/one")->links, 2U);
+}
+
+TEST_F(DeskTest, HardLinksLeadNowhereElse) {
+  for (const char* target : {"../../etc/passwd", "/etc/passwd", ".longhaul/manifest"})
+    expect_refused(hard_link("a", target), Code::refused);
+  expect_refused(hard_link("../a", "b"), Code::refused);
+}
+
+TEST_F(DeskTest, WhatGivesPowersMustBeAllowed) {
+  expect_refused(pipe("pipe"), Code::refused);
+  Entry powerful = file("a", 5);
+  powerful.mode = 06755;
+  powerful.attributes =
+      Attributes{.extended = true, .acls = true, .list = {{"security.capability", "all"}, {"user.a", "x"}}};
+  Decision decision = decide(powerful);
+  ASSERT_TRUE(decision.file);
+  EXPECT_EQ(decision.file->entry.mode, 0755U);
+  ASSERT_EQ(decision.file->entry.attributes->list.size(), 1U);
+  EXPECT_EQ(counters_.modes_not_kept, 1U);
+  EXPECT_EQ(counters_.attributes_not_kept, 1U);
+  sink_ = directory_sink("target", true);
+  reopen();
+  decision = decide(powerful);
+  ASSERT_TRUE(decision.file);
+  EXPECT_EQ(decision.file->entry.mode, 06755U);
+  EXPECT_EQ(decision.file->entry.attributes->list.size(), 2U);
+  EXPECT_EQ(decide(pipe("pipe")).verdict.action(), Verdict::DONE);
+  const auto made = place_.fs.look("target/pipe");
+  ASSERT_TRUE(made);
+  EXPECT_TRUE(made->special);
+  EXPECT_EQ(made->cached.mode, 0640U);
+  EXPECT_EQ(made->cached.mtime_ns, 9);
+  EXPECT_FALSE(decide(pipe("pipe")).dirty) << "one that is there is made again";
+}
+
+TEST_F(DeskTest, PropertiesOfWhatIsThereAreBroughtUpToDate) {
+  place_.put("target/a", "12345");
+  const auto there = place_.fs.look("target/a");
+  Entry entry = file("a", 5, there->cached.mtime_ns);
+  entry.mode = 0600;
+  entry.owner = Owner{.user = 7, .group = 8, .user_name = {}, .group_name = {}};
+  entry.attributes = Attributes{.extended = true, .acls = false, .list = {{"user.new", "1"}}};
+  const auto set = *place_.disk->open_file(place_.root, "a", disk::Open::read, false);
+  ASSERT_TRUE(place_.disk->set_attribute(*set, {"user.stray", "2"}));
+  ASSERT_TRUE(place_.disk->set_attribute(*set, {"system.posix_acl_access", "not asked about"}));
+  EXPECT_EQ(decide(entry).verdict.action(), Verdict::SKIP);
+  EXPECT_EQ(there->cached.user, 7U);
+  EXPECT_EQ(there->cached.group, 8U);
+  EXPECT_EQ(there->cached.mode, 0600U);
+  EXPECT_EQ(there->cached.attributes,
+            (std::map<std::string, std::string>{{"user.new", "1"}, {"system.posix_acl_access", "not asked about"}}));
 }
 
 }  // namespace

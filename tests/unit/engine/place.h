@@ -25,6 +25,7 @@ class Place {
   [[nodiscard]] std::vector<std::byte> content(const std::string& path) const {
     return fs.content("target/" + path).value_or(std::vector<std::byte>{});
   }
+  void put(const std::string& path, std::string_view text) { fs.put_file(path, bytes_of(text)); }
   [[nodiscard]] bool exists(const std::string& path) const { return disk->stat(root, path).has_value(); }
 
   sim::SimClock clock;

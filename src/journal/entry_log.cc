@@ -1,4 +1,4 @@
-#include "journal/directory_log.h"
+#include "journal/entry_log.h"
 
 #include <fmt/format.h>
 
@@ -8,40 +8,42 @@
 #include "disk/blocking.h"
 #include "journal/journal_file.h"
 #include "protocol/bounds.h"
+#include "protocol/entry.h"
 
-// Record: u32 record_bytes | u32 mode | i64 mtime_ns | path | u32 record_bytes (to read from behind).
+// Record: u32 record_bytes | protocol::Entry | u32 record_bytes (to read from behind).
 namespace longhaul::journal {
 namespace {
 
-constexpr std::size_t fixed_bytes = 20;
-constexpr std::size_t path_at = 16;
-constexpr std::size_t tail_bytes = 4;
+constexpr std::size_t length_bytes = 4;
+constexpr std::size_t fixed_bytes = 2 * length_bytes;
+constexpr std::size_t record_bytes_max = 2 * protocol::path_bytes_max + 2 * protocol::attribute_bytes_max;
 constexpr std::size_t buffer_bytes = 256 * 1024;
 
-DirectoryRecord decode(const std::byte* at, std::size_t bytes) {
-  DirectoryRecord record;
-  record.mode = load<std::uint32_t>(at + 4);
-  record.mtime_ns = load<std::int64_t>(at + 8);
-  record.path = text_of({at + path_at, bytes - fixed_bytes});
-  return record;
+Result<Entry> decode(const std::byte* at, std::size_t bytes) {
+  protocol::Entry entry;
+  if (!entry.ParseFromArray(at + length_bytes, static_cast<int>(bytes - fixed_bytes)))
+    return fail(Code::corrupt, "a record is none");
+  return protocol::from_wire(entry);
 }
 
 /// Hands over the whole records at the end of `window`, last one first; returns how many bytes before them are left.
 /// `wanted`: how long the record must be of which only the end is in the window.
 Result<std::size_t> visit_backwards(ConstBytes window, std::size_t& wanted,
-                                    const std::function<void(const DirectoryRecord&)>& visit) {
+                                    const std::function<void(const Entry&)>& visit) {
   std::size_t end = window.size();
   wanted = fixed_bytes;
-  while (end >= tail_bytes) {
-    const std::size_t bytes = load<std::uint32_t>(window.data() + end - tail_bytes);
-    if (bytes < fixed_bytes || bytes > fixed_bytes + protocol::path_bytes_max) {
+  while (end >= length_bytes) {
+    const std::size_t bytes = load<std::uint32_t>(window.data() + end - length_bytes);
+    if (bytes < fixed_bytes || bytes > record_bytes_max) {
       return fail(Code::corrupt, "a record has an impossible length");
     }
     wanted = bytes;
     if (bytes > end) break;
     const std::byte* at = window.data() + end - bytes;
     if (load<std::uint32_t>(at) != bytes) return fail(Code::corrupt, "the two lengths of a record differ");
-    visit(decode(at, bytes));
+    const auto entry = decode(at, bytes);
+    if (!entry) return std::unexpected(entry.error());
+    visit(*entry);
     end -= bytes;
     wanted = fixed_bytes;
   }
@@ -50,33 +52,33 @@ Result<std::size_t> visit_backwards(ConstBytes window, std::size_t& wanted,
 
 }  // namespace
 
-Result<std::unique_ptr<DirectoryLog>> DirectoryLog::create(disk::Disk& disk, const disk::DirPtr& directory,
-                                                           const std::string& name) {
+Result<std::unique_ptr<EntryLog>> EntryLog::create(disk::Disk& disk, const disk::DirPtr& directory,
+                                                   const std::string& name) {
   if (auto removed = unlink_if_there(disk, directory, name); !removed) {
     return std::unexpected(std::move(removed.error()));
   }
   auto file = disk.open_file(directory, name, disk::Open::create, false);
   if (!file) return std::unexpected(std::move(file.error()));
-  auto log = std::unique_ptr<DirectoryLog>(new DirectoryLog(disk, directory, name));
+  auto log = std::unique_ptr<EntryLog>(new EntryLog(disk, directory, name));
   log->file_ = std::move(*file);
   return log;
 }
 
-Result<> DirectoryLog::append(const DirectoryRecord& record) {
+Result<> EntryLog::append(const Entry& entry) {
+  const protocol::Entry record = protocol::to_wire(entry);
   const std::size_t begin = buffer_.size();
-  const std::size_t bytes = fixed_bytes + record.path.size();
+  const std::size_t bytes = fixed_bytes + record.ByteSizeLong();
+  if (bytes > record_bytes_max) return fail(Code::unsupported, "its name and attributes are too long to be kept");
   buffer_.resize(begin + bytes);
   std::byte* at = buffer_.data() + begin;
   store(at, static_cast<std::uint32_t>(bytes));
-  store(at + 4, record.mode);
-  store(at + 8, record.mtime_ns);
-  std::ranges::copy(bytes_of(record.path), at + path_at);
-  store(at + bytes - tail_bytes, static_cast<std::uint32_t>(bytes));
+  record.SerializeToArray(at + length_bytes, static_cast<int>(bytes - fixed_bytes));
+  store(at + bytes - length_bytes, static_cast<std::uint32_t>(bytes));
   ++count_;
   return buffer_.size() >= buffer_bytes ? flush() : Result<>{};
 }
 
-Result<> DirectoryLog::flush() {
+Result<> EntryLog::flush() {
   if (buffer_.empty()) return {};
   if (auto written = disk::write_now(disk_, *file_, end_, buffer_); !written) return written;
   end_ += buffer_.size();
@@ -84,7 +86,7 @@ Result<> DirectoryLog::flush() {
   return {};
 }
 
-Result<> DirectoryLog::read_backwards(const std::function<void(const DirectoryRecord&)>& visit) {
+Result<> EntryLog::read_backwards(const std::function<void(const Entry&)>& visit) {
   if (auto flushed = flush(); !flushed) return flushed;
   std::vector<std::byte> window;
   std::size_t wanted = 0;
@@ -96,7 +98,7 @@ Result<> DirectoryLog::read_backwards(const std::function<void(const DirectoryRe
     auto left = *got == bytes ? visit_backwards(window, wanted, visit) : fail(Code::corrupt, "it has become shorter");
     if (left && *left == bytes && bytes == end) left = fail(Code::corrupt, "its first record has no beginning");
     if (!left) {
-      left.error().text = fmt::format("the list of directories {} is damaged: {}; run again", name_, left.error().text);
+      left.error().text = fmt::format("the list {} is damaged: {}; run again", name_, left.error().text);
       return std::unexpected(std::move(left.error()));
     }
     end -= bytes - *left;
@@ -104,7 +106,7 @@ Result<> DirectoryLog::read_backwards(const std::function<void(const DirectoryRe
   return {};
 }
 
-Result<> DirectoryLog::remove() {
+Result<> EntryLog::remove() {
   file_.reset();
   return unlink_if_there(disk_, directory_, name_);
 }
