@@ -65,6 +65,7 @@ struct Entry {
   std::string link_target;    ///< symlink: any bytes; hard_link: the `path` of the file
   std::uint64_t size = 0;     ///< bytes; file only; 0 while `size_known` is false
   bool size_known = true;     ///< false for a stream of unknown length
+  bool sparse = false;        ///< file only: it has holes, which the target keeps; blocks of zeros become holes there
   std::uint32_t mode = 0644;  ///< permission bits only (07777)
   std::int64_t mtime_ns = 0;  ///< since the epoch
   Identity identity;

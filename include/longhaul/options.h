@@ -96,6 +96,7 @@ struct Options {
   unsigned workers = 0;      ///< worker threads; 0: one per core, at most 8
   std::uint64_t chunk_bytes = 0;  ///< bytes per chunk: a multiple of 8 MiB up to 512 MiB; 0: 8 MiB
   bool direct = true;             ///< use O_DIRECT where the file system offers it
+  bool sparse = true;             ///< sender: holes of files are kept; false: they arrive filled with zeros
   Cipher cipher = Cipher::automatic;
   std::string identity_pem;    ///< this endpoint's private key (see identity.h); empty: made for the occasion
   double retry_for_s = 300;    ///< how long to wait for a peer that is away before giving up

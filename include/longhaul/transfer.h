@@ -67,7 +67,7 @@ struct Report {
   std::uint64_t failed_files = 0;   ///< sources that could not be sent whole
   std::vector<FileError> errors;    ///< the first 1000 of them
   std::uint64_t hard_links = 0;     ///< files with more than one name, sent as separate files
-  std::uint64_t sparse_files = 0;   ///< files with holes, which arrive filled
+  std::uint64_t sparse_files = 0;   ///< files with holes that arrive filled (Options::sparse)
   std::uint64_t xattr_files = 0;    ///< entries with extended attributes or ACLs that were not sent
   std::uint64_t special_files = 0;  ///< devices, sockets, pipes: not sent
   // Asked for, and not shown by the target: it was not permitted there, or its file system does not have it.

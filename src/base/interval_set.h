@@ -37,6 +37,10 @@ class IntervalSet {
     auto after = runs_.upper_bound(number);
     return after != runs_.begin() && number < std::prev(after)->second;
   }
+  /// Every number from 0 to before `end`.
+  [[nodiscard]] bool contains_all_before(std::uint64_t end) const {
+    return end == 0 || (!runs_.empty() && runs_.begin()->first == 0 && runs_.begin()->second >= end);
+  }
   [[nodiscard]] std::size_t runs() const { return runs_.size(); }
 
  private:

@@ -19,6 +19,21 @@ using protocol::leaf_bytes;
 using protocol::leaves_per_node;
 using protocol::node_bytes;
 
+/// A leaf of zeros, in memory once.
+ConstBytes zeros() {
+  static const std::vector<std::byte> leaf(leaf_bytes);
+  return leaf;
+}
+
+const Digest& zero_node() {
+  static const Digest digest = [] {
+    std::array<Digest, leaves_per_node> leaves;
+    leaves.fill(zero_leaf(leaf_bytes));
+    return node_digest(leaves);
+  }();
+  return digest;
+}
+
 std::array<std::byte, 8> big_endian(std::uint64_t value) {
   std::array<std::byte, 8> bytes{};
   store(bytes.data(), __builtin_bswap64(value));
@@ -41,6 +56,12 @@ Digest node_digest_of_content(ConstBytes content) {
 Digest node_digest(std::span<const Digest> leaves) {
   LH_CHECK(!leaves.empty() && leaves.size() <= leaves_per_node, "a node has 1 to 32 leaves");
   return digest_of(std::as_bytes(leaves));
+}
+
+Digest zero_leaf(std::uint64_t bytes) {
+  LH_CHECK(bytes > 0 && bytes <= leaf_bytes, "a leaf has 1 to leaf_bytes bytes");
+  static const Digest whole = digest_of(zeros());
+  return bytes == leaf_bytes ? whole : digest_of(zeros().first(bytes));
 }
 
 RootDigest::RootDigest() : state_(XXH3_createState()) {
@@ -99,6 +120,24 @@ void FileDigest::add(ConstBytes content) {
       add_leaf(leaf_);
       leaf_.clear();
     }
+  }
+}
+
+void FileDigest::add_zeros(std::uint64_t bytes) {
+  while (bytes > 0) {
+    std::uint64_t piece = std::min<std::uint64_t>(bytes, leaf_bytes - leaf_.size());
+    if (leaf_.empty() && leaves_.empty() && bytes >= node_bytes) {
+      piece = node_bytes;
+      size_ += node_bytes;
+      root_.add_node(zero_node());
+    } else if (piece == leaf_bytes) {
+      size_ += leaf_bytes;
+      leaves_.push_back(zero_leaf(leaf_bytes));
+      if (leaves_.size() == leaves_per_node) end_node();
+    } else {
+      add(zeros().first(piece));
+    }
+    bytes -= piece;
   }
 }
 

@@ -25,6 +25,9 @@ namespace longhaul::chunk {
 /// `leaves`: the 1..32 leaf digests of one node.
 [[nodiscard]] Digest node_digest(std::span<const Digest> leaves);
 
+/// Digest of a leaf of so many zeros (1 to leaf_bytes): what a hole digests like.
+[[nodiscard]] Digest zero_leaf(std::uint64_t bytes);
+
 /// Node digests in order, then the root. One pass, constant memory.
 class RootDigest {
  public:
@@ -46,6 +49,8 @@ class RootDigest {
 class FileDigest {
  public:
   void add(ConstBytes content);
+  /// The same as `add` of so many zeros, which need not be anywhere; in no time for whole nodes.
+  void add_zeros(std::uint64_t bytes);
   [[nodiscard]] Digest finish();
 
  private:

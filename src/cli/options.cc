@@ -184,6 +184,7 @@ Result<> read_common(const Line& line, Command& command) {
   command.to_stdout = line.flag("--stdout");
   command.engine.keep = line.flag("--keep");
   command.engine.direct = !line.flag("--no-direct");
+  command.engine.sparse = !line.flag("--no-sparse");
   command.control = !line.flag("--no-control");
   command.confine = !line.flag("--no-confine");
   if (const std::string* file = line.value("--report")) command.report_file = *file;

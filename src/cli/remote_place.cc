@@ -117,6 +117,7 @@ std::string remote_command(const Command& copy) {
   add("--stall-timeout=" + seconds_of(engine.stall_after_s));
   if (engine.chunk_bytes != 0 && copy.remote->sends) add(fmt::format("--chunk={}", engine.chunk_bytes));
   if (!engine.direct) add("--no-direct");
+  if (!engine.sparse && copy.remote->sends) add("--no-sparse");
   for (const std::string& address : wanted_addresses(engine)) add("--listen=" + address);
   if (copy.special) add("--special");
   if (copy.remote->sends) {

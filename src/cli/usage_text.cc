@@ -173,6 +173,7 @@ constexpr OptionText options[] = {
     {"-H,--hard-links", nullptr, false, select, "several names of one file stay one file"},
     {"--special", nullptr, false, movers,
      "pipes, sockets, devices; receive: also setuid and setgid bits and security attributes. Both sides must say so"},
+    {"--no-sparse", nullptr, false, send | copy, "fill holes of files with zeros at the target (they are kept)"},
     {"--name", "NAME", false, send, "SOURCE is - : send stdin as one file called NAME"},
     {"--stdout", nullptr, false, receive,
      "write the one file of the transfer to stdout, in order; the ticket goes to stderr"},

@@ -52,6 +52,12 @@ struct Stat {
   std::uint64_t allocated_bytes = 0;  ///< less than size: there are holes
 };
 
+/// Bytes of a file, from `begin` to before `end`.
+struct Range {
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+};
+
 struct Space {
   std::uint64_t free_bytes = 0;  ///< available to this user
   std::uint64_t total_bytes = 0;
@@ -137,6 +143,10 @@ class Disk {
   virtual Result<Stat> stat(const DirPtr& base,
                             std::string_view path) = 0;  ///< of a symlink: the link's own; "": of base
   virtual Result<Stat> stat(OpenFile& file) = 0;
+  /// The first data at or behind `offset` (SEEK_DATA, SEEK_HOLE): what lies between is a hole and reads as zeros. Both
+  /// ends `no_offset`: there is none up to the end of the file. A file system that knows no holes says: all of it.
+  static constexpr std::uint64_t no_offset = ~std::uint64_t{0};
+  virtual Result<Range> next_data(OpenFile& file, std::uint64_t offset) = 0;
   /// Reads a directory's names. `position`: 0 for the beginning, or the `resume_at` of a name seen earlier. Names that
   /// come or go meanwhile may or may not be seen.
   virtual Result<std::unique_ptr<DirStream>> open_stream(const DirPtr& dir, std::uint64_t position) = 0;

@@ -202,6 +202,7 @@ class SystemDisk final : public Disk {
   Result<std::string> read_link(const DirPtr& base, std::string_view name) override;
   Result<Stat> stat(const DirPtr& base, std::string_view path) override;
   Result<Stat> stat(OpenFile& file) override;
+  Result<Range> next_data(OpenFile& file, std::uint64_t offset) override;
   Result<std::unique_ptr<DirStream>> open_stream(const DirPtr& dir, std::uint64_t position) override;
   Result<> rename(const DirPtr& from_base, std::string_view from, const DirPtr& to_base, std::string_view to) override;
   Result<> unlink(const DirPtr& base, std::string_view name) override;
@@ -383,6 +384,19 @@ Result<Stat> SystemDisk::stat(OpenFile& file) {
   struct statx raw{};
   if (!look(real(file).fd.get(), "", STATX_BASIC_STATS, raw)) return failed("look at", real(file).name);
   return stat_of(raw);
+}
+
+/// The descriptor's own position, which this moves, is used by nobody: reads and writes name theirs.
+Result<Range> SystemDisk::next_data(OpenFile& file, std::uint64_t offset) {
+  const int fd = real(file).fd.get();
+  const off_t begin = ::lseek(fd, static_cast<off_t>(offset), SEEK_DATA);
+  if (begin < 0 && errno == ENXIO) return Range{.begin = no_offset, .end = no_offset};
+  if (begin < 0 && (errno == EINVAL || errno == EOPNOTSUPP)) return Range{.begin = offset, .end = no_offset};
+  if (begin < 0) return failed("look for holes in", real(file).name);
+  const off_t end = ::lseek(fd, begin, SEEK_HOLE);
+  // Cut off meanwhile: the read will tell.
+  return Range{.begin = static_cast<std::uint64_t>(begin),
+               .end = end < 0 ? no_offset : static_cast<std::uint64_t>(end)};
 }
 
 Result<> SystemDisk::rename(const DirPtr& from_base, std::string_view from, const DirPtr& to_base,

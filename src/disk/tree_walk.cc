@@ -187,8 +187,9 @@ void TreeWalk::State::visit(const Harvest& harvest, const DirPtr& base, std::str
   }
   if (found->type == FileType::file) {
     entry.size = found->size;
+    entry.sparse =
+        found->size >= block_bytes && found->allocated_bytes < found->size;  // smaller ones may lie in the inode
     entry.identity = {.ctime_ns = found->ctime_ns, .inode = found->inode, .device = found->device};
-    if (found->allocated_bytes + block_bytes < found->size) ++not_kept.sparse_files;
   }
   entry.special = found->special;
   if (found->type == FileType::symlink) {

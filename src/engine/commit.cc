@@ -14,6 +14,7 @@ namespace {
 constexpr Time whole_wait = 10 * millisecond;   // small files gather so long
 constexpr Time chunk_wait = 250 * millisecond;  // chunks: bounds what a crash can cost
 constexpr std::size_t group_files_max = 512;
+constexpr std::size_t group_chunks_max = 256;  // holes come by the thousand in no time; workers pause at twice as many
 
 }  // namespace
 
@@ -58,7 +59,7 @@ void Commit::drop(const InFile& file) {
 Time Commit::step(Time now, bool flush) {
   if (phase_ == Phase::gather) {
     const bool many = gathering_.whole.size() + gathering_.finished.size() >= group_files_max ||
-                      gathering_.dirty.size() >= group_files_max;
+                      gathering_.dirty.size() >= group_files_max || gathering_.chunks.size() >= group_chunks_max;
     const Time due = std::min(oldest_whole_ == time_never ? time_never : oldest_whole_ + whole_wait,
                               oldest_chunk_ == time_never ? time_never : oldest_chunk_ + chunk_wait);
     if (empty() || !(many || flush || due <= now)) return empty() ? time_never : due;

@@ -333,6 +333,7 @@ Decision Desk::begin_file(std::uint64_t id, Entry entry, const disk::DirPtr& par
         decision.verdict.add_durable(1);
       }
     }
+    file->landing_file.durable_nodes = {};  // a file of holes may have millions for nothing
   }
   setup_.files.add(file);
   decision.file = std::move(file);

@@ -152,11 +152,14 @@ class IncomingFiles {
   /// Whole files and chunks that wait for their commit: workers take no more frames while there are too many.
   std::atomic<unsigned> backlog{0};
   std::atomic<std::size_t> chunks_waiting{0};
+  std::atomic<std::size_t> chunks_mailed{
+      0};  ///< written, and storage has not looked yet: holes come faster than it does
   [[nodiscard]] bool crowded() const {
     constexpr unsigned backlog_max = 1024;
     constexpr std::size_t chunks_waiting_max = 512;
     return backlog.load(std::memory_order_relaxed) > backlog_max ||
-           chunks_waiting.load(std::memory_order_relaxed) > chunks_waiting_max;
+           chunks_waiting.load(std::memory_order_relaxed) + chunks_mailed.load(std::memory_order_relaxed) >
+               chunks_waiting_max;
   }
   /// Set when the transfer ends: workers drop what still comes.
   std::atomic<bool> ended{false};

@@ -38,6 +38,8 @@ Result<disk::FilePtr> landing_data(disk::Disk& disk, journal::LandingZone& zone,
 }
 
 Result<> set_metadata(disk::Disk& disk, disk::OpenFile& data, InFile& file) {
+  if (file.entry.sparse)
+    if (auto done = disk.set_size(data, file.entry.size); !done) return done;
   return set_properties(disk, data, file.entry, file.unkept);
 }
 
@@ -46,17 +48,27 @@ std::uint64_t chunk_content_bytes(std::uint64_t size, std::uint64_t chunk_bytes,
   return begin >= size ? 0 : std::min(chunk_bytes, size - begin);
 }
 
+unsigned frames_of(const protocol::FrameHeader& header, std::uint32_t frame_bytes) {
+  return header.hole() ? (header.raw_bytes + frame_bytes - 1) / frame_bytes : 1;
+}
+
 bool frame_in_place(const InFile& file, const protocol::FrameHeader& header, std::uint32_t frame_bytes) {
   constexpr auto offset_max = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
   if (header.chunk >= offset_max / file.chunk_bytes) return false;
   const std::uint64_t begin = header.chunk * file.chunk_bytes;
   const std::uint64_t frame_begin = std::uint64_t{header.frame_index} * frame_bytes;
+  const unsigned frames = frames_of(header, frame_bytes);
+  const unsigned end = header.frame_index + frames;
   if (header.offset != begin + frame_begin || header.frame_count > file.chunk_bytes / frame_bytes) return false;
-  const bool last = header.frame_index + 1 == header.frame_count;
+  if (end > header.frame_count) return false;
+  // In a file that was not announced with holes, what nobody writes would not have its size.
+  if (header.hole() && !(file.entry.sparse && file.entry.size_known)) return false;
+  const bool last = end == header.frame_count;
   if (!file.entry.size_known) return last ? header.raw_bytes <= frame_bytes : header.raw_bytes == frame_bytes;
   const std::uint64_t content = chunk_content_bytes(file.entry.size, file.chunk_bytes, header.chunk);
+  const std::uint64_t most = std::uint64_t{frames} * frame_bytes;
   return header.frame_count == (content + frame_bytes - 1) / frame_bytes &&
-         header.raw_bytes == std::min<std::uint64_t>(frame_bytes, content - frame_begin);
+         header.raw_bytes == std::min<std::uint64_t>(most, content - frame_begin);
 }
 
 std::vector<Digest> node_digests(const InChunk& chunk) {

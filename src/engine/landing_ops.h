@@ -18,11 +18,15 @@ Result<disk::DirPtr> open_target(disk::Disk& disk, std::string path);
 /// The landing file of `file`, opened now if it lands whole and this is its first frame. Null: closed, drop the frame.
 Result<disk::FilePtr> landing_data(disk::Disk& disk, journal::LandingZone& zone, InFile& file);
 
-/// All that its entry says, by descriptor, mtime last; nothing is written afterwards.
+/// All that its entry says, by descriptor, mtime last; nothing is written afterwards. A file with holes gets its size
+/// first: it may end in one.
 Result<> set_metadata(disk::Disk& disk, disk::OpenFile& data, InFile& file);
 
 /// Content bytes of chunk `index` of a file of `size` bytes.
 [[nodiscard]] std::uint64_t chunk_content_bytes(std::uint64_t size, std::uint64_t chunk_bytes, std::uint64_t index);
+
+/// How many frames of its chunk it stands for: holes for one or more.
+[[nodiscard]] unsigned frames_of(const protocol::FrameHeader& header, std::uint32_t frame_bytes);
 
 /// The frame is just what a sender that keeps to the agreed cut would send: whole, in its place, inside the file.
 /// Everything that a peer could do with an odd frame (write elsewhere, leave holes, overlap) ends here.

@@ -8,8 +8,10 @@
 #include <vector>
 
 #include "engine/feed.h"
+#include "engine/hole_map.h"
 #include "longhaul/entry.h"
 #include "protocol/bounds.h"
+#include "protocol/frame.h"
 
 namespace longhaul::engine {
 
@@ -23,6 +25,12 @@ struct Extent {
   return entry.type == EntryType::file && (!entry.size_known || entry.size > protocol::whole_bytes_max);
 }
 
+/// Law 4: what stands there now is the version that was announced.
+[[nodiscard]] inline bool same_version(const Entry& entry, const disk::Stat& now) {
+  return now.size == entry.size && now.mtime_ns == entry.mtime_ns && now.ctime_ns == entry.identity.ctime_ns &&
+         now.inode == entry.identity.inode && now.device == entry.identity.device;
+}
+
 /// A file that is sent in chunks of its own. Shared by planner and workers.
 struct OutgoingFile {
   std::uint32_t transfer = 0;
@@ -33,7 +41,7 @@ struct OutgoingFile {
   bool direct = false;
   bool one_chunk = false;  ///< the sender looks at the identity before it sends the last frame; no FileEnd
 
-  std::mutex mutex;  ///< guards `content`: opened by the first worker that needs it
+  std::mutex mutex;  ///< guards `content`: opened by the first worker that needs it, or by the planner (holes)
   Content content;
 };
 
@@ -59,7 +67,11 @@ struct ChunkTask {
   Extent extent;            ///< in the file; bundles: bytes only
   std::uint32_t frame_bytes = 0;
   std::uint32_t attempt = 0;
+  HoleMap holes;      ///< what the planner knows of them
+  bool hole = false;  ///< nothing of it crosses but one header
 
+  /// What a stream has to carry for it.
+  [[nodiscard]] std::uint64_t load_bytes() const { return hole ? protocol::frame_header_bytes : extent.bytes; }
   [[nodiscard]] std::uint32_t transfer() const { return file ? file->transfer : bundle->transfer; }
   [[nodiscard]] std::uint64_t file_id() const { return file ? file->id : ~std::uint64_t{0}; }
   [[nodiscard]] unsigned frame_count() const {

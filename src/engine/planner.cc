@@ -45,6 +45,7 @@ void Planner::accepted(const protocol::AcceptTransfer& accept) {
   frame_bytes_ = frame;
   window_chunks_ = accept.window_chunks();
   durability_ = accept.durability();
+  setup_.sparse = setup_.sparse && accept.holes();
 }
 
 void Planner::verdicts(const protocol::Verdicts& verdicts) {

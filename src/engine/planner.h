@@ -48,6 +48,7 @@ class Planner {
     Feeder* feeder = nullptr;
     std::uint64_t chunk_bytes = 0;
     bool direct = true;
+    bool sparse = true;  ///< holes are kept
     Time stall_after = 0;
   };
   Planner(disk::Disk& disk, PlannerHost& host, Setup setup, Time now);
@@ -114,6 +115,7 @@ class Planner {
     std::uint64_t in_flight = 0;      ///< cut, not received
     bool end_told = false;
     std::uint32_t restarts = 0;  ///< the receiver lost its landing file
+    HoleMap holes;               ///< looked for as it is cut
   };
   using ChunkKey = std::pair<std::uint64_t, std::uint64_t>;
   struct Copy {
@@ -139,6 +141,7 @@ class Planner {
   std::optional<ChunkTask> next_large();
   bool chunk_ready(Large& large) const;
   ChunkTask cut(Large& large);
+  void look_for_holes(Large& large, ChunkTask& task);
   void drop_in_flight(std::uint64_t file);
   void resend(InFlight& in_flight);
   void resend_elsewhere(const paths::Load& copy);
@@ -187,6 +190,7 @@ class Planner {
   unsigned batches_wanted_ = 0;
   bool walk_done_ = false;
   disk::NotKept not_kept_;
+  std::uint64_t filled_files_ = 0;  ///< whose holes are not kept
   bool end_told_ = false;
   std::deque<Entry> held_;       ///< walked, not announced
   std::deque<Entry> announced_;  ///< waiting for their verdicts

@@ -39,6 +39,7 @@ void Planner::announce() {
            static_cast<std::size_t>(batch.entries_size()) < protocol::entries_per_announce_max) {
       Entry entry = std::move(held_.front());
       held_.pop_front();
+      if (!setup_.sparse && std::exchange(entry.sparse, false)) ++filled_files_;
       const std::size_t attribute_bytes = protocol::attribute_bytes(entry);
       bytes += entry.path.size() + entry.link_target.size() + attribute_bytes + 64;
       if (is_journalled(entry)) ++journalled_open_;
@@ -85,8 +86,27 @@ ChunkTask Planner::cut(Large& large) {
   task.frame_bytes = frame_bytes_;
   task.attempt = large.restarts * attempts_per_restart;  // more than 0: its end is looked at again
   if (large.stream) large.chunks = std::max(large.chunks, large.next_chunk);
+  if (large.file->entry.sparse) look_for_holes(large, task);
   ++large.in_flight;
   return task;
+}
+
+/// A chunk that is all hole weighs next to nothing: were it taken for its size, a stream would wait for the answer to
+/// two of them before it gets the next ones. The file stays open for the workers, which look for themselves.
+void Planner::look_for_holes(Large& large, ChunkTask& task) {
+  OutgoingFile& file = *large.file;
+  const std::lock_guard lock(file.mutex);
+  if (!file.content) {
+    auto content = file.feed->open(disk_, file.entry, file.direct);
+    if (!content || !content->file) return;  // whoever reads it says what is wrong
+    const auto now = disk_.stat(*content->file);
+    if (!now || !same_version(file.entry, *now)) return;
+    file.content = std::move(*content);
+  }
+  if (!file.content.file) return;
+  const std::uint64_t end = large.holes.end_of_hole(disk_, *file.content.file, task.extent.offset);
+  task.hole = end >= task.extent.offset + task.extent.bytes;
+  task.holes = large.holes;
 }
 
 std::optional<ChunkTask> Planner::next_large() {
@@ -174,7 +194,7 @@ void Planner::pump(Time now) {
     in_flight.received = false;
     if (task->attempt > 0) resent_bytes_ += static_cast<std::int64_t>(task->extent.bytes);
     const bool copy = in_flight.before.stream != 0;
-    scheduler_.assigned(*stream, {task->file_id(), task->chunk, task->attempt, task->extent.bytes}, now, copy);
+    scheduler_.assigned(*stream, {task->file_id(), task->chunk, task->attempt, task->load_bytes()}, now, copy);
     host_.assign(*stream, std::move(*task));
   }
 }
@@ -253,7 +273,7 @@ void Planner::fill(Report& report) const {
   report.errors = totals_.errors;
   report.durability = durability_;
   report.hard_links = not_kept_.hard_links;
-  report.sparse_files = not_kept_.sparse_files;
+  report.sparse_files = filled_files_;
   report.xattr_files = not_kept_.xattr_files;
   report.special_files = not_kept_.special_files;
   report.left_out = not_kept_.left_out;

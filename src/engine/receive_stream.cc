@@ -1,7 +1,6 @@
 #include "engine/receive_stream.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "base/bytes.h"
@@ -16,10 +15,6 @@ namespace {
 constexpr unsigned frames_per_step = 8;
 constexpr std::size_t memory_chunks_max = 8;
 constexpr std::size_t open_chunks_max = 4096;  // of one file: arriving, or waiting for their commit
-
-std::string at_peer(const std::string& path) {
-  return "cannot write " + printable(path) + " at the receiver";
-}
 
 }  // namespace
 
@@ -145,11 +140,21 @@ std::shared_ptr<InChunk> ReceiveStream::find_chunk(IncomingTransfer& transfer, c
 }
 
 void ReceiveStream::take_chunk_frame(IncomingTransfer& transfer, const protocol::FrameHeader& header, Slot slot) {
+  const unsigned frames = frames_of(header, transfer.files->frame_bytes());
   const auto chunk = find_chunk(transfer, header);
   if (!chunk) {
-    if (!failed_) note_received(header);
+    if (!failed_) note_received(header, frames);
     return;
   }
+  if (header.hole())
+    take_hole(transfer, chunk, header);
+  else
+    take_data(transfer, chunk, header, std::move(slot));
+  if (!failed_) note_received(header, frames);
+}
+
+void ReceiveStream::take_data(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk,
+                              const protocol::FrameHeader& header, Slot slot) {
   if (!channel_->sealed() && !verify(header, slot)) {
     transfer.events->chunk_failed(
         chunk->file, chunk->index, header.attempt,
@@ -167,70 +172,17 @@ void ReceiveStream::take_chunk_frame(IncomingTransfer& transfer, const protocol:
     case FrameClaims::Answer::same:
       break;
     case FrameClaims::Answer::differs:
-      transfer.events->file_failed(chunk->file, nullptr,
-                                   {Code::source_changed,
-                                    "two copies of one part of " + printable(chunk->file->entry.path) +
-                                        " differ: the source changed while it was sent",
-                                    0});
+      file_differs(transfer, chunk->file);
       break;
   }
-  note_received(header);
 }
 
-void ReceiveStream::write_frame(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk,
-                                const protocol::FrameHeader& header, Slot slot) {
-  InFile& file = *chunk->file;
-  if (file.landing == Landing::sink) return store_in_memory(transfer, chunk, header, slot);
-  auto data = landing_data(*context_.kit.disk, *transfer.zone, file);
-  if (!data || !*data) {
-    chunk->claims.give_up(header.frame_index);
-    if (!data) transfer.events->chunk_failed(chunk->file, chunk->index, header.attempt, std::move(data.error()));
-    return;
-  }
-  auto write = new_write();
-  write->kind = disk::Operation::Kind::write;
-  write->stream = this;
-  write->transfer = transfer;
-  write->keep = std::move(*data);
-  write->file = write->keep.get();
-  write->chunk = chunk;
-  write->frame = header.frame_index;
-  write->data = slot.payload();
-  write->offset = header.offset;
-  write->content_bytes = header.raw_bytes;
-  // O_DIRECT wants whole blocks: the file's last frame is padded, and the file is cut to size before it is published.
-  const std::uint32_t align = write->keep->alignment();
-  write->bytes = (header.raw_bytes + align - 1) / align * align;
-  std::memset(slot.payload() + header.raw_bytes, 0, write->bytes - header.raw_bytes);
-  write->slot = std::move(slot);
-  InWrite& operation = *write;
-  in_flight_.push_back(std::move(write));
-  ++writes_in_flight_;
-  context_.kit.disk->submit(operation);
-}
-
-void ReceiveStream::store_in_memory(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk,
-                                    const protocol::FrameHeader& header, const Slot& slot) {
-  {
-    const std::lock_guard lock(chunk->memory_mutex);
-    const std::size_t begin = header.offset - chunk->index * chunk->file->chunk_bytes;
-    if (chunk->memory.size() < begin + header.raw_bytes) chunk->memory.resize(begin + header.raw_bytes);
-    std::memcpy(chunk->memory.data() + begin, slot.payload(), header.raw_bytes);
-  }
-  chunk_frame_done(transfer, chunk, header.frame_index, header.raw_bytes);
-}
-
-void ReceiveStream::chunk_frame_done(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk, unsigned frame,
-                                     std::uint32_t content_bytes) {
-  chunk->bytes.fetch_add(content_bytes, std::memory_order_relaxed);
-  if (!chunk->claims.done(frame)) return;
-  const auto& file = chunk->file;
-  if (file->landing != Landing::whole) return transfer.events->chunk_written(chunk);
-  if (auto set = set_metadata(*context_.kit.disk, *file->landing_file.data, *file); !set)
-    return transfer.events->file_failed(file, nullptr, std::move(set.error()));
-  chunk::RootDigest root;
-  for (const Digest& node : node_digests(*chunk)) root.add_node(node);
-  transfer.events->landed(file, root.finish(file->entry.size), nullptr);
+void ReceiveStream::file_differs(IncomingTransfer& transfer, const std::shared_ptr<InFile>& file) {
+  transfer.events->file_failed(
+      file, nullptr,
+      {Code::source_changed,
+       "two copies of one part of " + printable(file->entry.path) + " differ: the source changed while it was sent",
+       0});
 }
 
 void ReceiveStream::take_bundle_frame(IncomingTransfer& transfer, const protocol::FrameHeader& header, Slot slot) {
@@ -275,105 +227,10 @@ void ReceiveStream::take_bundle_frame(IncomingTransfer& transfer, const protocol
   note_received(header);
 }
 
-void ReceiveStream::land_bundled(IncomingTransfer& transfer, const std::shared_ptr<InBundle>& bundle,
-                                 std::shared_ptr<InFile> file, ConstBytes content, const Digest& digest,
-                                 const std::shared_ptr<SharedSlot>& slot) {
-  if (content.size() != file->entry.size)
-    return transfer.events->file_failed(
-        file, bundle, {Code::protocol, printable(file->entry.path) + " came with another size than announced", 0});
-  if (file->landing == Landing::sink) {
-    auto chunk = std::make_shared<InChunk>(file, 0, 1);
-    chunk->memory.assign(content.begin(), content.end());
-    chunk->claims.claim(0, {&digest, 1});
-    chunk->claims.done(0);
-    {
-      const std::lock_guard lock(file->mutex);
-      file->chunks[0] = chunk;
-    }
-    return transfer.events->landed(file, digest, bundle);
-  }
-  auto data = landing_data(*context_.kit.disk, *transfer.zone, *file);
-  if (!data) return transfer.events->file_failed(file, bundle, std::move(data.error()));
-  auto write = new_write();
-  write->kind = disk::Operation::Kind::write;
-  write->stream = this;
-  write->transfer = transfer;
-  write->keep = *data ? std::move(*data) : nullptr;
-  write->file = write->keep.get();
-  write->in_file = std::move(file);
-  write->bundle = bundle;
-  write->digest = digest;
-  write->data = const_cast<std::byte*>(content.data());  // the slot's own bytes, only read by a write
-  write->offset = 0;
-  write->bytes = write->content_bytes = static_cast<std::uint32_t>(content.size());
-  write->shared = slot;
-  InWrite& operation = *write;
-  in_flight_.push_back(std::move(write));
-  ++writes_in_flight_;
-  if (operation.bytes == 0 || operation.file == nullptr) {
-    operation.result = 0;
-    write_done(operation);
-  } else {
-    context_.kit.disk->submit(operation);
-  }
-}
-
-void ReceiveStream::bundled_file_done(InWrite& write) {
-  LandingEvents& events = *write.transfer.events;
-  if (!write.keep) {  // closed meanwhile: storage has dealt with the file
-    if (write.bundle->files_pending.fetch_sub(1, std::memory_order_acq_rel) == 1) events.bundle_landed(write.bundle);
-    return;
-  }
-  if (write.result < 0)
-    return events.file_failed(write.in_file, write.bundle,
-                              error_of_errno(static_cast<int>(-write.result), at_peer(write.in_file->entry.path)));
-  if (auto set = set_metadata(*context_.kit.disk, *write.keep, *write.in_file); !set)
-    return events.file_failed(write.in_file, write.bundle, std::move(set.error()));
-  events.landed(write.in_file, write.digest, write.bundle);
-}
-
-void ReceiveStream::write_done(InWrite& write) {
-  --writes_in_flight_;
-  if (write.bundle) {
-    bundled_file_done(write);
-  } else if (write.result < 0) {
-    write.chunk->claims.give_up(write.frame);
-    std::uint32_t attempt = 0;
-    {
-      const std::lock_guard lock(write.chunk->file->mutex);
-      attempt = write.chunk->attempt;
-    }
-    write.transfer.events->chunk_failed(
-        write.chunk->file, write.chunk->index, attempt,
-        error_of_errno(static_cast<int>(-write.result), at_peer(write.chunk->file->entry.path)));
-  } else {
-    chunk_frame_done(write.transfer, write.chunk, write.frame, write.content_bytes);
-  }
-  const auto at =
-      std::find_if(in_flight_.begin(), in_flight_.end(), [&](const auto& each) { return each.get() == &write; });
-  LH_CHECK(at != in_flight_.end(), "a write that this stream did not begin");
-  auto done = std::move(*at);
-  *at = std::move(in_flight_.back());
-  in_flight_.pop_back();
-  done->keep.reset();
-  done->in_file.reset();
-  done->chunk.reset();
-  done->bundle.reset();
-  done->shared.reset();
-  done->slot = Slot();
-  spare_.push_back(std::move(done));
-}
-
-std::unique_ptr<InWrite> ReceiveStream::new_write() {
-  if (spare_.empty()) return std::make_unique<InWrite>();
-  auto write = std::move(spare_.back());
-  spare_.pop_back();
-  return write;
-}
-
-/// After a chunk's last frame on this stream: everything of it has been verified and given to the disk.
-void ReceiveStream::note_received(const protocol::FrameHeader& header) {
-  if (header.frame_index + 1 != header.frame_count) return;
+/// After a chunk's last frame on this stream: everything of it has been verified and given to the disk. `frames`: for
+/// how many of them the header stands.
+void ReceiveStream::note_received(const protocol::FrameHeader& header, unsigned frames) {
+  if (header.frame_index + frames != header.frame_count) return;
   auto& list = received_[header.transfer];
   list.set_transfer(header.transfer);
   list.add_file(header.file);

@@ -26,7 +26,12 @@ struct InWrite : disk::Operation {
   std::shared_ptr<InChunk> chunk;    ///< a frame of a chunk, or
   std::shared_ptr<InBundle> bundle;  ///< a file of a bundle
   unsigned frame = 0;
-  std::uint32_t content_bytes = 0;  ///< `bytes` may be more: padding for O_DIRECT
+  std::byte* content = nullptr;     ///< all that is to be written, in one operation or (holes) in several
+  std::uint64_t begin = 0;          ///< where it begins in the file
+  std::uint32_t content_bytes = 0;  ///< of it
+  std::uint32_t padded_bytes = 0;   ///< with what O_DIRECT needs behind it
+  std::uint32_t taken_bytes = 0;    ///< of these: written, or left out as a hole
+  bool sparse = false;              ///< blocks of zeros are left out
   Digest digest;                    ///< bundled file: its root
   Slot slot;
   std::shared_ptr<SharedSlot> shared;
@@ -61,14 +66,24 @@ class ReceiveStream {
   void take_bundle_frame(IncomingTransfer& transfer, const protocol::FrameHeader& header, Slot slot);
   void land_bundled(IncomingTransfer& transfer, const std::shared_ptr<InBundle>& bundle, std::shared_ptr<InFile> file,
                     ConstBytes content, const Digest& digest, const std::shared_ptr<SharedSlot>& slot);
+  void take_data(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk, const protocol::FrameHeader& header,
+                 Slot slot);
+  void take_hole(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk,
+                 const protocol::FrameHeader& header);
+  bool leave_hole(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk,
+                  const protocol::FrameHeader& header, unsigned frame, std::uint32_t bytes);
+  void file_differs(IncomingTransfer& transfer, const std::shared_ptr<InFile>& file);
+  disk::FilePtr landing_of(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk,
+                           const protocol::FrameHeader& header, unsigned frame);
+  void begin_write(std::unique_ptr<InWrite> write);
+  bool submit_next(InWrite& write);
   void write_frame(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk,
                    const protocol::FrameHeader& header, Slot slot);
-  void store_in_memory(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk,
-                       const protocol::FrameHeader& header, const Slot& slot);
+  void store_in_memory(const std::shared_ptr<InChunk>& chunk, std::uint64_t offset, ConstBytes content);
   void chunk_frame_done(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk, unsigned frame,
                         std::uint32_t content_bytes);
   void bundled_file_done(InWrite& write);
-  void note_received(const protocol::FrameHeader& header);
+  void note_received(const protocol::FrameHeader& header, unsigned frames = 1);
   void flush_received();
   void fail(Error error);
   std::unique_ptr<InWrite> new_write();

@@ -13,11 +13,6 @@ namespace {
 constexpr std::size_t frames_ahead_direct = 4;  // LIMITS: depth 4-8 x 1 MiB is enough for O_DIRECT
 constexpr unsigned frames_per_step = 8;
 
-bool same_version(const Entry& entry, const disk::Stat& now) {
-  return now.size == entry.size && now.mtime_ns == entry.mtime_ns && now.ctime_ns == entry.identity.ctime_ns &&
-         now.inode == entry.identity.inode && now.device == entry.identity.device;
-}
-
 Error changed(const Feed& feed, const Entry& entry, const char* how) {
   return {Code::source_changed, feed.words(entry) + " " + how + " while it was sent; send it again when it is at rest",
           0};
@@ -190,7 +185,10 @@ bool SendStream::start_frame(const std::shared_ptr<ActiveTask>& active) {
   auto frame = new_frame();
   frame->stream = this;
   frame->active = active;
-  frame->index = active->next_frame++;
+  frame->index = active->next_frame;
+  const unsigned hole_end = active->task.file ? end_of_hole(*active) : frame->index;
+  frame->hole = hole_end > frame->index;
+  frame->end = active->next_frame = frame->hole ? hole_end : frame->index + 1;
   frame->slot = std::move(slot);
   OutFrame& reading = *frame;
   frames_.push_back(std::move(frame));
@@ -199,6 +197,16 @@ bool SendStream::start_frame(const std::shared_ptr<ActiveTask>& active) {
   else
     read_bundle(reading);
   return true;
+}
+
+/// The index behind the frames from the next one on that lie in a hole, each with all of it.
+unsigned SendStream::end_of_hole(ActiveTask& active) {
+  ChunkTask& task = active.task;
+  if (!task.file->entry.sparse || !active.content.file) return active.next_frame;
+  const std::uint64_t begin = std::uint64_t{active.next_frame} * task.frame_bytes;
+  const std::uint64_t end =
+      task.holes.end_of_hole(*context_.kit.disk, *active.content.file, task.extent.offset + begin) - task.extent.offset;
+  return end >= task.extent.bytes ? task.frame_count() : static_cast<unsigned>(end / task.frame_bytes);
 }
 
 Result<> SendStream::open_content(ActiveTask& active) {
@@ -237,7 +245,10 @@ void SendStream::read_done(OutRead& read) {
 void SendStream::read_large(OutFrame& frame) {
   const ChunkTask& task = frame.active->task;
   const std::uint64_t begin = std::uint64_t{frame.index} * task.frame_bytes;
-  frame.raw_bytes = static_cast<std::uint32_t>(std::min<std::uint64_t>(task.frame_bytes, task.extent.bytes - begin));
+  const std::uint64_t frames = frame.end - frame.index;
+  frame.raw_bytes =
+      static_cast<std::uint32_t>(std::min<std::uint64_t>(frames * task.frame_bytes, task.extent.bytes - begin));
+  if (frame.hole) return;
   OutRead& read = frame.reads.emplace_back();
   read.frame = &frame;
   read.content = frame.active->content;
@@ -298,7 +309,7 @@ bool SendStream::send_front() {
   header.frame_count = static_cast<std::uint16_t>(task.frame_count());
   if (task.file) {
     if (auto finished = finish_large(*frame, header); !finished) {
-      if (is_late(frame->reads.front()))
+      if (!frame->hole && is_late(frame->reads.front()))
         drop_task(active);
       else
         fail_task(active, std::move(finished.error()));
@@ -316,27 +327,35 @@ bool SendStream::send_front() {
   sending_ = std::move(frame);
   const std::size_t table = task.bundle ? chunk::bundle_table_bytes(frame_rows) : 0;
   active.sent_bytes += header.raw_bytes - table;
-  counters_->content_bytes.fetch_add(header.raw_bytes - table, std::memory_order_relaxed);
+  if (!header.hole()) counters_->content_bytes.fetch_add(header.raw_bytes - table, std::memory_order_relaxed);
   counters_->frames.fetch_add(1, std::memory_order_relaxed);
   if (const auto flushed = channel_->flush(); !flushed) fail(flushed.error());
   return true;
 }
 
 Result<> SendStream::finish_large(OutFrame& frame, protocol::FrameHeader& header) {
-  const OutgoingFile& file = *frame.active->task.file;
-  const OutRead& read = frame.reads.front();
-  if (read.result < 0)
-    return std::unexpected(
-        error_of_errno(static_cast<int>(-read.result), "cannot read " + file.feed->words(file.entry)));
-  if (read.result < static_cast<std::int64_t>(frame.raw_bytes))
-    return std::unexpected(changed(*file.feed, file.entry, "became shorter"));
+  const ChunkTask& task = frame.active->task;
+  const OutgoingFile& file = *task.file;
+  if (!frame.hole) {
+    const OutRead& read = frame.reads.front();
+    if (read.result < 0)
+      return std::unexpected(
+          error_of_errno(static_cast<int>(-read.result), "cannot read " + file.feed->words(file.entry)));
+    if (read.result < static_cast<std::int64_t>(frame.raw_bytes))
+      return std::unexpected(changed(*file.feed, file.entry, "became shorter"));
+  }
   // One chunk: nothing is published before its last frame, so this is the look after the last read. The same for what
   // is sent again: the planner may have had its look already.
-  if ((file.one_chunk || frame.active->task.attempt > 0) && frame.index + 1 == frame.active->task.frame_count())
+  if ((file.one_chunk || task.attempt > 0) && frame.end == task.frame_count())
     if (auto same = check_version(*context_.kit.disk, *file.feed, file.entry, frame.active->content); !same)
       return same;
-  header.offset = read.offset;
-  header.raw_bytes = header.wire_bytes = frame.raw_bytes;
+  header.offset = task.extent.offset + std::uint64_t{frame.index} * task.frame_bytes;
+  header.raw_bytes = frame.raw_bytes;
+  if (frame.hole) {
+    header.flags = protocol::flag_sparse;
+    return {};
+  }
+  header.wire_bytes = frame.raw_bytes;
   header.leaf_count = static_cast<std::uint8_t>(chunk::leaves_of(frame.raw_bytes));
   for (std::size_t leaf = 0; leaf < header.leaf_count; ++leaf) {
     const std::size_t begin = leaf * protocol::leaf_bytes;

@@ -40,6 +40,8 @@ struct OutFrame {
   std::vector<OutRead> reads;
   unsigned outstanding = 0;
   std::uint32_t raw_bytes = 0;
+  bool hole = false;  ///< nothing is read: it stands for all frames of its chunk from `index` to before `end`
+  unsigned end = 0;   ///< index of the next frame
 };
 
 class SendStream {
@@ -78,6 +80,7 @@ class SendStream {
   void start_reads();
   bool start_frame(const std::shared_ptr<ActiveTask>& active);
   Result<> open_content(ActiveTask& active);
+  [[nodiscard]] unsigned end_of_hole(ActiveTask& active);
   void read_large(OutFrame& frame);
   void read_bundle(OutFrame& frame);
   bool send_front();

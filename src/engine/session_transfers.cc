@@ -208,6 +208,7 @@ void SessionCore::start_planner(std::uint32_t transfer, Outgoing& outgoing, Time
   const bool chosen = setup_.options.chunk_bytes != 0 && outgoing.feed->rereadable();
   setup.chunk_bytes = chosen ? setup_.options.chunk_bytes : protocol::node_bytes;
   setup.direct = setup_.options.direct;
+  setup.sparse = setup_.options.sparse;
   setup.stall_after = static_cast<Time>(setup_.options.stall_after_s * static_cast<double>(second));
   outgoing.planner =
       std::make_unique<Planner>(*kit_.plain_disk, static_cast<PlannerHost&>(*this), std::move(setup), now);
@@ -354,6 +355,7 @@ void SessionCore::storage_ready(std::uint32_t transfer, Time now) {
   accept.set_frame_bytes(incoming.storage->files()->frame_bytes());
   accept.set_window_chunks(directory ? 0 : sink_window_chunks);
   accept.set_durability(directory ? "fsync" : "none (stream)");
+  accept.set_holes(true);
   control_.send(message);
   if (!setup_.observer) return;
   Event event;

@@ -141,7 +141,11 @@ void Storage::end_of_entries(std::uint64_t entries) {
 // --- mail from workers ------------------------------------------------------------------------------------------
 
 void Storage::chunk_written(std::shared_ptr<InChunk> chunk) {
-  post([chunk = std::move(chunk)](Storage& self) { self.take_chunk(chunk, self.now_); });
+  files_->chunks_mailed.fetch_add(1, std::memory_order_relaxed);
+  post([chunk = std::move(chunk)](Storage& self) {
+    self.files_->chunks_mailed.fetch_sub(1, std::memory_order_relaxed);
+    self.take_chunk(chunk, self.now_);
+  });
 }
 
 void Storage::landed(std::shared_ptr<InFile> file, Digest root, std::shared_ptr<InBundle> bundle) {
@@ -252,8 +256,7 @@ void Storage::finish_if_whole(const std::shared_ptr<InFile>& file) {
   const std::uint64_t chunks = (size + file->chunk_bytes - 1) / file->chunk_bytes;
   {
     const std::lock_guard lock(file->mutex);
-    for (std::uint64_t chunk = 0; chunk < chunks; ++chunk)
-      if (!file->durable.contains(chunk)) return;
+    if (!file->durable.contains_all_before(chunks)) return;
   }
   if (end != final_sizes_.end()) final_sizes_.erase(end);
   if (file->landing == Landing::sink) return finish_sink(file);

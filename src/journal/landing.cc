@@ -205,6 +205,8 @@ Result<bool> LandingZone::resume(LandingFile& file, const Entry& entry, bool dir
   auto stat = disk_.stat(**part);
   if (!stat) return std::unexpected(std::move(stat.error()));
   if (durable_end == 0 || stat->size < durable_end) return false;
+  if (entry.sparse && stat->size < entry.size)  // a crash took the size that start() gave it
+    if (auto grown = disk_.set_size(**part, entry.size); !grown) return std::unexpected(std::move(grown.error()));
   file.data = std::move(*part);
   return true;
 }
@@ -234,7 +236,11 @@ Result<> LandingZone::start(LandingFile& file, const Entry& entry, bool direct, 
   file.header_bytes = static_cast<std::uint32_t>(text.size());
   file.durable_nodes.assign(chunk::nodes_of(header.size), false);
 
-  Result<> done = header.size > 0 ? disk_.allocate(*file.data, header.size) : Result<>{};
+  Result<> done;
+  if (entry.sparse)  // at once, so that resume() finds it as long as the journal says, whatever hole it ends in
+    done = disk_.set_size(*file.data, header.size);
+  else if (header.size > 0)
+    done = disk_.allocate(*file.data, header.size);
   if (done) done = disk::write_now(disk_, *file.journal, 0, text);
   if (done) done = disk::sync_now(disk_, *file.journal, true);
   if (done) done = disk_.sync_dir(file.zone);

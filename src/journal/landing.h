@@ -66,8 +66,9 @@ class LandingZone {
   /// mtime and identity is continued: its durable nodes are in the result. Any other is dropped first. A source without
   /// identity (all zero: memory, a pipe) cannot prove that it is unchanged and is never continued.
   /// `parent`: the target directory that will hold it. `direct`: as in Disk::open_file.
-  /// Space is allocated for entry.size when that is known. Journal header and directory are synced before it returns.
-  /// Errors: Code::busy when another receiver holds this name; no_space; io.
+  /// Space is allocated for entry.size when that is known; a file with holes gets that size and no space. Journal
+  /// header and directory are synced before it returns. Errors: Code::busy when another receiver holds this name;
+  /// no_space; io.
   Result<LandingFile> begin_large(const Entry& entry, const disk::DirPtr& parent, std::uint64_t chunk_bytes,
                                   bool direct, Random& random);
   /// Creates the landing file of a small file: empty, mode 0600, locked; keep `data` open until it is published or

@@ -68,6 +68,7 @@ Entry to_wire(const longhaul::Entry& entry) {
   out.set_ctime_ns(entry.identity.ctime_ns);
   out.set_inode(entry.identity.inode);
   out.set_device(entry.identity.device);
+  out.set_sparse(entry.sparse);
   if (entry.owner) {
     out.mutable_owner()->set_user(entry.owner->user);
     out.mutable_owner()->set_group(entry.owner->group);
@@ -98,6 +99,7 @@ longhaul::Entry from_wire(const Entry& from) {
   entry.link_target = from.link_target();
   entry.size = from.size();
   entry.size_known = !from.size_unknown();
+  entry.sparse = from.sparse();
   entry.mode = from.mode();
   entry.mtime_ns = from.mtime_ns();
   entry.identity = {from.ctime_ns(), from.inode(), from.device()};

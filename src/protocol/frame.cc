@@ -81,8 +81,9 @@ Result<void> check_frame_prefix(const Prefix& prefix) {
                               prefix.flags, flags_understood));
   }
   if (prefix.sequence != 0) return refuse("the peer sent a frame with a control sequence number");
-  const std::size_t least = header_body_bytes + 1 + tag_of(prefix);
-  const std::size_t most = header_body_bytes + frame_bytes_max + tag_of(prefix);
+  const bool hole = (prefix.flags & flag_sparse) != 0;
+  const std::size_t least = header_body_bytes + (hole ? 0 : 1) + tag_of(prefix);
+  const std::size_t most = header_body_bytes + (hole ? 0 : frame_bytes_max) + tag_of(prefix);
   if (prefix.body_bytes < least || prefix.body_bytes > most) {
     return refuse(
         fmt::format("the peer sent a frame of {} bytes; {} to {} are allowed", prefix.body_bytes, least, most));
@@ -124,6 +125,7 @@ FrameHeader load_header(const std::byte* at) {
 /// What no transfer allows, in words; empty when the header is sound.
 std::string_view fault_of_place(const FrameHeader& header) {
   if ((header.flags & flag_bundle) != 0) {
+    if (header.hole()) return "a bundle that is a hole";
     if (header.file != bundle_file) return "a bundle that names a file";
     if (header.offset != 0) return "a bundle with an offset";
     if (header.leaf_count != 1) return "a bundle without its one digest";
@@ -132,6 +134,7 @@ std::string_view fault_of_place(const FrameHeader& header) {
   if (header.file == bundle_file) return "a file frame with a bundle's number";
   if (header.offset % leaf_bytes != 0) return "an offset that is not at a leaf";
   if (header.offset > file_bytes_max - header.raw_bytes) return "an offset past the largest file";
+  if (header.hole()) return header.leaf_count == 0 ? "" : "a hole with digests";
   if (header.leaf_count != (header.raw_bytes + leaf_bytes - 1) / leaf_bytes) {
     return "a number of leaves that does not fit its size";
   }
@@ -139,8 +142,11 @@ std::string_view fault_of_place(const FrameHeader& header) {
 }
 
 std::string_view fault_of(const FrameHeader& header, std::size_t body_bytes, ConstBytes bytes) {
-  if (header.raw_bytes == 0 || header.raw_bytes > frame_bytes_max) return "a size that no frame has";
-  if (header.wire_bytes != header.raw_bytes) return "a wire size that differs from its size though nothing packs it";
+  const std::uint64_t most = header.hole() ? chunk_bytes_max : frame_bytes_max;
+  if (header.raw_bytes == 0 || header.raw_bytes > most) return "a size that no frame has";
+  if (header.hole() && header.wire_bytes != 0) return "a hole that has content";
+  if (!header.hole() && header.wire_bytes != header.raw_bytes)
+    return "a wire size that differs from its size though nothing packs it";
   if (body_bytes != header_body_bytes + header.wire_bytes) return "two sizes that contradict each other";
   if (header.frame_count == 0 || header.frame_count > frames_per_chunk_max) return "a frame count that no chunk has";
   if (header.frame_index >= header.frame_count) return "an index past its chunk's frames";

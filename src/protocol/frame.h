@@ -12,6 +12,9 @@
 // check = XXH3-64 of bytes 0..15 followed by the body. For a frame the "body" is bytes 24..159, the payload is proven
 // by the digests; its body_bytes is 136 + wire_bytes.
 //
+// A hole (flag_sparse): one frame without payload (wire_bytes 0) and without leaf digests for frame_index and the
+// frames behind it in its chunk, as many as raw_bytes covers; all of them hold nothing but zeros.
+//
 // Sealed (flag_sealed, on streams): everything behind the prefix is encrypted, a frame's header as its payload, and a
 // tag of 16 bytes follows, which body_bytes counts. The prefix is the associated data. In place of `check` stands the
 // number of the record, one more than that of the record before it.
@@ -39,12 +42,12 @@ constexpr std::uint32_t magic = 0x314d484c;  // "LHM1"
 
 enum class Type : std::uint8_t { message = 1, frame = 2 };
 
-/// Frame flags; `sparse` and `compressed` are reserved from the first version.
+/// Frame flags; `compressed` is reserved from the first version.
 constexpr std::uint16_t flag_bundle = 1;
 constexpr std::uint16_t flag_sparse = 2;
 constexpr std::uint16_t flag_compressed = 4;
 constexpr std::uint16_t flag_sealed = 8;
-constexpr std::uint16_t flags_understood = flag_bundle | flag_sealed;
+constexpr std::uint16_t flags_understood = flag_bundle | flag_sparse | flag_sealed;
 
 struct Prefix {
   Type type = Type::message;
@@ -64,13 +67,14 @@ struct FrameHeader {
   std::uint64_t file = 0;        ///< entry number; bundle_file for bundles
   std::uint64_t chunk = 0;       ///< index in the file; bundle number for bundles
   std::uint64_t offset = 0;      ///< of the payload in the file, bytes; bundles: 0
-  std::uint32_t raw_bytes = 0;   ///< 1 .. frame_bytes_max (bundles: table and contents)
-  std::uint32_t wire_bytes = 0;  ///< what follows, without a tag; = raw_bytes while nothing is compressed
+  std::uint32_t raw_bytes = 0;   ///< 1 .. frame_bytes_max (bundles: table and contents); holes: .. chunk_bytes_max
+  std::uint32_t wire_bytes = 0;  ///< what follows, without a tag; holes: 0; = raw_bytes while nothing is compressed
   std::uint16_t frame_index = 0;
   std::uint16_t frame_count = 1;
   std::uint8_t priority = 0;
-  std::uint8_t leaf_count = 0;  ///< bundles: 1, the digest of the bundle's table
+  std::uint8_t leaf_count = 0;  ///< bundles: 1, the digest of the bundle's table; holes: 0
   std::array<Digest, leaves_per_frame_max> leaves{};
+  [[nodiscard]] bool hole() const { return (flags & flag_sparse) != 0; }
   bool operator==(const FrameHeader&) const = default;
 };
 
@@ -100,7 +104,8 @@ void mark_sealed(std::span<std::byte, prefix_bytes> prefix, std::uint64_t record
 void encode_frame_header(const FrameHeader& header, std::span<std::byte, frame_header_bytes> out);
 
 /// Checks everything that can be checked without knowing the transfer: check, sizes, leaf_count = leaves of raw_bytes
-/// (at leaf-aligned offset), flags understood, frame_index < frame_count, reserved zero. Errors: Code::protocol.
+/// (at leaf-aligned offset; holes: none), flags understood, frame_index < frame_count, reserved zero. Errors:
+/// Code::protocol.
 [[nodiscard]] Result<FrameHeader> decode_frame_header(std::span<const std::byte, frame_header_bytes> bytes);
 /// The same of a header that was sealed and has been opened.
 [[nodiscard]] Result<FrameHeader> decode_opened_header(std::span<const std::byte, frame_header_bytes> bytes);

@@ -24,6 +24,7 @@ import cases_budget  # noqa: E402,F401
 import cases_selection  # noqa: E402,F401
 import cases_fidelity  # noqa: E402,F401
 import cases_sources  # noqa: E402,F401
+import cases_holes  # noqa: E402,F401
 import cases_targets  # noqa: E402,F401
 import cases_breaks  # noqa: E402,F401
 import cases_live  # noqa: E402,F401

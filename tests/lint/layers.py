@@ -24,7 +24,7 @@ TOP_LEVEL = {"meson.build", "meson_options.txt", "src", "include", "tools", "tes
 # Names that can only be the system call.
 CALLS = """openat openat2 creat pwrite pread pwritev preadv pwritev2 preadv2 readv writev fsync fdatasync syncfs
 sync_file_range renameat renameat2 unlinkat mkdirat symlinkat linkat readlinkat fstatat fstat lstat statx ftruncate fallocate
-posix_fallocate posix_fadvise fchmod fchmodat fchown futimens utimensat utimes flock opendir fdopendir readdir getdents64
+lseek posix_fallocate posix_fadvise fchmod fchmodat fchown futimens utimensat utimes flock opendir fdopendir readdir getdents64
 mmap munmap fopen fdopen freopen mkstemp mkdtemp fgetxattr llistxattr statvfs fstatvfs
 socket accept4 setsockopt getsockopt recvmsg sendmsg recvfrom sendto getaddrinfo socketpair
 epoll_create1 epoll_ctl epoll_wait ppoll eventfd timerfd_create io_uring_setup syscall

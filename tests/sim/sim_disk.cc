@@ -171,6 +171,9 @@ std::int64_t SimDisk::apply_write(const disk::Operation& operation, std::uint32_
   std::memcpy(inode.bytes.data() + from, operation.data + operation.done_bytes, bytes);
   for (std::uint64_t page = from / SimFileSystem::page_bytes; page <= (end - 1) / SimFileSystem::page_bytes; ++page)
     inode.dirty_pages.insert(page);
+  if (!inode.holes.empty())
+    inode.holes.erase(inode.holes.lower_bound(from / SimFileSystem::page_bytes),
+                      inode.holes.upper_bound((end - 1) / SimFileSystem::page_bytes));
   inode.cached.mtime_ns = fs_.clock_.wall_ns();
   fs_.touch(inode);
   if (fs_.watcher != nullptr) fs_.watcher->written(inode, from, bytes);
@@ -196,7 +199,7 @@ std::int64_t SimDisk::apply_sync(const Flight& flight) {
 int SimDisk::grow(Inode& inode, std::uint64_t bytes) {
   if (bytes <= inode.bytes.size()) return 0;
   if (fs_.capacity_bytes != 0 && fs_.used_bytes() - inode.bytes.size() + bytes > fs_.capacity_bytes) return ENOSPC;
-  inode.bytes.resize(bytes);
+  SimFileSystem::resize(inode, bytes);
   return 0;
 }
 
@@ -212,17 +215,32 @@ Result<> SimDisk::set_size(disk::OpenFile& file, std::uint64_t bytes) {
     inode.dirty_pages.insert(page);
   }
   const std::uint64_t before = inode.bytes.size();
-  inode.bytes.resize(bytes);
+  SimFileSystem::resize(inode, bytes);
   fs_.touch(inode);
   if (fs_.watcher != nullptr && before != bytes)
     fs_.watcher->written(inode, std::min(before, bytes), std::max(before, bytes) - std::min(before, bytes));
   return {};
 }
 
+Result<disk::Range> SimDisk::next_data(disk::OpenFile& file, std::uint64_t offset) {
+  const Inode& inode = inode_of(file);
+  const auto& path = static_cast<SimFile&>(file).path();
+  if (const int error = strike("next_data", path, offset); error != 0)
+    return fail_errno(error, words("next_data", path));
+  constexpr std::uint64_t page_bytes = SimFileSystem::page_bytes;
+  const std::uint64_t size = inode.bytes.size();
+  std::uint64_t begin = offset;
+  while (begin < size && inode.holes.contains(begin / page_bytes)) begin = (begin / page_bytes + 1) * page_bytes;
+  if (begin >= size) return disk::Range{.begin = no_offset, .end = no_offset};
+  const auto hole = inode.holes.lower_bound(begin / page_bytes);
+  return disk::Range{.begin = begin, .end = hole == inode.holes.end() ? size : *hole * page_bytes};
+}
+
 Result<> SimDisk::allocate(disk::OpenFile& file, std::uint64_t bytes) {
   const auto& path = static_cast<SimFile&>(file).path();
   int error = strike("allocate", path, 0, bytes);
   if (error == 0) error = grow(inode_of(file), bytes);
+  if (error == 0) inode_of(file).holes.clear();
   if (error != 0) return fail_errno(error, words("allocate", path));
   return {};
 }

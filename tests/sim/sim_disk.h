@@ -68,6 +68,7 @@ struct Inode {
   std::vector<std::byte> bytes;
   std::vector<std::byte> durable_bytes;
   std::set<std::uint64_t> dirty_pages;
+  std::set<std::uint64_t> holes;  ///< pages that nobody has written: they read as zeros
   const void* locked_by = nullptr;
   std::string locking_process;
   // directories
@@ -140,6 +141,8 @@ class SimFileSystem {
   // --- helpers: everything they make is durable, with its parents -----------------------------------------------
   void put_file(std::string_view path, std::span<const std::byte> bytes, std::uint32_t mode = 0644,
                 std::int64_t mtime_ns = 1);
+  /// The pages of a file that hold nothing but zeros become holes.
+  void dig(std::string_view path);
   void put_dir(std::string_view path);
   void put_symlink(std::string_view path, std::string target);
   /// Makes the directory `path` the root of another device.
@@ -171,6 +174,7 @@ class SimFileSystem {
   InodePtr make_inode(disk::FileType type, std::uint32_t mode, std::uint64_t device);
   void add_name(const InodePtr& in, std::string_view name, const InodePtr& inode, std::uint64_t* sequence = nullptr);
   void remove_name(Inode& dir, std::string_view name, std::uint64_t needs = 0);
+  static void resize(Inode& file, std::uint64_t bytes);
   static void sync_names(Inode& dir);
   static void write_back(Inode& file, const std::vector<std::uint64_t>& pages);
   static void sync_pages(Inode& file, const std::vector<std::uint64_t>& pages, bool metadata_too);

@@ -185,7 +185,8 @@ disk::Stat SimDisk::stat_of(const Inode& inode) const {
   stat.user = inode.cached.user;
   stat.group = inode.cached.group;
   stat.special = inode.special;
-  stat.allocated_bytes = inode.bytes.size();
+  stat.allocated_bytes =
+      inode.bytes.size() - std::min(inode.bytes.size(), inode.holes.size() * SimFileSystem::page_bytes);
   return stat;
 }
 

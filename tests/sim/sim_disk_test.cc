@@ -261,6 +261,32 @@ TEST(SimDisk, AListingGoesOnWhereItWasLeft) {
   EXPECT_EQ(names, expected);
 }
 
+TEST(SimDisk, WhatNobodyWroteIsAHole) {
+  Machine m(1);
+  constexpr std::uint64_t page = SimFileSystem::page_bytes;
+  const auto file = m.make("d/file", "begins with data");
+  ASSERT_TRUE(m.disk->set_size(*file, 10 * page + 5));
+  ASSERT_TRUE(disk::write_now(*m.disk, *file, 4 * page - 1, bytes_of("xy")));
+  const auto expect_data = [&](std::uint64_t offset, std::uint64_t begin, std::uint64_t end) {
+    const auto found = m.disk->next_data(*file, offset);
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->begin, begin) << offset;
+    EXPECT_EQ(found->end, end) << offset;
+  };
+  expect_data(0, 0, page);
+  expect_data(page, 3 * page, 5 * page);
+  expect_data(4 * page + 7, 4 * page + 7, 5 * page);
+  expect_data(5 * page, disk::Disk::no_offset, disk::Disk::no_offset);
+  EXPECT_EQ(m.disk->stat(*file)->allocated_bytes, 3 * page + 5);
+  ASSERT_TRUE(m.disk->allocate(*file, 10 * page));
+  expect_data(5 * page, 5 * page, 10 * page + 5);
+  std::vector<std::byte> content(3 * page + 1, std::byte{1});
+  std::fill_n(content.begin() + page, page, std::byte{});
+  m.fs.put_file("d/dug", content);
+  m.fs.dig("d/dug");
+  EXPECT_EQ(m.fs.look("d/dug")->holes, std::set<std::uint64_t>{1});
+}
+
 TEST(SimDisk, TreesCompare) {
   Machine a(1);
   Machine b(2);

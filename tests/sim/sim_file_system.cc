@@ -83,6 +83,15 @@ void SimFileSystem::remove_name(Inode& dir, std::string_view name, std::uint64_t
   touch(dir);
 }
 
+/// Of what is grown no page has been written.
+void SimFileSystem::resize(Inode& file, std::uint64_t bytes) {
+  const std::uint64_t first = (file.bytes.size() + page_bytes - 1) / page_bytes;
+  const std::uint64_t end = (bytes + page_bytes - 1) / page_bytes;
+  for (std::uint64_t page = first; page < end; ++page) file.holes.insert(file.holes.end(), page);
+  file.holes.erase(file.holes.lower_bound(end), file.holes.end());
+  file.bytes.resize(bytes);
+}
+
 void SimFileSystem::sync_names(Inode& dir) {
   dir.durable_names = dir.names;
   dir.unsynced.clear();
@@ -178,6 +187,7 @@ void SimFileSystem::crash_file(Inode& file) {
   file.durable_bytes.resize(size);
   file.bytes = file.durable_bytes;
   file.dirty_pages.clear();
+  file.holes.clear();  // old bytes of the medium may show there again
 }
 
 void SimFileSystem::count_links() {
@@ -223,6 +233,15 @@ void SimFileSystem::put_file(std::string_view path, std::span<const std::byte> b
   file->cached = file->durable = {mode, mtime_ns};
   add_name(parent, name, file);
   sync_names(*parent);
+}
+
+void SimFileSystem::dig(std::string_view path) {
+  Inode& file = *find(path);
+  for (std::size_t begin = 0; begin < file.bytes.size(); begin += page_bytes) {
+    const auto page = std::span(file.bytes).subspan(begin, std::min(page_bytes, file.bytes.size() - begin));
+    if (std::ranges::all_of(page, [](std::byte each) { return each == std::byte{}; }))
+      file.holes.insert(begin / page_bytes);
+  }
 }
 
 void SimFileSystem::put_dir(std::string_view path) {
@@ -306,6 +325,7 @@ void SimFileSystem::rewrite(std::string_view path, std::span<const std::byte> by
   file->bytes.assign(bytes.begin(), bytes.end());
   file->durable_bytes = file->bytes;
   file->dirty_pages.clear();
+  file->holes.clear();
   file->cached.mtime_ns = file->durable.mtime_ns = mtime_ns;
   touch(*file);
   trace_.note("rewrite", bytes.size());

@@ -97,6 +97,7 @@ SwarmPlan draw_swarm_plan(std::uint64_t seed) {
   if (!random.one_in(5)) add(deaths_and_paths.at(random.below(deaths_and_paths.size())));
   std::ranges::sort(plan.events, {},
                     [](const SwarmPlan::Event& event) { return std::pair(event.at_bytes, event.fault); });
+  plan.world.tree.holes = SimRandom(seed ^ 0x686f6c6573).one_in(3);  // beside the rest: a seed stays what it was
   return plan;
 }
 

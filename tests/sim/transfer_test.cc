@@ -3,8 +3,11 @@
 
 #include <array>
 #include <cerrno>
+#include <map>
 #include <set>
 
+#include "base/bytes.h"
+#include "base/digest.h"
 #include "base/log.h"
 #include "seeds.h"
 #include "transfer_world.h"
@@ -23,6 +26,100 @@ TEST(Transfer, ATreeCrossesTwoPaths) {
     EXPECT_EQ(world.witness.content_bytes(), world.tree_bytes());
     EXPECT_GT(world.world.network().bytes_between("10.0.0.1", "10.0.0.2"), 0U);
     EXPECT_GT(world.world.network().bytes_between("10.1.0.1", "10.1.0.2"), 0U);
+  });
+}
+
+/// What a file system was asked to read or write of its files, and whether any of it lies in a hole.
+class HoleWatch {
+ public:
+  HoleWatch(SimFileSystem& files, std::string_view operation, std::uint64_t block_bytes) : files_(files) {
+    files.fault = [this, operation, block_bytes](const FaultPoint& point) {
+      if (point.operation == operation && in_hole(point, block_bytes)) found += std::string(point.path) + "; ";
+      return 0;
+    };
+  }
+  ~HoleWatch() { files_.fault = {}; }
+  HoleWatch(const HoleWatch&) = delete;
+  HoleWatch& operator=(const HoleWatch&) = delete;
+  /// By path: the pages of a file that are to be holes.
+  std::map<std::string, std::set<std::uint64_t>, std::less<>> holes;
+  std::string found;
+  unsigned looked_at = 0;  ///< operations on these files
+
+ private:
+  /// A whole block of it, counted from the beginning of the file.
+  bool in_hole(const FaultPoint& point, std::uint64_t block_bytes) {
+    const auto at = holes.find(point.path);
+    if (at == holes.end()) return false;
+    ++looked_at;
+    constexpr std::uint64_t page_bytes = SimFileSystem::page_bytes;
+    for (std::uint64_t block = point.offset / block_bytes * block_bytes; block < point.offset + point.bytes;
+         block += block_bytes) {
+      const std::uint64_t end = std::min(block + block_bytes, point.offset + point.bytes);
+      bool hole = true;
+      for (std::uint64_t page = block / page_bytes; page * page_bytes < end; ++page)
+        hole = hole && at->second.contains(page);
+      if (hole) return true;
+    }
+    return false;
+  }
+  SimFileSystem& files_;
+};
+
+TEST(Transfer, HolesAreNeitherReadNorWrittenAndStayHoles) {
+  for_seeds(4, [](std::uint64_t seed) {
+    TransferWorld world(seed, {.small_files = 20, .large_chunks = 4, .holes = true});
+    HoleWatch at_source(world.source_file_system(), "read", protocol::frame_bytes_min);
+    HoleWatch at_target(world.target_file_system(), "write", SimFileSystem::page_bytes);
+    std::uint64_t holes = 0;
+    world.source_file_system().for_each(TransferWorld::source, "", [&](const std::string& path, const Inode& inode) {
+      const bool bundled = inode.bytes.size() <= protocol::bundled_bytes_max;
+      if (!bundled) at_source.holes[path] = inode.holes;
+      const std::string hash = digest_of(bytes_of(path)).hex();
+      at_target.holes[hash + (inode.bytes.size() > protocol::whole_bytes_max ? ".part" : ".new")] = inode.holes;
+      holes += inode.holes.size();
+    });
+    ASSERT_GT(holes, 0U);
+    EXPECT_TRUE(world.start_receiver()) << world.start_problem;
+    EXPECT_TRUE(world.start_sender()) << world.start_problem;
+    if (seed % 2 == 0) {  // and when it is continued
+      world.run_to_bytes(world.draw(world.tree_bytes()));
+      world.kill_receiver();
+      world.kill_sender();
+      EXPECT_TRUE(world.start_receiver()) << world.start_problem;
+      EXPECT_TRUE(world.start_sender()) << world.start_problem;
+    }
+    ASSERT_TRUE(world.run_to_end());
+    world.check_complete();
+    EXPECT_GT(at_source.looked_at, 10U);
+    EXPECT_GT(at_target.looked_at, 10U);
+    EXPECT_EQ(at_source.found, "") << "was read in a hole";
+    EXPECT_EQ(at_target.found, "") << "was written in a hole";
+    world.source_file_system().for_each(TransferWorld::source, "", [&](const std::string& path, const Inode& inode) {
+      if (inode.type != disk::FileType::file) return;
+      const auto landed = world.target_file_system().look(std::string(TransferWorld::target) + "/" + path);
+      ASSERT_NE(landed, nullptr) << path;
+      EXPECT_EQ(landed->holes, inode.holes) << path;
+    });
+    EXPECT_EQ(world.sent->report.sparse_files, 0U);
+  });
+}
+
+TEST(Transfer, HolesAreFilledWhenTheyAreNotWanted) {
+  for_seeds(1, [](std::uint64_t seed) {
+    WorldPlan plan;
+    plan.paths = {{.delay = 5 * millisecond, .bytes_per_s = 100'000'000}, {.bytes_per_s = 100'000'000}};
+    plan.tree = {.small_files = 20, .large_chunks = 3, .holes = true};
+    plan.sender_options = [](Options& options) { options.sparse = false; };
+    TransferWorld world(seed, plan);
+    EXPECT_TRUE(world.start_receiver()) << world.start_problem;
+    EXPECT_TRUE(world.start_sender()) << world.start_problem;
+    ASSERT_TRUE(world.run_to_end(60 * second));
+    world.check_complete();
+    EXPECT_GT(world.sent->report.sparse_files, 0U);
+    world.target_file_system().for_each(
+        TransferWorld::target, ".longhaul",
+        [](const std::string& path, const Inode& inode) { EXPECT_TRUE(inode.holes.empty()) << path; });
   });
 }
 

@@ -183,12 +183,26 @@ void TransferWorld::make_tree() {
 void TransferWorld::add_source_file(const std::string& path, std::uint64_t bytes) {
   std::vector<std::byte> content(bytes);
   random_.fill(content);
+  if (plan_.tree.holes) cut_holes(content);
   tree_bytes_ += bytes;
   const std::uint32_t mode = draw(2) == 0 ? 0640 : 0755;
   const auto mtime_ns = static_cast<std::int64_t>(1 + draw(1'600'000'000'000'000'000));
   source_file_system().put_file(std::string(source) + "/" + path, content, mode, mtime_ns);
+  if (plan_.tree.holes) source_file_system().dig(std::string(source) + "/" + path);
   laws.source_version(path, content, mode, mtime_ns);
   source_files_.push_back(path);
+}
+
+/// Three zeroed stretches of whole pages, each up to half of it; one of them may be its end.
+void TransferWorld::cut_holes(std::span<std::byte> content) {
+  constexpr std::size_t page_bytes = SimFileSystem::page_bytes;
+  const std::size_t pages = (content.size() + page_bytes - 1) / page_bytes;
+  if (pages < 4) return;
+  for (int hole = 0; hole < 3; ++hole) {
+    const std::size_t begin = draw(pages) * page_bytes;
+    const std::size_t bytes = std::min((1 + draw(pages / 2)) * page_bytes, content.size() - begin);
+    std::ranges::fill(content.subspan(begin, bytes), std::byte{});
+  }
 }
 
 void TransferWorld::rewrite_source(const std::string& path, bool secretly) {

@@ -25,6 +25,7 @@ struct TreeShape {
   unsigned small_files = 40;       ///< some of them empty, some in chunks of their own
   unsigned chunk_files = 0;        ///< each in one chunk of its own
   std::uint64_t large_chunks = 3;  ///< of the one large file; 0: none
+  bool holes = false;              ///< files of some pages and more have holes
 };
 
 /// What a world is made of, besides its seed.
@@ -118,6 +119,7 @@ class TransferWorld {
   void tell_story();
   void make_tree();
   void add_source_file(const std::string& path, std::uint64_t bytes);
+  void cut_holes(std::span<std::byte> content);
   std::shared_ptr<Life> start(const std::string& name, const std::string& host, engine::SessionSetup setup);
   void count_loss();
 

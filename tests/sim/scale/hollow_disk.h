@@ -45,6 +45,9 @@ class HollowDisk final : public disk::Disk {
   }
   Result<disk::Stat> stat(const disk::DirPtr& base, std::string_view path) override { return under_->stat(base, path); }
   Result<disk::Stat> stat(disk::OpenFile& file) override { return under_->stat(file); }
+  Result<disk::Range> next_data(disk::OpenFile& file, std::uint64_t offset) override {
+    return under_->next_data(file, offset);
+  }
   Result<std::unique_ptr<disk::DirStream>> open_stream(const disk::DirPtr& dir, std::uint64_t position) override {
     return under_->open_stream(dir, position);
   }

@@ -41,6 +41,9 @@ TEST(IntervalSet, IsASetInAnyOrder) {
       runs += model.contains(number) && (number == 0 || !model.contains(number - 1)) ? 1 : 0;
     }
     EXPECT_EQ(set.runs(), runs);
+    std::uint64_t first_missing = 0;
+    while (model.contains(first_missing)) ++first_missing;
+    for (std::uint64_t end = 0; end < 210; ++end) ASSERT_EQ(set.contains_all_before(end), end <= first_missing) << end;
   }
 }
 

@@ -57,6 +57,24 @@ TEST(DigestTree, NodeByNodeAsTheScriptSays) {
   for (const Known& one : known) EXPECT_EQ(digest_by_nodes(content_of(one.bytes)).hex(), one.root) << one.bytes;
 }
 
+TEST(DigestTree, ZerosDigestAlikeWhetherTheyAreThereOrNot) {
+  const std::vector<std::byte> zeros(3 * node_bytes + 5);
+  for (const std::uint64_t bytes : {std::uint64_t{1}, leaf_bytes - 1, leaf_bytes})
+    EXPECT_EQ(zero_leaf(bytes), digest_of(ConstBytes(zeros).first(bytes))) << bytes;
+  for (const std::size_t before : {std::size_t{0}, std::size_t{1}, leaf_bytes, node_bytes - 1, node_bytes}) {
+    for (const std::size_t hole : {std::size_t{0}, std::size_t{1}, leaf_bytes - 1, leaf_bytes + 1, node_bytes,
+                                   2 * node_bytes + leaf_bytes + 7}) {
+      FileDigest there;
+      FileDigest left_out;
+      for (FileDigest* digest : {&there, &left_out}) digest->add(content_of(before));
+      there.add(ConstBytes(zeros).first(hole));
+      left_out.add_zeros(hole);
+      for (FileDigest* digest : {&there, &left_out}) digest->add(content_of(100));
+      EXPECT_EQ(left_out.finish(), there.finish()) << before << " bytes, then a hole of " << hole;
+    }
+  }
+}
+
 TEST(DigestTree, OddPiecesGiveTheSameDigest) {
   const auto digest_in_pieces = [](ConstBytes content, std::size_t piece_bytes) {
     FileDigest digest;

@@ -70,7 +70,8 @@ TEST(Options, SendWithEveryOption) {
                                 "--chunk",     "64MiB",     "--no-direct", "--report",  "r.json",
                                 "--retry-for", "10m",       "-q",          "--json",    "--stall-timeout",
                                 "30s",         "--workers", "2",           "--path",    "name=a,local=127.0.0.1",
-                                "--path",      "name=b",    "dir",         "dir2/",     ticket});
+                                "--path",      "name=b",    "--no-sparse", "dir",       "dir2/",
+                                ticket});
   EXPECT_EQ(command.verb, Verb::send);
   EXPECT_EQ(command.sources, (Arguments{"dir", "dir2/"}));
   EXPECT_EQ(command.ticket, ticket);
@@ -78,6 +79,7 @@ TEST(Options, SendWithEveryOption) {
   EXPECT_EQ(command.engine.workers, 2U);
   EXPECT_EQ(command.engine.chunk_bytes, 64U * 1024 * 1024);
   EXPECT_FALSE(command.engine.direct);
+  EXPECT_FALSE(command.engine.sparse);
   EXPECT_EQ(command.report_file, "r.json");
   EXPECT_DOUBLE_EQ(command.engine.retry_for_s, 600);
   EXPECT_DOUBLE_EQ(command.engine.stall_after_s, 30);
@@ -92,6 +94,7 @@ TEST(Options, DefaultsAreTheLibrarys) {
   EXPECT_EQ(command.engine.streams, defaults.streams);
   EXPECT_EQ(command.engine.chunk_bytes, defaults.chunk_bytes);
   EXPECT_EQ(command.engine.direct, defaults.direct);
+  EXPECT_EQ(command.engine.sparse, defaults.sparse);
   EXPECT_DOUBLE_EQ(command.engine.retry_for_s, defaults.retry_for_s);
   EXPECT_DOUBLE_EQ(command.engine.stall_after_s, defaults.stall_after_s);
   EXPECT_EQ(good({"send", "--cipher", "none", "--streams", "auto", "dir", ticket}).engine.streams, 0U);

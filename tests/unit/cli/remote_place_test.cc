@@ -97,6 +97,7 @@ TEST(RemotePlace, TheOtherEndIsToldWhatBothMustKnow) {
   command.engine.retry_for_s = 20;
   command.engine.chunk_bytes = 16777216;
   command.engine.direct = false;
+  command.engine.sparse = false;
   command.engine.paths = {{.name = "a", .remote = "10.0.1.2"},
                           {.name = "b", .remote = "10.0.2.2:4711"},
                           {.name = "c"},
@@ -104,7 +105,8 @@ TEST(RemotePlace, TheOtherEndIsToldWhatBothMustKnow) {
   EXPECT_EQ(
       remote_command(command),
       "'/opt/my tools/longhaul' 'send' '--leash' '--quiet' '--cipher=none' '--retry-for=20s' '--stall-timeout=300s' "
-      "'--chunk=16777216' '--no-direct' '--listen=10.0.1.2' '--listen=10.0.2.2:4711' -- ~/'run 7' './-x' .");
+      "'--chunk=16777216' '--no-direct' '--no-sparse' '--listen=10.0.1.2' '--listen=10.0.2.2:4711' -- ~/'run 7' './-x' "
+      ".");
 }
 
 }  // namespace

@@ -158,6 +158,34 @@ TEST_P(DataTest, RegisteredMemory) {
   EXPECT_EQ(std::memcmp(arena.get() + 4096, arena.get() + (1 << 19), 65536), 0);
 }
 
+TEST_P(DataTest, HolesAreFoundWhereTheFileSystemHasThem) {
+  constexpr std::uint64_t mib = 1 << 20;
+  const FilePtr file = open("f", Open::create, false);
+  EXPECT_EQ(disk().next_data(*file, 0)->begin, Disk::no_offset) << "an empty file";
+  ASSERT_TRUE(disk().set_size(*file, 100 * mib).has_value());
+  const std::vector<std::byte> data(mib, std::byte{1});
+  ASSERT_TRUE(write_now(disk(), *file, 20 * mib, data).has_value());
+  ASSERT_TRUE(write_now(disk(), *file, 50 * mib, data).has_value());
+  if (disk().next_data(*file, 0)->begin == 0) GTEST_SKIP() << "this file system knows no holes";
+  const auto expect_data = [&](std::uint64_t offset, std::uint64_t begin, std::uint64_t end) {
+    const auto found = disk().next_data(*file, offset);
+    ASSERT_TRUE(found.has_value()) << text_of_error(found);
+    EXPECT_EQ(found->begin, begin) << offset;
+    EXPECT_EQ(found->end, end) << offset;
+  };
+  expect_data(0, 20 * mib, 21 * mib);
+  expect_data(20 * mib, 20 * mib, 21 * mib);
+  expect_data(21 * mib - 5, 21 * mib - 5, 21 * mib);
+  expect_data(21 * mib, 50 * mib, 51 * mib);
+  expect_data(51 * mib, Disk::no_offset, Disk::no_offset);
+  expect_data(100 * mib, Disk::no_offset, Disk::no_offset);
+  expect_data(1ULL << 40U, Disk::no_offset, Disk::no_offset);
+  std::vector<std::byte> back(1);
+  ASSERT_TRUE(read_now(disk(), *file, 20 * mib, back).has_value());
+  EXPECT_EQ(back[0], std::byte{1}) << "where it was looked at says nothing of where it is read";
+  EXPECT_LT(disk().stat(*file)->allocated_bytes, 4 * mib);
+}
+
 TEST_P(DataTest, ErrorsAreToldNotCountedAsData) {
   put_file(scratch_ / "f", "content");
   const FilePtr read_only = open("f", Open::read, false);

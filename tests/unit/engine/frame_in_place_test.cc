@@ -90,5 +90,33 @@ TEST_F(FrameInPlace, AStreamsLastFrameMayBeShort) {
   EXPECT_FALSE(fits(header)) << "more frames than a chunk holds";
 }
 
+TEST_F(FrameInPlace, AHoleStandsForWholeFramesOfAFileWithHoles) {
+  const auto hole = [](std::uint64_t chunk, std::uint16_t index, std::uint64_t bytes) {
+    auto header = honest(chunk, index);
+    header.flags = protocol::flag_sparse;
+    header.raw_bytes = static_cast<std::uint32_t>(bytes);
+    return header;
+  };
+  EXPECT_FALSE(fits(hole(0, 0, node_bytes))) << "it was not announced with holes";
+  file_.entry.sparse = true;
+  EXPECT_TRUE(fits(hole(0, 0, node_bytes)));
+  EXPECT_TRUE(fits(hole(0, 3, leaf_bytes)));
+  EXPECT_TRUE(fits(hole(0, 3, 29 * leaf_bytes)));
+  EXPECT_TRUE(fits(hole(1, 0, leaf_bytes)));
+  EXPECT_TRUE(fits(hole(1, 0, leaf_bytes + 100)));
+  EXPECT_TRUE(fits(hole(1, 1, 100)));
+  EXPECT_FALSE(fits(hole(0, 0, node_bytes + leaf_bytes))) << "past its chunk";
+  EXPECT_FALSE(fits(hole(0, 3, node_bytes)));
+  EXPECT_FALSE(fits(hole(0, 31, protocol::chunk_bytes_max)));
+  EXPECT_FALSE(fits(hole(0, 3, leaf_bytes - 1))) << "a part of a frame";
+  EXPECT_FALSE(fits(hole(0, 3, 2 * leaf_bytes + 1)));
+  EXPECT_FALSE(fits(hole(1, 0, leaf_bytes + 101))) << "past the end";
+  EXPECT_FALSE(fits(hole(1, 0, 2 * leaf_bytes)));
+  EXPECT_FALSE(fits(hole(1, 1, 99)));
+  EXPECT_FALSE(fits(hole(2, 0, leaf_bytes)));
+  file_.entry.size_known = false;
+  EXPECT_FALSE(fits(hole(0, 0, node_bytes))) << "nobody knows where it ends";
+}
+
 }  // namespace
 }  // namespace longhaul::engine

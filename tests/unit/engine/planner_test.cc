@@ -27,14 +27,20 @@ class EndedPipe final : public StreamReader {
   std::uint64_t released = 0;
 };
 
-/// Entries come by hand, and nothing is ever read.
+/// Entries come by hand, and nothing is ever read; at most opened, in `from`.
 class NoFeed final : public Feed {
  public:
   std::shared_ptr<StreamReader> pipe;
+  disk::DirPtr from;
   Result<> begin(disk::Disk&) override { return {}; }
   Result<bool> next(disk::Disk&, std::vector<Entry>&, std::vector<FileError>&, std::size_t) override { return false; }
-  Result<Content> open(disk::Disk&, const Entry&, bool) override {
+  Result<Content> open(disk::Disk& disk, const Entry& entry, bool) override {
     if (pipe) return Content{nullptr, pipe};
+    if (from) {
+      auto file = disk.open_file(from, entry.path, disk::Open::read, false);
+      if (!file) return std::unexpected(file.error());
+      return Content{*file, nullptr};
+    }
     return fail(Code::internal, "nothing is read here");
   }
   [[nodiscard]] bool rereadable() const override { return true; }
@@ -59,6 +65,24 @@ class PlannerTest : public ::testing::Test, protected PlannerHost {
     accept.set_frame_bytes(protocol::frame_bytes_min);
     planner_->accepted(accept);
     planner_->step(1);  // asks the feeder for batches
+  }
+  /// Anew, with a receiver that takes holes.
+  void begin_with_holes(bool wanted) {
+    Planner::Setup setup;
+    setup.transfer = 1;
+    setup.feed = feed_;
+    setup.feeder = &feeder_;
+    setup.chunk_bytes = node_bytes;
+    setup.sparse = wanted;
+    planner_ = std::make_unique<Planner>(*place_.disk, static_cast<PlannerHost&>(*this), std::move(setup), 0);
+    protocol::AcceptTransfer accept;
+    accept.set_frame_bytes(protocol::frame_bytes_min);
+    accept.set_holes(true);
+    planner_->accepted(accept);
+    planner_->step(1);
+    told_.clear();
+    assigned_.clear();
+    decided_ = 0;
   }
   static Entry file(const std::string& path, std::uint64_t size) {
     Entry entry;
@@ -444,6 +468,46 @@ TEST_F(PlannerTest, AFileMayStartAnewAfterItsLastChunkWasDurable) {
     planner_->durable(one(0, chunk));
   }
   EXPECT_EQ(told([](const auto& message) { return message.has_file_end() && message.file_end().restarts() == 1; }), 1U);
+}
+
+TEST_F(PlannerTest, HolesAreAnnouncedToWhoTakesThemAndCountedOtherwise) {
+  Entry with_holes = file("image", 10 * node_bytes);
+  with_holes.sparse = true;
+  feed({with_holes, file("dense", 1)}, false);  // this receiver has not said that it takes them
+  ASSERT_FALSE(told_.empty());
+  EXPECT_FALSE(told_.back().announce().entries(0).sparse());
+  EXPECT_EQ(report().sparse_files, 1U);
+  for (const bool wanted : {true, false}) {
+    begin_with_holes(wanted);
+    feed({with_holes, file("dense", 1)}, false);
+    EXPECT_EQ(told_.back().announce().entries(0).sparse(), wanted);
+    EXPECT_FALSE(told_.back().announce().entries(1).sparse());
+    EXPECT_EQ(report().sparse_files, wanted ? 0U : 1U);
+  }
+}
+
+TEST_F(PlannerTest, ChunksThatAreHolesDoNotWaitForEachOther) {
+  const auto made = *place_.disk->open_file(place_.root, "image", disk::Open::create, false);
+  ASSERT_TRUE(place_.disk->set_size(*made, 9 * node_bytes + 5));
+  ASSERT_TRUE(disk::write_now(*place_.disk, *made, 9 * node_bytes, bytes_of("data")));
+  const disk::Stat found = *place_.disk->stat(*made);
+  Entry image = file("image", found.size);
+  image.sparse = true;
+  image.mtime_ns = found.mtime_ns;
+  image.identity = {found.ctime_ns, found.inode, found.device};
+  feed_->from = place_.root;
+  Entry changed = image;
+  ++changed.identity.ctime_ns;
+  // Holes of another version than the one that was announced are none.
+  for (const auto& [entry, assigned] : {std::pair(image, 10U), std::pair(changed, 2U)}) {
+    begin_with_holes(true);
+    planner_->stream_up(1, 0);
+    planner_->sampled(1, {.at = 1, .rtt = 100 * millisecond});
+    feed({entry});
+    decide(all(Verdict::SEND, 1));
+    ASSERT_EQ(assigned_.size(), assigned);
+    for (const Assigned& each : assigned_) EXPECT_EQ(each.task.hole, assigned == 10 && each.task.chunk < 9);
+  }
 }
 
 TEST_F(PlannerTest, TheReceiversWindowIsKept) {

@@ -56,6 +56,20 @@ TYPED_TEST(Landing, NewFileHasSpaceAndNoDurableNodes) {
   EXPECT_EQ(this->zone_->unfinished_files(), 1U);
 }
 
+TYPED_TEST(Landing, AFileWithHolesHasItsSizeAndNoSpace) {
+  this->entry_.sparse = true;
+  {
+    auto file = this->begin();
+    ASSERT_TRUE(file) << file.error().text;
+    EXPECT_EQ(this->disk_->stat(*file->data)->size, this->entry_.size);
+    EXPECT_EQ(this->disk_->stat(*file->data)->allocated_bytes, 0U);
+    this->record(*file, 2);  // a hole at its end, which nobody has written
+  }
+  auto again = this->begin();
+  ASSERT_TRUE(again) << again.error().text;
+  EXPECT_EQ(again->durable_nodes, (std::vector<bool>{false, false, true}));
+}
+
 TYPED_TEST(Landing, ContinuesWhatIsDurable) {
   {
     auto file = this->begin();

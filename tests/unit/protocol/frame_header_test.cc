@@ -47,6 +47,19 @@ FrameHeader bundle_frame() {
           .leaves = {digest_from(0xa0)}};
 }
 
+/// The last of a chunk of 512 MiB.
+FrameHeader hole_frame() {
+  return {.flags = flag_sparse,
+          .transfer = 5,
+          .attempt = 1,
+          .file = 9,
+          .chunk = 3,
+          .offset = 3 * chunk_bytes_max + leaf_bytes,
+          .raw_bytes = chunk_bytes_max - leaf_bytes - 7,
+          .frame_index = 1,
+          .frame_count = 2048};
+}
+
 HeaderBytes encoded(const FrameHeader& header) {
   HeaderBytes bytes{};
   encode_frame_header(header, bytes);
@@ -82,7 +95,8 @@ void expect_refused_when(FrameHeader header, const std::function<void(FrameHeade
 
 TEST(FrameHeader, IsAsItsGoldenFiles) {
   for (const auto& [name, header] :
-       {std::pair("frame_header_file", file_frame()), std::pair("frame_header_bundle", bundle_frame())}) {
+       {std::pair("frame_header_file", file_frame()), std::pair("frame_header_bundle", bundle_frame()),
+        std::pair("frame_header_hole", hole_frame())}) {
     longhaul::test::expect_golden(name, encoded(header));
     const auto bytes = longhaul::test::read_golden(name);
     ASSERT_EQ(bytes.size(), frame_header_bytes);
@@ -128,7 +142,7 @@ TEST(FrameHeader, OfASealedRecordThePrefixTellsTagAndNumber) {
 }
 
 TEST(FrameHeader, AnyFlippedBitIsRefused) {
-  for (const FrameHeader& good : {file_frame(), bundle_frame()}) {
+  for (const FrameHeader& good : {file_frame(), bundle_frame(), hole_frame()}) {
     for (std::size_t at = 0; at < frame_header_bytes; ++at) {
       for (unsigned bit = 0; bit < 8; ++bit) {
         HeaderBytes bytes = encoded(good);
@@ -188,6 +202,37 @@ TEST(FrameHeader, RefusesBundlesThatAreNone) {
   expect_refused_with(bundle, 159, std::byte{1}, "digests beyond its leaves");
 }
 
+TEST(FrameHeader, AHoleIsAHeaderAlone) {
+  const HeaderBytes clear = encoded(hole_frame());
+  const auto prefix = decode_prefix(ConstBytes(clear).first<prefix_bytes>(), 0);
+  ASSERT_TRUE(prefix) << prefix.error().text;
+  EXPECT_EQ(prefix->behind_header(), 0U);
+  FrameHeader whole = hole_frame();
+  whole.raw_bytes = chunk_bytes_max;
+  EXPECT_TRUE(decode_frame_header(encoded(whole)));
+  HeaderBytes sealed = encoded(hole_frame());
+  mark_sealed(std::span(sealed).first<prefix_bytes>(), 7);
+  const auto opened = decode_opened_header(sealed);
+  ASSERT_TRUE(opened) << opened.error().text;
+  EXPECT_EQ(*opened, hole_frame());
+}
+
+TEST(FrameHeader, RefusesHolesThatAreNone) {
+  const auto hole = hole_frame();
+  expect_refused_when(hole, [](auto& h) { h.wire_bytes = 1; }, "a frame of 137 bytes; 136 to 136");
+  expect_refused_with(hole, 60, std::uint32_t{1}, "a hole that has content");
+  expect_refused_with(hole, 60, hole.raw_bytes, "a hole that has content");
+  expect_refused_when(hole, [](auto& h) { h.leaf_count = 1; }, "a hole with digests");
+  expect_refused_with(hole, 96, std::byte{1}, "digests beyond its leaves");
+  expect_refused_when(hole, [](auto& h) { h.raw_bytes = 0; }, "a size that no frame has");
+  expect_refused_when(hole, [](auto& h) { h.raw_bytes = chunk_bytes_max + 1; }, "a size that no frame has");
+  expect_refused_when(hole, [](auto& h) { h.offset += 1; }, "an offset that is not at a leaf");
+  expect_refused_when(hole, [](auto& h) { h.offset = (1ULL << 63U) - leaf_bytes; }, "an offset past the largest file");
+  expect_refused_when(hole, [](auto& h) { h.file = bundle_file; }, "a file frame with a bundle's number");
+  expect_refused_when(hole, [](auto& h) { h.flags = flag_bundle | flag_sparse; }, "a bundle that is a hole");
+  expect_refused_with(file_frame(), 6, flag_sparse, "136 to 136");  // one with content
+}
+
 TEST(FrameHeader, RefusesWhatIsReservedOrNotUnderstood) {
   for (std::size_t at = 82; at < 96; ++at) {
     expect_refused_with(file_frame(), at, std::byte{1}, "reserved bytes that are not zero");
@@ -196,7 +241,7 @@ TEST(FrameHeader, RefusesWhatIsReservedOrNotUnderstood) {
     expect_refused_with(file_frame(), at, std::byte{1}, "reserved bytes that are not zero");
   }
   for (unsigned bit = 1; bit < 16; ++bit) {
-    if (1U << bit == flag_sealed) continue;
+    if (1U << bit == flag_sealed || 1U << bit == flag_sparse) continue;
     expect_refused_with(file_frame(), 6, static_cast<std::uint16_t>(1U << bit), "understands only");
   }
   expect_refused_with(file_frame(), 12, std::uint32_t{1}, "a control sequence number");

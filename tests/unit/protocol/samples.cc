@@ -50,6 +50,7 @@ void fill(AcceptTransfer& accept) {
   accept.set_frame_bytes(1048576);
   accept.set_window_chunks(64);
   accept.set_durability("fsync");
+  accept.set_holes(true);
 }
 
 void fill(Announce& announce) {
@@ -64,6 +65,7 @@ void fill(Announce& announce) {
   file.set_ctime_ns(1700000000123456789);
   file.set_inode(0xfedcba9876543210);
   file.set_device(0x801);
+  file.set_sparse(true);
   Entry& directory = *announce.add_entries();
   directory.set_type(Entry::DIRECTORY);
   directory.set_path("dir");

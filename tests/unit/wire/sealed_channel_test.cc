@@ -94,6 +94,26 @@ TEST_F(SealedChannel, AnyMixArrivesInTheOrderInWhichItCrossed) {
   EXPECT_FALSE(sender_.wants_to_write());
 }
 
+TEST_F(SealedChannel, AHoleIsSealedAsAnyFrame) {
+  std::deque<Outgoing> frames;
+  for (std::uint64_t chunk = 0; chunk < 100; ++chunk) {
+    TestFrame hole = make_frame(chunk, chunk % 7 == 6 ? 1000 : 0, chunk);
+    if (hole.header.raw_bytes == 0) {
+      hole.header.flags = protocol::flag_sparse;
+      hole.header.raw_bytes = 3 * protocol::leaf_bytes;
+      protocol::encode_frame_header(hole.header, std::span(hole.bytes).first<protocol::frame_header_bytes>());
+    }
+    send(frames.emplace_back(std::move(hole)));
+    if (HasFatalFailure()) return;
+  }
+  for (const Outgoing& sent : frames) {
+    const Incoming in = next(receiver_);
+    ASSERT_EQ(in.kind, Kind::frame) << in.error.text;
+    EXPECT_EQ(in.header, sent.frame.header);
+  }
+  EXPECT_EQ(receiver_.receive(&pool_).kind, Kind::nothing);
+}
+
 TEST_F(SealedChannel, NothingOfAFrameOrMessageIsReadableOnTheWay) {
   Outgoing frame(make_frame(1, 4000, 3));
   const std::vector<std::byte> plain = frame.frame.bytes;

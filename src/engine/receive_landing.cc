@@ -1,0 +1,236 @@
+// How what came of a frame lands: written from its slot, kept in memory for a sink, or left out as a hole.
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include "base/bytes.h"
+#include "base/check.h"
+#include "chunk/digest_tree.h"
+#include "chunk/zero_runs.h"
+#include "engine/landing_ops.h"
+#include "engine/receive_stream.h"
+
+namespace longhaul::engine {
+namespace {
+
+std::string at_peer(const std::string& path) {
+  return "cannot write " + printable(path) + " at the receiver";
+}
+
+}  // namespace
+
+/// Frame by frame, as copies of them may come with content: what a file system calls a hole may change.
+void ReceiveStream::take_hole(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk,
+                              const protocol::FrameHeader& header) {
+  const std::uint32_t frame_bytes = transfer.files->frame_bytes();
+  const unsigned end = header.frame_index + frames_of(header, frame_bytes);
+  std::uint32_t left = header.raw_bytes;
+  for (unsigned frame = header.frame_index; frame < end; ++frame) {
+    const std::uint32_t bytes = std::min(frame_bytes, left);
+    left -= bytes;
+    if (!leave_hole(transfer, chunk, header, frame, bytes)) return;
+  }
+}
+
+/// Nothing is written: the landing file reads as zeros there, and keeps what is to be a hole a hole. False: its file or
+/// chunk has failed.
+bool ReceiveStream::leave_hole(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk,
+                               const protocol::FrameHeader& header, unsigned frame, std::uint32_t bytes) {
+  std::array<Digest, protocol::leaves_per_frame_max> leaves;
+  const std::size_t count = chunk::leaves_of(bytes);
+  for (std::size_t leaf = 0; leaf < count; ++leaf)
+    leaves[leaf] = chunk::zero_leaf(std::min<std::uint64_t>(protocol::leaf_bytes, bytes - leaf * protocol::leaf_bytes));
+  switch (chunk->claims.claim(frame, {leaves.data(), count})) {
+    case FrameClaims::Answer::won:
+      break;
+    case FrameClaims::Answer::elsewhere:
+    case FrameClaims::Answer::same:
+      return true;
+    case FrameClaims::Answer::differs:
+      file_differs(transfer, chunk->file);
+      return false;
+  }
+  if (chunk->file->landing == Landing::sink) {
+    const std::uint64_t end = std::uint64_t{frame} * transfer.files->frame_bytes() + bytes;
+    const std::lock_guard lock(chunk->memory_mutex);
+    if (chunk->memory.size() < end) chunk->memory.resize(end);  // with zeros
+  } else if (!landing_of(transfer, chunk, header, frame)) {
+    return false;
+  }
+  chunk_frame_done(transfer, chunk, frame, bytes);
+  return true;
+}
+
+/// Null: it is closed, or cannot be opened, and the claim is given up.
+disk::FilePtr ReceiveStream::landing_of(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk,
+                                        const protocol::FrameHeader& header, unsigned frame) {
+  auto data = landing_data(*context_.kit.disk, *transfer.zone, *chunk->file);
+  if (data && *data) return std::move(*data);
+  chunk->claims.give_up(frame);
+  if (!data) transfer.events->chunk_failed(chunk->file, chunk->index, header.attempt, std::move(data.error()));
+  return nullptr;
+}
+
+void ReceiveStream::write_frame(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk,
+                                const protocol::FrameHeader& header, Slot slot) {
+  InFile& file = *chunk->file;
+  if (file.landing == Landing::sink) {
+    store_in_memory(chunk, header.offset - chunk->index * file.chunk_bytes, {slot.payload(), header.raw_bytes});
+    return chunk_frame_done(transfer, chunk, header.frame_index, header.raw_bytes);
+  }
+  auto data = landing_of(transfer, chunk, header, header.frame_index);
+  if (!data) return;
+  auto write = new_write();
+  write->transfer = transfer;
+  write->keep = std::move(data);
+  write->chunk = chunk;
+  write->frame = header.frame_index;
+  write->content = slot.payload();
+  write->begin = header.offset;
+  write->content_bytes = header.raw_bytes;
+  write->sparse = file.entry.sparse;
+  // O_DIRECT wants whole blocks: the file's last frame is padded, and the file is cut to size before it is published.
+  const std::uint32_t align = write->keep->alignment();
+  write->padded_bytes = (header.raw_bytes + align - 1) / align * align;
+  std::memset(slot.payload() + header.raw_bytes, 0, write->padded_bytes - header.raw_bytes);
+  write->slot = std::move(slot);
+  begin_write(std::move(write));
+}
+
+void ReceiveStream::begin_write(std::unique_ptr<InWrite> write) {
+  write->kind = disk::Operation::Kind::write;
+  write->stream = this;
+  write->file = write->keep.get();
+  write->taken_bytes = 0;
+  write->result = 0;
+  InWrite& operation = *write;
+  in_flight_.push_back(std::move(write));
+  ++writes_in_flight_;
+  if (!submit_next(operation)) write_done(operation);
+}
+
+/// Writes what is next: all of it, or of a file with holes up to its next block of zeros. False: nothing is left.
+bool ReceiveStream::submit_next(InWrite& write) {
+  if (write.file == nullptr) return false;
+  chunk::Run run{write.taken_bytes, write.padded_bytes - write.taken_bytes};
+  if (write.sparse)
+    run = chunk::next_run({write.content, write.padded_bytes}, write.taken_bytes,
+                          std::max<std::size_t>(chunk::hole_block_bytes, write.file->alignment()));
+  write.taken_bytes = static_cast<std::uint32_t>(run.begin + run.bytes);
+  if (run.bytes == 0) return false;
+  write.data = write.content + run.begin;
+  write.offset = write.begin + run.begin;
+  write.bytes = static_cast<std::uint32_t>(run.bytes);
+  context_.kit.disk->submit(write);
+  return true;
+}
+
+/// `offset`: in the chunk.
+void ReceiveStream::store_in_memory(const std::shared_ptr<InChunk>& chunk, std::uint64_t offset, ConstBytes content) {
+  const std::lock_guard lock(chunk->memory_mutex);
+  if (chunk->memory.size() < offset + content.size()) chunk->memory.resize(offset + content.size());
+  std::memcpy(chunk->memory.data() + offset, content.data(), content.size());
+}
+
+void ReceiveStream::chunk_frame_done(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk, unsigned frame,
+                                     std::uint32_t content_bytes) {
+  chunk->bytes.fetch_add(content_bytes, std::memory_order_relaxed);
+  if (!chunk->claims.done(frame)) return;
+  const auto& file = chunk->file;
+  if (file->landing != Landing::whole) return transfer.events->chunk_written(chunk);
+  if (auto set = set_metadata(*context_.kit.disk, *file->landing_file.data, *file); !set)
+    return transfer.events->file_failed(file, nullptr, std::move(set.error()));
+  chunk::RootDigest root;
+  for (const Digest& node : node_digests(*chunk)) root.add_node(node);
+  transfer.events->landed(file, root.finish(file->entry.size), nullptr);
+}
+
+void ReceiveStream::land_bundled(IncomingTransfer& transfer, const std::shared_ptr<InBundle>& bundle,
+                                 std::shared_ptr<InFile> file, ConstBytes content, const Digest& digest,
+                                 const std::shared_ptr<SharedSlot>& slot) {
+  if (content.size() != file->entry.size)
+    return transfer.events->file_failed(
+        file, bundle, {Code::protocol, printable(file->entry.path) + " came with another size than announced", 0});
+  if (file->landing == Landing::sink) {
+    auto chunk = std::make_shared<InChunk>(file, 0, 1);
+    chunk->memory.assign(content.begin(), content.end());
+    chunk->claims.claim(0, {&digest, 1});
+    chunk->claims.done(0);
+    {
+      const std::lock_guard lock(file->mutex);
+      file->chunks[0] = chunk;
+    }
+    return transfer.events->landed(file, digest, bundle);
+  }
+  auto data = landing_data(*context_.kit.disk, *transfer.zone, *file);
+  if (!data) return transfer.events->file_failed(file, bundle, std::move(data.error()));
+  auto write = new_write();
+  write->transfer = transfer;
+  write->keep = *data ? std::move(*data) : nullptr;
+  write->sparse = file->entry.sparse;
+  write->in_file = std::move(file);
+  write->bundle = bundle;
+  write->digest = digest;
+  write->content = const_cast<std::byte*>(content.data());  // the slot's own bytes, only read by a write
+  write->begin = 0;
+  write->padded_bytes = write->content_bytes = static_cast<std::uint32_t>(content.size());
+  write->shared = slot;
+  begin_write(std::move(write));
+}
+
+void ReceiveStream::bundled_file_done(InWrite& write) {
+  LandingEvents& events = *write.transfer.events;
+  if (!write.keep) {  // closed meanwhile: storage has dealt with the file
+    if (write.bundle->files_pending.fetch_sub(1, std::memory_order_acq_rel) == 1) events.bundle_landed(write.bundle);
+    return;
+  }
+  if (write.result < 0)
+    return events.file_failed(write.in_file, write.bundle,
+                              error_of_errno(static_cast<int>(-write.result), at_peer(write.in_file->entry.path)));
+  if (auto set = set_metadata(*context_.kit.disk, *write.keep, *write.in_file); !set)
+    return events.file_failed(write.in_file, write.bundle, std::move(set.error()));
+  events.landed(write.in_file, write.digest, write.bundle);
+}
+
+void ReceiveStream::write_done(InWrite& write) {
+  if (write.result >= 0 && submit_next(write)) return;
+  --writes_in_flight_;
+  if (write.bundle) {
+    bundled_file_done(write);
+  } else if (write.result < 0) {
+    write.chunk->claims.give_up(write.frame);
+    std::uint32_t attempt = 0;
+    {
+      const std::lock_guard lock(write.chunk->file->mutex);
+      attempt = write.chunk->attempt;
+    }
+    write.transfer.events->chunk_failed(
+        write.chunk->file, write.chunk->index, attempt,
+        error_of_errno(static_cast<int>(-write.result), at_peer(write.chunk->file->entry.path)));
+  } else {
+    chunk_frame_done(write.transfer, write.chunk, write.frame, write.content_bytes);
+  }
+  const auto at =
+      std::find_if(in_flight_.begin(), in_flight_.end(), [&](const auto& each) { return each.get() == &write; });
+  LH_CHECK(at != in_flight_.end(), "a write that this stream did not begin");
+  auto done = std::move(*at);
+  *at = std::move(in_flight_.back());
+  in_flight_.pop_back();
+  done->keep.reset();
+  done->in_file.reset();
+  done->chunk.reset();
+  done->bundle.reset();
+  done->shared.reset();
+  done->slot = Slot();
+  spare_.push_back(std::move(done));
+}
+
+std::unique_ptr<InWrite> ReceiveStream::new_write() {
+  if (spare_.empty()) return std::make_unique<InWrite>();
+  auto write = std::move(spare_.back());
+  spare_.pop_back();
+  return write;
+}
+
+}  // namespace longhaul::engine
