@@ -68,6 +68,15 @@ enum class Cipher : std::uint8_t {
 /// Whether `text` is an allow-list that `Options::discover` takes. Errors: Code::usage.
 [[nodiscard]] Result<> check_discover(std::string_view text);
 
+/// Entries that the receiver leaves as they are at the target, their attributes as well, and does not make: as rsync's
+/// options of these names do. Not for receivers whose sink is no directory: they refuse the transfer.
+struct LeaveAlone {
+  bool newer = false;     ///< --update: regular files whose time at the target is later than at the source
+  bool missing = false;   ///< --existing: what is not at the target, directories with all beneath them included
+  bool existing = false;  ///< --ignore-existing: what is at the target, but for directories that are some on both sides
+  explicit operator bool() const { return newer || missing || existing; }
+};
+
 struct Options {
   std::vector<PathOptions> paths;    ///< dialling side only; empty: one path per address in the ticket
   std::vector<std::string> listen;   ///< listening side only; ADDR[:PORT]; empty: 127.0.0.1 and a free port
@@ -108,6 +117,7 @@ struct Options {
   double ticket_valid_s = 7 * 24 * 3600;  ///< listening side: a ticket expires so long after it was printed
   bool keep = false;                      ///< receiver that listens: serve transfer after transfer
   bool file_events = false;               ///< sender: tell of each file that all of it is durable at the receiver
+  LeaveAlone leave_alone;                 ///< sender: asked of the receiver for every transfer to it
 };
 
 }  // namespace longhaul

@@ -11,6 +11,7 @@
 
 #include "longhaul/entry.h"
 #include "longhaul/fidelity.h"
+#include "longhaul/name_list.h"
 #include "longhaul/selection.h"
 #include "longhaul/status.h"
 
@@ -46,6 +47,14 @@ class Source {
 /// Errors: a path that does not exist, a rule that is none.
 Result<std::unique_ptr<Source>> tree_source(const std::vector<std::string>& paths, const Selection& selection = {},
                                             const Fidelity& fidelity = {});
+
+/// What `names` names beneath `directory`, by its name relative to it, with the directories that lead there. As rsync
+/// --files-from: a directory that is named arrives without its content, `dir/` with what is in it, one level deep; with
+/// `recursive` (rsync's -r) either arrives with all beneath it. A name that leads to nothing, or through a symlink, is
+/// an error of that name only. Errors: `directory` is none, a rule that is none.
+Result<std::unique_ptr<Source>> listed_source(const std::string& directory, const NameList& names,
+                                              bool recursive = false, const Selection& selection = {},
+                                              const Fidelity& fidelity = {});
 
 /// One file called `name` with the bytes of `content`, which must stay unchanged until the transfer has ended.
 std::unique_ptr<Source> memory_source(std::string name, std::span<const std::byte> content);

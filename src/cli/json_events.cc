@@ -141,6 +141,7 @@ void put_totals(Json& object, const Report& report) {
   object["attributes_not_kept"] = report.attributes_not_kept;
   object["modes_not_kept"] = report.modes_not_kept;
   object["left_out"] = report.left_out;
+  object["left_alone"] = report.left_alone;
   object["durability"] = words(report.durability);
   object["cipher"] = words(report.cipher);
   object["streams_chosen"] = words(report.streams_chosen);

@@ -19,6 +19,7 @@
 #include "cli/printable.h"
 #include "cli/remote_place.h"
 #include "cli/selection_values.h"
+#include "cli/sources.h"
 #include "cli/suggest.h"
 #include "cli/text_values.h"
 #include "cli/trust_command.h"
@@ -291,9 +292,15 @@ Result<> check_trusted(const Command& command) {
   return bad("--trusted: peers must know where to come: --listen ADDR:PORT");
 }
 
-Result<> read_selection(const Line& line, Selection& selection, std::int64_t now_unix_s) {
+Result<> read_selection(const Line& line, Command& command, std::int64_t now_unix_s) {
+  Selection& selection = command.selection;
   constexpr std::array rule_options = {"--include", "--exclude", "--filter", "--include-from", "--exclude-from"};
-  auto rules = read_rules(line.values_in_order(rule_options));
+  command.nul_ended = line.flag("--from0");
+  command.recursive = line.flag("--recursive");
+  if (const std::string* file = line.value("--files-from")) command.files_from = *file;
+  command.engine.leave_alone = {
+      .newer = line.flag("--update"), .missing = line.flag("--existing"), .existing = line.flag("--ignore-existing")};
+  auto rules = read_rules(line.values_in_order(rule_options), command.nul_ended ? '\0' : '\n');
   if (!rules) return std::unexpected(rules.error());
   selection.rules = *std::move(rules);
   const auto size = [](const char* name) {
@@ -425,6 +432,10 @@ Result<> read_send(const Line& line, Command& command, const Surroundings& surro
     if (!ticket) return std::unexpected(ticket.error());
     command.ticket = *std::move(ticket);
   } else if (!listens) {
+    if (command.files_from == "-" && !rest.empty() && rest.back() == "-")
+      return bad(
+          "stdin cannot be both the list of --files-from and the TICKET: give the ticket as @FILE or in "
+          "$LONGHAUL_TICKET");
     Result<std::string> ticket = take_ticket(rest, surroundings, line.value("--name") != nullptr);
     if (!ticket) return std::unexpected(ticket.error());
     command.ticket = *std::move(ticket);
@@ -438,6 +449,7 @@ Result<> read_send(const Line& line, Command& command, const Surroundings& surro
   if (Result<> checked = check_stdin_source(line, command); !checked) return checked;
   if (!command.stream_name.empty() && command.engine.deadline_unix_s > 0)
     return bad("--deadline asks how much is left, and stdin does not tell: leave it out, or send a file");
+  if (Result<> checked = check_files_from(command); !checked) return checked;
   if (!listens) {  // else the peer tells what its paths cost
     if (Result<> checked = check_max_cost(command.engine); !checked) return checked;
   }
@@ -453,6 +465,7 @@ Result<> read_copy(const Line& line, Command& command) {
   command.sources = std::move(rest);
   if (std::find(command.sources.begin(), command.sources.end(), "-") != command.sources.end())
     return bad("copy takes no stdin; a file called - is './-'");
+  if (Result<> checked = check_files_from(command); !checked) return checked;
   if (Result<> read = read_remote(command); !read) return read;
   if (command.remote) return check_max_cost(command.engine);
   command.engine.cipher = Cipher::none;  // nothing leaves this process
@@ -479,6 +492,7 @@ Result<> read_plan(const Line& line, Command& command) {
     if (source.starts_with("longhaul://")) return bad("plan dials nobody and takes no TICKET");
     if (source == "-") return bad("nothing can be said of stdin before it is read; a file called - is './-'");
   }
+  if (Result<> checked = check_files_from(command); !checked) return checked;
   return check_max_cost(command.engine);
 }
 
@@ -499,7 +513,7 @@ Result<Command> read_command(const Line& line, Verb verb, const Surroundings& su
   if (Result<> read = read_common(line, command); !read) return std::unexpected(read.error());
   if (Result<> read = read_engine(line, command.engine, surroundings); !read) return std::unexpected(read.error());
   read_fidelity(line, command);
-  Result<> read = read_selection(line, command.selection, surroundings.now_unix_s);
+  Result<> read = read_selection(line, command, surroundings.now_unix_s);
   if (!read) return std::unexpected(read.error());
   switch (verb) {
     case Verb::receive:

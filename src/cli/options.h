@@ -11,6 +11,7 @@
 #include "cli/ticket_source.h"
 #include "cli/trust_file.h"
 #include "cli/usage_text.h"
+#include "longhaul/name_list.h"
 #include "longhaul/options.h"
 
 namespace longhaul::cli {
@@ -22,6 +23,10 @@ struct Command {
   Selection selection;               ///< of what is beneath them
   Fidelity fidelity;                 ///< send, copy: what is kept of them
   bool special = false;              ///< receive, copy: make what gives powers, if the sender sends it
+  std::string files_from;            ///< send, copy, plan: a list of names beneath the one source; "-": stdin
+  bool nul_ended = false;            ///< ... in which names end in NUL
+  bool recursive = false;            ///< ... and directories that are named arrive with all beneath them
+  std::optional<NameList> names;     ///< what is in it, once `read_names` has read it
   std::string target;                ///< receive, copy, verify: a directory
   std::string ticket;                ///< send, receive: dial its listener; empty: listen
   std::string stream_name;           ///< send: not empty: stdin is sent under this name

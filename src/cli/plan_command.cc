@@ -12,6 +12,7 @@
 
 #include "cli/printable.h"
 #include "cli/reporter.h"
+#include "cli/sources.h"
 #include "cli/summary.h"
 #include "longhaul/units.h"
 
@@ -115,7 +116,7 @@ std::string json_of(const TransferPlan& plan) {
 ExitCode run_plan(const Command& command, StopFlag& stop) {
   const auto rates = read_rates(command.rates_file);
   if (!rates) return failed(rates.error());
-  auto source = tree_source(command.sources, command.selection, command.fidelity);
+  auto source = source_of(command);
   if (!source) return failed(source.error());
   const auto progress = [&](const TransferPlan& so_far) {
     if (command.quiet || command.json || !stderr_is_live()) return;

@@ -146,6 +146,12 @@ Error RemoteEnd::why_ended() const {
           0};
 }
 
+Result<> RemoteEnd::hand_over(const NameList& names) {
+  const Result<> written = names.write(leash_.get(), &stop_);
+  if (written || written.error().code == Code::connection || surprised_) return {};
+  return written;
+}
+
 Result<std::string> RemoteEnd::ticket() {
   std::string line;
   constexpr int look_ms = 100;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "cli/descriptor.h"
+#include "longhaul/name_list.h"
 #include "longhaul/status.h"
 #include "longhaul/transfer.h"
 
@@ -27,6 +28,9 @@ class RemoteEnd {
   RemoteEnd(const RemoteEnd&) = delete;
   RemoteEnd& operator=(const RemoteEnd&) = delete;
 
+  /// Gives the other end the list of names that it was told to read from the leash. That it has ended is told by
+  /// `ticket`. Errors: the list; interrupted.
+  [[nodiscard]] Result<> hand_over(const NameList& names);
   /// What the other end prints first. Waits for it as long as ssh lives and nobody says stop.
   [[nodiscard]] Result<std::string> ticket();
   /// The transfer is over at this side: lets the other side come to its end, and ends it if it does not. When ssh ended

@@ -137,6 +137,11 @@ std::string remote_command(const Command& copy) {
     if (selection.newer_than_ns != all.newer_than_ns)
       add(fmt::format("--newer=@{}", selection.newer_than_ns / 1'000'000'000));
     if (selection.one_file_system) add("--one-file-system");
+    if (engine.leave_alone.newer) add("--update");
+    if (engine.leave_alone.missing) add("--existing");
+    if (engine.leave_alone.existing) add("--ignore-existing");
+    if (!copy.files_from.empty()) add("--files-from=-");  // handed over by the leash, whatever it was read from
+    if (copy.recursive) add("--recursive");
   }
   line += " --";
   for (const std::string& path : copy.remote->paths) line += " " + quoted_path(path);

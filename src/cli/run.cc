@@ -23,6 +23,7 @@
 #include "cli/remote_place.h"
 #include "cli/reporter.h"
 #include "cli/signals.h"
+#include "cli/sources.h"
 #include "cli/summary.h"
 #include "cli/trust_command.h"
 #include "cli/trust_file.h"
@@ -41,11 +42,6 @@ StopFlag stop_flag{0};  // static: the signal handler may touch it until the pro
 
 Outcome failed(Error error) {
   return {.ok = false, .error = std::move(error), .report = {}};
-}
-
-Result<std::unique_ptr<Source>> source_of(const Command& command) {
-  if (command.stream_name.empty()) return tree_source(command.sources, command.selection, command.fidelity);
-  return stream_source(command.stream_name, STDIN_FILENO);
 }
 
 std::unique_ptr<Sink> sink_of(const Command& command) {
@@ -217,6 +213,8 @@ ExitCode run_remote_copy(const Command& command) {
   if (!report_can_be_written(reporter)) return ExitCode::usage;
   auto remote = RemoteEnd::start(command.ssh, command.remote->host, remote_command(command), stop_flag);
   if (!remote) return reporter.finish(failed(remote.error()));
+  const Result<> handed = command.names && command.remote->sends ? (*remote)->hand_over(*command.names) : Result<>();
+  if (!handed) return reporter.finish(failed(handed.error()));
   auto ticket = (*remote)->ticket();
   if (!ticket) return reporter.finish(failed(ticket.error()));
   local.ticket = *std::move(ticket);
@@ -261,7 +259,11 @@ ExitCode run_version(const Command& command) {
   return written ? ExitCode::complete : ExitCode::failed;
 }
 
-ExitCode run_command(const Command& command) {
+ExitCode run_command(Command command) {
+  if (const Result<> read = read_names(command, stop_flag); !read) {
+    write_all(STDERR_FILENO, error_line(read.error()));
+    return exit_code_of(read.error().code);
+  }
   if (command.verb == Verb::version) return run_version(command);
   if (command.verb == Verb::keygen) return run_keygen(command);
   if (command.verb == Verb::trust) return run_trust(command);

@@ -5,6 +5,8 @@
 #include <cerrno>
 #include <charconv>
 #include <fstream>
+#include <limits>
+#include <system_error>
 
 #include "cli/deadline.h"
 #include "cli/option_values.h"
@@ -21,6 +23,7 @@ std::unexpected<Error> bad(std::string text) {
 
 class Rules {
  public:
+  explicit Rules(char line_end) : line_end_(line_end) {}
   Result<> add_option(const std::string& option, const std::string& value) {
     if (option == "--filter") return in(option, add_filter(value, 0));
     const char sign = option.starts_with("--include") ? '+' : '-';
@@ -62,8 +65,8 @@ class Rules {
     std::ifstream lines(file, std::ios::binary);
     if (!lines) return fail_errno(errno, fmt::format("cannot read the rules in '{}'", printable(file)));
     std::string line;
-    for (unsigned number = 1; std::getline(lines, line); ++number) {
-      if (line.ends_with('\r')) line.pop_back();
+    for (unsigned number = 1; std::getline(lines, line, line_end_); ++number) {
+      if (line_end_ == '\n' && line.ends_with('\r')) line.pop_back();
       if (line.empty() || line.front() == '#' || line.front() == ';') continue;
       if (Result<> done = add_line(line); !done)
         return bad(fmt::format("'{}', line {}: {}", printable(file), number, done.error().text));
@@ -72,25 +75,35 @@ class Rules {
     return {};
   }
 
+  char line_end_;
   std::vector<std::string> rules_;
 };
 
 }  // namespace
 
-Result<std::vector<std::string>> read_rules(const std::vector<RuleOption>& given) {
-  Rules rules;
+Result<std::vector<std::string>> read_rules(const std::vector<RuleOption>& given, char line_end) {
+  Rules rules(line_end);
   for (const auto& [option, value] : given)
     if (Result<> added = rules.add_option(option, value); !added) return std::unexpected(added.error());
   return rules.take();
 }
 
 Result<std::int64_t> parse_newer(std::string_view text, std::int64_t now_unix_s) {
-  if (const auto moment = parse_moment(text)) return *moment;
-  std::int64_t unix_s = 0;
-  if (text.starts_with('@') &&
-      std::from_chars(text.data() + 1, text.data() + text.size(), unix_s).ptr == text.data() + text.size() &&
-      text.size() > 1)
-    return unix_s;
+  // Times of files are nanoseconds in 64 bits.
+  constexpr std::int64_t unix_s_max = std::numeric_limits<std::int64_t>::max() / 1'000'000'000;
+  const auto within = [&](std::int64_t unix_s) -> Result<std::int64_t> {
+    if (unix_s >= -unix_s_max && unix_s <= unix_s_max) return unix_s;
+    return bad(
+        fmt::format("--newer: '{}' is too far away: times of files end {} s from 1970", printable(text), unix_s_max));
+  };
+  if (const auto moment = parse_moment(text)) return within(*moment);
+  if (text.starts_with('@') && text.size() > 1) {
+    std::int64_t unix_s = 0;
+    const auto [stopped, error] = std::from_chars(text.data() + 1, text.data() + text.size(), unix_s);
+    const bool all = stopped == text.data() + text.size();
+    if (all && error == std::errc::result_out_of_range) return within(std::numeric_limits<std::int64_t>::max());
+    if (all && error == std::errc()) return within(unix_s);
+  }
   if (const auto ago_s = parse_duration("--newer", text)) return now_unix_s - static_cast<std::int64_t>(*ago_s);
   return bad(
       fmt::format("--newer: '{}' is no time; write 24h (changed within the last day), 2026-12-01 or "

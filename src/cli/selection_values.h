@@ -14,9 +14,9 @@ namespace longhaul::cli {
 /// One of --include, --exclude, --filter, --include-from, --exclude-from, and its value.
 using RuleOption = std::pair<std::string, std::string>;
 
-/// Rules of `given`, which stand in the order of the command line; reads the files that they name. Errors: usage - no
-/// rule, with file and line; a file that cannot be read.
-[[nodiscard]] Result<std::vector<std::string>> read_rules(const std::vector<RuleOption>& given);
+/// Rules of `given`, which stand in the order of the command line; reads the files that they name, in which each rule
+/// ends with `line_end`. Errors: usage - no rule, with file and line; a file that cannot be read.
+[[nodiscard]] Result<std::vector<std::string>> read_rules(const std::vector<RuleOption>& given, char line_end = '\n');
 
 /// "24h" (within the last 24 hours), "2026-12-01", "2026-12-01T06:00" (local time), "@SECONDS" since 1970. `now_unix_s`
 /// and the value: seconds since 1970. Errors: Code::usage.

@@ -64,8 +64,8 @@ std::string also_line(const Report& report) {
 std::string moved_lines(const Report& report) {
   std::string out;
   if (report.skipped_files > 0 || report.skipped_bytes > 0) {
-    out += fmt::format("  already there: {}, {}\n", counted(report.skipped_files, "file", "files"),
-                       format_bytes(report.skipped_bytes));
+    out += fmt::format("  {}: {}, {}\n", report.left_alone > 0 ? "already there, or left alone" : "already there",
+                       counted(report.skipped_files, "file", "files"), format_bytes(report.skipped_bytes));
   }
   out += also_line(report);
   if (report.resent_bytes > 0) out += fmt::format("  sent again: {}\n", format_bytes(report.resent_bytes));
@@ -87,15 +87,24 @@ std::string not_kept_lines(const Report& report) {
   line(report.sparse_files, "file with holes", "files with holes", "filled with zeros at the target");
   line(report.xattr_files, "entry with extended attributes or ACLs", "entries with extended attributes or ACLs",
        "sent without them (--xattrs, --acls keep them)");
-  if (report.left_out > 0)
-    out += fmt::format("  left out, as asked: {}\n",
-                       counted(report.left_out, "file or directory", "files and directories"));
   line(report.special_files, "special file (device, socket, pipe)", "special files (devices, sockets, pipes)",
        "not sent (--special sends them)");
   line(report.owners_not_kept, "owner", "owners", "the receiver may not give files away; it would have to be root");
   line(report.attributes_not_kept, "entry with attributes", "entries with attributes",
        "the target does not take some of them, or they need --special at the receiver");
   line(report.modes_not_kept, "setuid or setgid bit", "setuid or setgid bits", "needs --special at the receiver");
+  return out;
+}
+
+/// What did not cross because somebody said so: nothing is lost.
+std::string as_asked_lines(const Report& report) {
+  std::string out;
+  if (report.left_out > 0)
+    out += fmt::format("  left out, as asked: {}\n",
+                       counted(report.left_out, "file or directory", "files and directories"));
+  if (report.left_alone > 0)
+    out += fmt::format("  left alone at the target, as asked: {}\n",
+                       counted(report.left_alone, "file, directory or symlink", "files, directories and symlinks"));
   return out;
 }
 
@@ -196,7 +205,7 @@ std::string summary_of(const Command& command, const Outcome& outcome) {
   const Report& report = outcome.report;
   const bool began = outcome.ok || report.files + report.bytes + report.files_found + report.skipped_files > 0;
   if (!began) return out + failed_files(command, report) + advice(command, outcome);
-  return out + headline(command, outcome) + moved_lines(report) + not_kept_lines(report) +
+  return out + headline(command, outcome) + moved_lines(report) + as_asked_lines(report) + not_kept_lines(report) +
          failed_files(command, report) + safety_lines(command, outcome) + advice(command, outcome);
 }
 

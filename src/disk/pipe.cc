@@ -3,7 +3,9 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <climits>
 
 namespace longhaul::disk {
 
@@ -18,6 +20,15 @@ Result<std::size_t> read_pipe(int fd, Bytes into, int wait_ms, bool* ended) {
   }
   *ended = got == 0;
   return static_cast<std::size_t>(got);
+}
+
+Result<std::size_t> write_pipe_some(int fd, ConstBytes from, int wait_ms) {
+  pollfd waiting{fd, POLLOUT, 0};
+  if (::poll(&waiting, 1, wait_ms) <= 0) return std::size_t{0};
+  const ssize_t put = ::write(fd, from.data(), std::min<std::size_t>(from.size(), PIPE_BUF));  // there is room for that
+  if (put >= 0) return static_cast<std::size_t>(put);
+  if (errno == EINTR || errno == EAGAIN) return std::size_t{0};
+  return fail_errno(errno, "cannot write the output stream");
 }
 
 Result<> write_pipe(int fd, ConstBytes from) {

@@ -2,12 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
+#include <limits>
 #include <map>
 #include <utility>
 
 #include "base/bytes.h"
 #include "base/check.h"
 #include "disk/filter.h"
+#include "disk/list_cursor.h"
 #include "disk/roots.h"
 #include "protocol/bounds.h"
 
@@ -20,6 +23,7 @@ constexpr std::size_t open_levels_max = 64;
 constexpr std::size_t names_per_batch = 256;
 constexpr std::uint64_t block_bytes = 4096;
 constexpr std::size_t linked_files_max = 1'000'000;  // of which further names are awaited, at once; some 200 MB
+constexpr std::size_t all_levels = std::numeric_limits<std::size_t>::max();
 
 struct Level {
   std::size_t path_bytes = 0;  ///< how much of the walk's path leads to this directory
@@ -74,6 +78,11 @@ struct Linked {
 
 struct TreeWalk::State {
   bool advance(const Harvest& harvest);
+  bool take_listed(const Harvest& harvest);
+  bool find_listed(const Harvest& harvest);
+  void announce_lead(const Harvest& harvest, std::string_view lead);
+  void announce_listed(const Harvest& harvest);
+  void look_into_listed(const Harvest& harvest, const DirPtr& directory);
   void enter_root(const Harvest& harvest);
   void visit(const Harvest& harvest, const DirPtr& base, std::string_view name);
   void descend(const Harvest& harvest, const DirPtr& base, std::string_view name, const Stat& found);
@@ -93,10 +102,14 @@ struct TreeWalk::State {
   std::uint32_t origin = 0;   ///< the root that is walked now
   std::string path;           ///< of what is looked at now, relative to that root's base
   std::vector<Level> levels;  ///< from the root down
+  std::size_t levels_max = all_levels;
   std::uint64_t root_device = 0;
   Fidelity fidelity;
   std::map<std::pair<std::uint64_t, std::uint64_t>, Linked> linked;  ///< by device and inode
   NotKept not_kept;
+  std::unique_ptr<ListCursor> list;  ///< with it: only what it names, beneath the one root
+  bool recursive = false;            ///< ... and everything that is in directories which it names
+  bool leads = false;                ///< what is looked at leads to a name of the list: no rule is about it
 };
 
 TreeWalk::TreeWalk() : state_(std::make_unique<State>()) {}
@@ -116,6 +129,16 @@ Result<std::unique_ptr<TreeWalk>> TreeWalk::open(Disk& disk, const std::vector<s
   return walk;
 }
 
+Result<std::unique_ptr<TreeWalk>> TreeWalk::open_listed(Disk& disk, const std::string& directory,
+                                                        std::shared_ptr<const SortedNames> names, bool recursive,
+                                                        const Selection& selection, const Fidelity& fidelity) {
+  auto walk = open(disk, {directory.ends_with('/') ? directory : directory + '/'}, selection, fidelity);
+  if (!walk) return walk;
+  (*walk)->state_->list = std::make_unique<ListCursor>(std::move(names));
+  (*walk)->state_->recursive = recursive;
+  return walk;
+}
+
 bool TreeWalk::next(Disk& disk, std::vector<Entry>& out, std::vector<FileError>& errors, std::size_t max) {
   const std::size_t entries_before = out.size();
   const std::size_t errors_before = errors.size();
@@ -128,6 +151,7 @@ bool TreeWalk::next(Disk& disk, std::vector<Entry>& out, std::vector<FileError>&
 /// Takes one name, or one step up or to the next root. False at the end of everything.
 bool TreeWalk::State::advance(const Harvest& harvest) {
   if (levels.empty()) {
+    if (list) return take_listed(harvest);
     if (next_root == roots.size()) return false;
     enter_root(harvest);
     return true;
@@ -150,6 +174,117 @@ bool TreeWalk::State::advance(const Harvest& harvest) {
   const DirPtr directory = level.directory;  // `visit` may add a level and move this one
   visit(harvest, directory, entry.name);
   return true;
+}
+
+/// Takes one name of the list, or one directory on the way to it. False at the end of the list.
+bool TreeWalk::State::take_listed(const Harvest& harvest) {
+  if (!list->at_hand()) {
+    const Result<bool> more = list->next(harvest.disk);
+    path.clear();
+    if (!more) report(harvest, more.error());
+    if (!more || !*more) return false;
+    if (!find_listed(harvest)) list->done();
+    return true;
+  }
+  if (const auto lead = list->next_lead()) {
+    announce_lead(harvest, *lead);
+    return true;
+  }
+  announce_listed(harvest);
+  list->done();
+  return true;
+}
+
+/// Whether there is something by the name at hand, and the selection takes it. Before its directories are announced:
+/// those that lead to nothing are not.
+bool TreeWalk::State::find_listed(const Harvest& harvest) {
+  path = list->name().path;
+  if (path.empty()) return true;
+  if (path == landing_zone_name || path.starts_with(std::string(landing_zone_name) + '/')) {
+    ++not_kept.left_out;
+    return false;
+  }
+  const auto lost = [&](const Error& error) {
+    const bool no_way = error.system_errno == ENOTDIR || error.system_errno == ELOOP;
+    report(harvest, no_way ? Error{.code = error.code,
+                                   .text = "a file or symlink stands on the way to it; names are not followed through "
+                                           "symlinks",
+                                   .system_errno = error.system_errno}
+                           : error);
+    return false;
+  };
+  const Result<DirPtr> directory = list->directory(harvest.disk, roots.front().base);
+  if (!directory) return lost(directory.error());
+  const ListCursor::Lead above = list->lead();
+  if (!list->next_lead() && above.content == ListCursor::Content::none) return true;  // it is looked at in a moment
+  const Result<Stat> found = harvest.disk.stat(*directory, list->leaf());
+  if (!found) return lost(found.error());
+  const bool taken = selected(*found);
+  if (!taken && above.content == ListCursor::Content::none) ++not_kept.left_out;
+  return taken;
+}
+
+void TreeWalk::State::announce_lead(const Harvest& harvest, std::string_view lead) {
+  path = lead;
+  const ListCursor::Lead above = list->lead();
+  if (above.content != ListCursor::Content::none && filter.takes(path, true)) {
+    // The content of the directory above was asked for: this one has been announced with it, and looked into perhaps.
+    const Result<Stat> found = harvest.disk.stat(roots.front().base, path);
+    const bool entered = found && (!selection.one_file_system || found->device == above.device);
+    list->add_lead({.path_bytes = path.size(),
+                    .content = entered ? above.beneath() : ListCursor::Content::none,
+                    .device = found ? found->device : above.device});
+    return;
+  }
+  const std::size_t before = harvest.entries.size();
+  levels_max = 0;
+  leads = true;
+  visit(harvest, roots.front().base, path);
+  leads = false;
+  if (harvest.entries.size() > before && harvest.entries.back().type == EntryType::directory)
+    return list->add_lead({.path_bytes = path.size(), .content = ListCursor::Content::none, .device = root_device});
+  list->done();  // it has changed since it was looked at
+}
+
+/// The name at hand itself; what leads to it has been announced.
+void TreeWalk::State::announce_listed(const Harvest& harvest) {
+  path = list->name().path;
+  const bool content = list->name().content || recursive;
+  levels_max = !content ? 0 : recursive ? all_levels : 1;
+  const DirPtr base =
+      path.empty() ? roots.front().base : list->directory(harvest.disk, roots.front().base).value_or(nullptr);
+  if (base == nullptr) return;  // it was there a moment ago
+  if (!path.empty() && list->lead().content != ListCursor::Content::none) return look_into_listed(harvest, base);
+  const std::size_t before = harvest.entries.size();
+  visit(harvest, base, list->leaf());
+  if (harvest.entries.size() == before) return;
+  if (harvest.entries.back().type == EntryType::symlink && list->name().content) {
+    harvest.entries.pop_back();
+    return report(harvest,
+                  {.code = Code::usage,
+                   .text = "it is a symlink: without the slash behind its name it is sent as one; names are not "
+                           "followed through symlinks"});
+  }
+  if (harvest.entries.back().type != EntryType::directory) return;
+  const auto all_or_one = recursive ? ListCursor::Content::all : ListCursor::Content::one_level;
+  list->add_lead({.path_bytes = path.size(),
+                  .content = levels.empty() ? ListCursor::Content::none : all_or_one,
+                  .device = root_device});
+}
+
+/// It has been announced already, with the content of a directory above: only its own content may still be missing.
+void TreeWalk::State::look_into_listed(const Harvest& harvest, const DirPtr& directory) {
+  const Result<Stat> found = harvest.disk.stat(directory, list->leaf());
+  if (!found || found->type != FileType::directory) return;
+  const ListCursor::Lead above = list->lead();
+  const bool other = selection.one_file_system && found->device != above.device;
+  ListCursor::Content content = other ? ListCursor::Content::none : above.beneath();
+  if (levels_max > 0 && content == ListCursor::Content::none) {
+    root_device = found->device;
+    descend(harvest, directory, list->leaf(), *found);
+    if (!levels.empty()) content = recursive ? ListCursor::Content::all : ListCursor::Content::one_level;
+  }
+  list->add_lead({.path_bytes = path.size(), .content = content, .device = found->device});
 }
 
 void TreeWalk::State::enter_root(const Harvest& harvest) {
@@ -200,12 +335,12 @@ void TreeWalk::State::visit(const Harvest& harvest, const DirPtr& base, std::str
   if (auto taken = take_properties(harvest.disk, base, name, *found, entry); !taken) report(harvest, taken.error());
   harvest.entries.push_back(std::move(entry));
   const bool stays = !selection.one_file_system || found->device == root_device;
-  if (found->type == FileType::directory && stays) descend(harvest, base, name, *found);
+  if (found->type == FileType::directory && stays && levels.size() < levels_max) descend(harvest, base, name, *found);
 }
 
 /// The content of a named directory is asked for by name: no rule is about the directory itself.
 bool TreeWalk::State::selected(const Stat& found) const {
-  if (path.empty()) return true;
+  if (path.empty() || leads) return true;
   if (!filter.takes(path, found.type == FileType::directory)) return false;
   return found.type != FileType::file || (found.size >= selection.min_bytes && found.size <= selection.max_bytes &&
                                           found.mtime_ns > selection.newer_than_ns);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "disk/disk.h"
+#include "disk/sorted_names.h"
 #include "longhaul/entry.h"
 #include "longhaul/fidelity.h"
 #include "longhaul/selection.h"
@@ -30,6 +31,13 @@ class TreeWalk {
   /// Errors: a path that does not exist; two sources that would land under one name; a rule that is none.
   static Result<std::unique_ptr<TreeWalk>> open(Disk& disk, const std::vector<std::string>& paths,
                                                 const Selection& selection = {}, const Fidelity& fidelity = {});
+
+  /// What `names` names beneath `directory`: the names themselves, each once, and the directories that lead to them,
+  /// about which the rules of `selection` are not asked. Of the content of directories as much as the names ask for, or
+  /// with `recursive` all. Errors: `directory` is none; a rule that is none.
+  static Result<std::unique_ptr<TreeWalk>> open_listed(Disk& disk, const std::string& directory,
+                                                       std::shared_ptr<const SortedNames> names, bool recursive,
+                                                       const Selection& selection, const Fidelity& fidelity = {});
 
   /// Appends up to `max` entries; false when there are no more. What cannot be read goes to `errors` (path = as the
   /// user would write it) and the walk goes on. `Entry::origin` tells the root.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <utility>
 
 #include "base/bytes.h"
@@ -102,6 +103,34 @@ Decision Desk::skip(const Entry& entry) {
   return decision;
 }
 
+Decision Desk::leave(const Entry& entry) {
+  setup_.counters.left_alone.fetch_add(1, std::memory_order_relaxed);
+  Decision decision;
+  if (entry.type == EntryType::file) decision = skip(entry);
+  decision.verdict.set_action(protocol::Verdict::SKIP);
+  decision.verdict.set_left_alone(true);
+  return decision;
+}
+
+/// Whether the sender asked that this name is left as it is at the target, `there`, or is not made.
+bool Desk::left_alone(const Entry& entry, const Result<disk::Stat>& there) const {
+  const LeaveAlone& asked = setup_.leave_alone;
+  if (!there) return asked.missing && there.error().code == Code::not_found;
+  const bool both_directories = entry.type == EntryType::directory && there->type == disk::FileType::directory;
+  if (asked.existing && !both_directories) return true;
+  const bool both_files = entry.type == EntryType::file && there->type == disk::FileType::file;
+  return asked.newer && both_files && there->mtime_ns / mtime_granularity_ns_ > entry.mtime_ns / mtime_granularity_ns_;
+}
+
+/// What is beneath a directory that was left alone is left alone too.
+Decision Desk::without_parent(const Entry& entry, const Error& why) {
+  const LeaveAlone& asked = setup_.leave_alone;
+  const bool not_made = asked.missing && why.system_errno == ENOENT;
+  const bool no_directory = asked.existing && (why.system_errno == ENOTDIR || why.system_errno == ELOOP);
+  if (not_made || no_directory) return leave(entry);
+  return refuse(why.code, "cannot open the directory of " + printable(entry.path) + ": " + why.text);
+}
+
 Decision Desk::decide(std::uint64_t id, Entry entry) {
   setup_.counters.entries.fetch_add(1, std::memory_order_relaxed);
   if (entry.type == EntryType::file) {
@@ -117,12 +146,10 @@ Decision Desk::decide(std::uint64_t id, Entry entry) {
   if (entry.path.empty()) return refuse(Code::refused, "a file without a name is refused");
   auto [parent_path, name] = split_path(entry.path);
   auto parent = directory(parent_path);
-  if (!parent)
-    return refuse(parent.error().code,
-                  "cannot open the directory of " + printable(entry.path) + ": " + parent.error().text);
+  if (!parent) return without_parent(entry, parent.error());
   if (entry.type == EntryType::symlink) return take_symlink(entry, *parent, name);
   if (entry.type == EntryType::special) return take_special(entry, *parent, name);
-  if (entry.type == EntryType::hard_link) return take_hard_link(entry);
+  if (entry.type == EntryType::hard_link) return take_hard_link(entry, *parent, name);
   return take_file(id, std::move(entry), *parent, parent_path, std::move(name));
 }
 
@@ -141,10 +168,9 @@ Decision Desk::take_directory(const Entry& entry) {
   if (!entry.path.empty()) {
     const auto [parent_path, name] = split_path(entry.path);
     auto parent = directory(parent_path);
-    if (!parent)
-      return refuse(parent.error().code,
-                    "cannot open the directory of " + printable(entry.path) + ": " + parent.error().text);
+    if (!parent) return without_parent(entry, parent.error());
     const auto there = setup_.disk.stat(*parent, name);
+    if (left_alone(entry, there)) return leave(entry);
     if (there && there->type != disk::FileType::directory)
       return refuse(Code::busy,
                     printable(entry.path) +
@@ -169,6 +195,7 @@ Decision Desk::take_directory(const Entry& entry) {
 Decision Desk::take_symlink(const Entry& entry, const disk::DirPtr& parent, const std::string& name) {
   const auto there = setup_.disk.stat(parent, name);
   if (!there && there.error().code != Code::not_found) return refuse(there.error().code, there.error().text);
+  if (left_alone(entry, there)) return leave(entry);
   if (there && there->type == disk::FileType::directory)
     return refuse(Code::busy, printable(entry.path) +
                                   " is a symlink at the sender and a directory at the target; move that away first");
@@ -218,6 +245,7 @@ Decision Desk::take_special(const Entry& entry, const disk::DirPtr& parent, cons
     return refuse(Code::protocol, printable(entry.path) + " was announced in a way that makes no sense");
   const auto there = setup_.disk.stat(parent, name);
   if (!there && there.error().code != Code::not_found) return refuse(there.error().code, there.error().text);
+  if (left_alone(entry, there)) return leave(entry);
   if (there && there->type == disk::FileType::directory)
     return refuse(Code::busy, printable(entry.path) +
                                   " is a special file at the sender and a directory at the target; move that away "
@@ -233,7 +261,8 @@ Decision Desk::take_special(const Entry& entry, const disk::DirPtr& parent, cons
 }
 
 /// Its file may still be on its way: made when all files are there.
-Decision Desk::take_hard_link(const Entry& entry) {
+Decision Desk::take_hard_link(const Entry& entry, const disk::DirPtr& parent, const std::string& name) {
+  if (left_alone(entry, setup_.disk.stat(parent, name))) return leave(entry);
   if (auto sane = check_target_path(entry.link_target); !sane) return refuse(sane.error().code, sane.error().text);
   if (auto logged = links_->append(entry); !logged) return refuse(logged.error().code, logged.error().text);
   return done();
@@ -282,6 +311,7 @@ Decision Desk::take_file(std::uint64_t id, Entry entry, const disk::DirPtr& pare
                          std::string name) {
   const auto there = setup_.disk.stat(parent, name);
   if (!there && there.error().code != Code::not_found) return refuse(there.error().code, there.error().text);
+  if (left_alone(entry, there)) return leave(entry);
   if (there && there->type == disk::FileType::directory)
     return refuse(Code::busy, printable(entry.path) +
                                   " is a file at the sender and a directory at the target; move that away first");
@@ -403,10 +433,11 @@ Result<> Desk::finish_link(const Entry& link) {
   const auto [file_parent_path, file_name] = split_path(link.link_target);
   const auto [parent_path, name] = split_path(link.path);
   const auto file_parent = directory(file_parent_path);
-  if (!file_parent) return std::unexpected(file_parent.error());
   const auto parent = directory(parent_path);
   if (!parent) return std::unexpected(parent.error());
-  const auto file = setup_.disk.stat(*file_parent, file_name);
+  const Result<disk::Stat> file =
+      file_parent ? setup_.disk.stat(*file_parent, file_name) : std::unexpected(file_parent.error());
+  if (!file && setup_.leave_alone.missing) return {};  // left alone, and this name with it
   if (!file || file->type != disk::FileType::file)
     return fail(Code::not_found, "it is a hard link to " + printable(link.link_target) + ", which did not arrive");
   const auto there = setup_.disk.stat(*parent, name);

@@ -13,6 +13,7 @@
 #include "engine/incoming.h"
 #include "journal/entry_log.h"
 #include "journal/landing.h"
+#include "longhaul/options.h"
 #include "longhaul/sink.h"
 #include "longhaul/transfer.h"
 #include "protocol/message.h"
@@ -28,6 +29,7 @@ struct ReceiveCounters {
   std::atomic<std::uint64_t> bytes{0};  ///< durable in this run
   std::atomic<std::uint64_t> skipped_files{0};
   std::atomic<std::uint64_t> skipped_bytes{0};
+  std::atomic<std::uint64_t> left_alone{0};
   std::atomic<std::uint64_t> directories{0};
   std::atomic<std::uint64_t> symlinks{0};
   std::atomic<std::uint64_t> hard_links{0};
@@ -71,6 +73,7 @@ class Desk {
     bool direct;
     std::string scratch_name;   ///< of the directory log
     bool after_a_kill = false;  ///< an earlier receiver may have left names that it never synced
+    LeaveAlone leave_alone;
   };
   explicit Desk(Setup setup) : setup_(std::move(setup)) {}
 
@@ -93,10 +96,13 @@ class Desk {
   void failed_late(const Entry& entry, Error error);
   Decision refuse(Code code, const std::string& text);
   Decision skip(const Entry& entry);
+  Decision leave(const Entry& entry);
+  Decision without_parent(const Entry& entry, const Error& why);
+  [[nodiscard]] bool left_alone(const Entry& entry, const Result<disk::Stat>& there) const;
   Decision take_directory(const Entry& entry);
   Decision take_symlink(const Entry& entry, const disk::DirPtr& parent, const std::string& name);
   Decision take_special(const Entry& entry, const disk::DirPtr& parent, const std::string& name);
-  Decision take_hard_link(const Entry& entry);
+  Decision take_hard_link(const Entry& entry, const disk::DirPtr& parent, const std::string& name);
   template <class Make>
   Decision replace(const Entry& entry, const disk::DirPtr& parent, const std::string& name, const char* what,
                    const Make& make);

@@ -13,13 +13,26 @@
 namespace longhaul::engine {
 namespace {
 
+/// What is walked.
+struct Trees {
+  std::vector<std::string> paths;
+  Selection selection;
+  Fidelity fidelity;
+  std::optional<NameList> names;  ///< with it: what it names beneath the one path
+  bool recursive = false;         ///< ... and everything in its directories
+
+  [[nodiscard]] Result<std::unique_ptr<disk::TreeWalk>> open(disk::Disk& disk) const {
+    if (!names) return disk::TreeWalk::open(disk, paths, selection, fidelity);
+    return disk::TreeWalk::open_listed(disk, paths.front(), names->sorted(), recursive, selection, fidelity);
+  }
+};
+
 class TreeFeed final : public Feed {
  public:
-  TreeFeed(std::vector<std::string> paths, Selection selection, Fidelity fidelity)
-      : paths_(std::move(paths)), selection_(std::move(selection)), fidelity_(fidelity) {}
+  explicit TreeFeed(Trees trees) : trees_(std::move(trees)) {}
 
   Result<> begin(disk::Disk& disk) override {
-    auto walk = disk::TreeWalk::open(disk, paths_, selection_, fidelity_);
+    auto walk = trees_.open(disk);
     if (!walk) return std::unexpected(walk.error());
     const std::lock_guard lock(mutex_);
     walk_ = std::move(*walk);
@@ -43,9 +56,7 @@ class TreeFeed final : public Feed {
     const std::lock_guard lock(mutex_);
     return walk_;
   }
-  std::vector<std::string> paths_;
-  Selection selection_;
-  Fidelity fidelity_;
+  Trees trees_;
   mutable std::mutex mutex_;
   std::shared_ptr<disk::TreeWalk> walk_;
 };
@@ -80,12 +91,8 @@ class SourceFeed final : public Feed {
 
 class TreeSource final : public Source {
  public:
-  TreeSource(std::vector<std::string> paths, Selection selection, Fidelity fidelity, std::unique_ptr<disk::Disk> disk)
-      : paths_(std::move(paths)),
-        selection_(std::move(selection)),
-        fidelity_(fidelity),
-        disk_(std::move(disk)),
-        feed_(paths_, selection_, fidelity_) {}
+  TreeSource(Trees trees, std::unique_ptr<disk::Disk> disk)
+      : trees_(std::move(trees)), disk_(std::move(disk)), feed_(trees_) {}
   Result<> begin() { return feed_.begin(*disk_); }
 
   Result<bool> next(std::vector<Entry>& out, std::vector<Error>& errors, std::size_t max) override {
@@ -98,12 +105,10 @@ class TreeSource final : public Source {
     return fail(Code::unsupported, "the content of " + entry.path + " is read by a transfer, not through the source");
   }
   bool rewind() override { return begin().has_value(); }
-  [[nodiscard]] std::unique_ptr<Feed> feed() const { return make_tree_feed(paths_, selection_, fidelity_); }
+  [[nodiscard]] std::unique_ptr<Feed> feed() const { return std::make_unique<TreeFeed>(trees_); }
 
  private:
-  std::vector<std::string> paths_;
-  Selection selection_;
-  Fidelity fidelity_;
+  Trees trees_;
   std::unique_ptr<disk::Disk> disk_;
   TreeFeed feed_;
 };
@@ -250,7 +255,8 @@ class PipeSource final : public Source {
 }  // namespace
 
 std::unique_ptr<Feed> make_tree_feed(std::vector<std::string> paths, Selection selection, Fidelity fidelity) {
-  return std::make_unique<TreeFeed>(std::move(paths), std::move(selection), fidelity);
+  return std::make_unique<TreeFeed>(
+      Trees{.paths = std::move(paths), .selection = std::move(selection), .fidelity = fidelity, .names = std::nullopt});
 }
 
 std::shared_ptr<Feed> make_feed(std::unique_ptr<Source> source) {
@@ -262,11 +268,26 @@ std::shared_ptr<Feed> make_feed(std::unique_ptr<Source> source) {
 
 namespace longhaul {
 
-Result<std::unique_ptr<Source>> tree_source(const std::vector<std::string>& paths, const Selection& selection,
-                                            const Fidelity& fidelity) {
-  auto source = std::make_unique<engine::TreeSource>(paths, selection, fidelity, disk::make_system_disk(nullptr));
+namespace {
+
+Result<std::unique_ptr<Source>> begun(engine::Trees trees) {
+  auto source = std::make_unique<engine::TreeSource>(std::move(trees), disk::make_system_disk(nullptr));
   if (auto begun = source->begin(); !begun) return std::unexpected(begun.error());
   return source;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Source>> tree_source(const std::vector<std::string>& paths, const Selection& selection,
+                                            const Fidelity& fidelity) {
+  return begun({.paths = paths, .selection = selection, .fidelity = fidelity, .names = std::nullopt});
+}
+
+Result<std::unique_ptr<Source>> listed_source(const std::string& directory, const NameList& names, bool recursive,
+                                              const Selection& selection, const Fidelity& fidelity) {
+  if (directory.empty()) return fail(Code::usage, "a source path is empty");
+  return begun(
+      {.paths = {directory}, .selection = selection, .fidelity = fidelity, .names = names, .recursive = recursive});
 }
 
 std::unique_ptr<Source> memory_source(std::string name, std::span<const std::byte> content) {

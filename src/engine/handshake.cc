@@ -46,6 +46,10 @@ protocol::Hello::Cipher to_wire(Cipher cipher) {
   return protocol::Hello::NONE;
 }
 
+std::uint64_t features_needed(const Options& options) {
+  return options.leave_alone ? protocol::feature_leave_alone : 0;
+}
+
 Result<Cipher> agree_on_cipher(Cipher own, Cipher peer) {
   if (own == peer) return own == Cipher::automatic ? Cipher::aes_256_gcm : own;
   if (own == Cipher::none)
@@ -184,7 +188,7 @@ void Handshake::send_hello() {
   said_hello_ = true;
   own_.set_version_min(protocol::version_min);
   own_.set_version_max(protocol::version_max);
-  own_.set_features_required(protocol::features_required);
+  own_.set_features_required(own_.features_required() | protocol::features_required);
   own_.set_features_supported(protocol::features_known);
   own_.set_software("longhaul " LONGHAUL_VERSION);
   if (dialled() && key_) {

@@ -21,6 +21,8 @@ namespace longhaul::engine {
 /// What both sides' wishes come to. Errors (Code::refused) say what to change.
 [[nodiscard]] Result<Cipher> agree_on_cipher(Cipher own, Cipher peer);
 [[nodiscard]] protocol::Hello::Cipher to_wire(Cipher cipher);
+/// What a peer must know of to be of use to a side with these options.
+[[nodiscard]] std::uint64_t features_needed(const Options& options);
 
 /// How a listener decides on diallers.
 class Admission {

@@ -31,6 +31,9 @@ protocol::Message Planner::opening(const std::string& id) const {
   open.set_frame_bytes(protocol::frame_bytes_min);
   open.set_rereadable(setup_.feed->rereadable());
   open.set_id(id);
+  open.set_update(setup_.leave_alone.newer);
+  open.set_existing(setup_.leave_alone.missing);
+  open.set_ignore_existing(setup_.leave_alone.existing);
   return message;
 }
 
@@ -66,6 +69,8 @@ void Planner::verdicts(const protocol::Verdicts& verdicts) {
     resolve(id);
     switch (verdict.action()) {
       case protocol::Verdict::SKIP:
+        if (verdict.left_alone()) ++totals_.left_alone;
+        if (entry.type != EntryType::file) break;
         ++totals_.skipped_files;
         totals_.skipped_bytes += entry.size;
         break;

@@ -16,6 +16,7 @@
 #include "engine/feeder.h"
 #include "engine/outgoing.h"
 #include "engine/runtime.h"
+#include "longhaul/options.h"
 #include "longhaul/transfer.h"
 #include "paths/scheduler.h"
 #include "protocol/message.h"
@@ -49,6 +50,7 @@ class Planner {
     std::uint64_t chunk_bytes = 0;
     bool direct = true;
     bool sparse = true;  ///< holes are kept
+    LeaveAlone leave_alone;
     Time stall_after = 0;
   };
   Planner(disk::Disk& disk, PlannerHost& host, Setup setup, Time now);

@@ -265,6 +265,7 @@ void Planner::fill(Report& report) const {
   report.walk_done = walk_done_;
   report.skipped_files = totals_.skipped_files;
   report.skipped_bytes = totals_.skipped_bytes;
+  report.left_alone = totals_.left_alone;
   report.directories = totals_.directories;
   report.symlinks = totals_.symlinks;
   report.linked = totals_.linked;

@@ -116,6 +116,7 @@ protocol::Hello SessionCore::hello_of(const Path& path, const StreamSlot* slot) 
   hello.set_ticket(ticket_id_.data(), ticket_id_.size());
   hello.set_by_key(!ticket_key_);
   hello.set_cipher(to_wire(setup_.options.cipher));
+  hello.set_features_required(features_needed(setup_.options));
   hello.set_session(session_);
   hello.set_kind(slot == nullptr ? protocol::Hello::KIND_CONTROL : protocol::Hello::KIND_STREAM);
   protocol::put_path(path.options, hello);

@@ -107,6 +107,7 @@ Result<Admission::Answer> SessionCore::answer(const protocol::Hello& dialler) {
   answer.hello.set_ticket(dialler.ticket());
   answer.hello.set_kind(dialler.kind());
   answer.hello.set_cipher(to_wire(setup_.options.cipher));
+  answer.hello.set_features_required(features_needed(setup_.options));
   if (dialler.kind() == protocol::Hello::KIND_STREAM) {
     if (!same_session) return fail(Code::refused, "that session has ended");
     answer.hello.set_session(session_);

@@ -209,6 +209,7 @@ void SessionCore::start_planner(std::uint32_t transfer, Outgoing& outgoing, Time
   setup.chunk_bytes = chosen ? setup_.options.chunk_bytes : protocol::node_bytes;
   setup.direct = setup_.options.direct;
   setup.sparse = setup_.options.sparse;
+  setup.leave_alone = setup_.options.leave_alone;
   setup.stall_after = static_cast<Time>(setup_.options.stall_after_s * static_cast<double>(second));
   outgoing.planner =
       std::make_unique<Planner>(*kit_.plain_disk, static_cast<PlannerHost&>(*this), std::move(setup), now);
@@ -318,6 +319,7 @@ void SessionCore::open_incoming(const protocol::OpenTransfer& open) {
   setup.frame_bytes = std::clamp(open.frame_bytes(), protocol::frame_bytes_min, protocol::frame_bytes_max) /
                       protocol::frame_bytes_min * protocol::frame_bytes_min;
   setup.direct = setup_.options.direct;
+  setup.leave_alone = {.newer = open.update(), .missing = open.existing(), .existing = open.ignore_existing()};
   setup.ready = [this, transfer] { post([transfer](SessionCore& self) { self.storage_ready(transfer, self.now_); }); };
   setup.tell = [this, transfer](protocol::Message message) {
     post([transfer, message = std::move(message)](SessionCore& self) {

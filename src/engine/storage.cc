@@ -61,6 +61,9 @@ bool Storage::open_once(Time now) {
 
 Result<> Storage::open() {
   bool after_a_kill = false;
+  if (setup_.leave_alone && setup_.sink->directory().empty())
+    return longhaul::fail(Code::usage,
+                          "--update, --existing and --ignore-existing need a receiver that writes to a directory");
   if (const std::string target = setup_.sink->directory(); !target.empty()) {
     auto root = open_target(*kit_.plain_disk, target);
     if (!root) return std::unexpected(root.error());
@@ -75,9 +78,9 @@ Result<> Storage::open() {
     manifest_ = std::move(*manifest);
     commit_ = std::make_unique<Commit>(*kit_.disk, *zone_, *manifest_, static_cast<CommitEvents&>(*this));
   }
-  desk_ =
-      std::make_unique<Desk>(Desk::Setup{*kit_.plain_disk, world_.random, zone_.get(), *setup_.sink, *files_, counters_,
-                                         setup_.chunk_bytes, setup_.direct, "scratch." + setup_.id, after_a_kill});
+  desk_ = std::make_unique<Desk>(Desk::Setup{*kit_.plain_disk, world_.random, zone_.get(), *setup_.sink, *files_,
+                                             counters_, setup_.chunk_bytes, setup_.direct, "scratch." + setup_.id,
+                                             after_a_kill, setup_.leave_alone});
   return desk_->open();
 }
 

@@ -24,6 +24,7 @@ class Storage final : public Role, public LandingEvents, private CommitEvents {
     std::uint64_t chunk_bytes = 0;
     std::uint32_t frame_bytes = 0;  ///< how both sides have agreed to cut chunks
     bool direct = true;
+    LeaveAlone leave_alone;
     std::function<void()> ready;                  ///< landing zone and manifest are open: it can be announced to
     std::function<void(protocol::Message)> tell;  ///< to the peer, by way of control; any thread
     std::function<void(Error)> failed;            ///< the transfer cannot go on

@@ -9,9 +9,10 @@ namespace longhaul::protocol {
 constexpr std::uint32_t version_min = 1;
 constexpr std::uint32_t version_max = 1;
 
-/// Feature bits. None is required yet; bits are never reused.
-constexpr std::uint64_t features_known = 0;
-constexpr std::uint64_t features_required = 0;
+/// Feature bits; never reused. A side that will ask for one requires it in its Hello.
+constexpr std::uint64_t feature_leave_alone = 1ULL << 0;  ///< OpenTransfer.update, existing, ignore_existing
+constexpr std::uint64_t features_known = feature_leave_alone;
+constexpr std::uint64_t features_required = 0;  ///< always
 
 // The digest tree's constants; never tuned (DESIGN: "format constants").
 constexpr std::uint64_t leaf_bytes = 256 * 1024;

@@ -78,6 +78,20 @@ TEST(Summary, NamesEverythingThatIsNotKept) {
   }
 }
 
+TEST(Summary, WhatWasAskedForIsNotAmongWhatWasLost) {
+  Outcome outcome = complete();
+  outcome.report.hard_links = 1;
+  outcome.report.special_files = 1;
+  outcome.report.left_out = 3;
+  EXPECT_TRUE(has(summary_of(sending(), outcome), "  left out, as asked: 3 files and directories\n  not kept: 1 file"));
+  EXPECT_FALSE(has(summary_of(sending(), outcome), "left alone"));
+  outcome.report.skipped_files = 7;
+  outcome.report.left_alone = 1;
+  const std::string text = summary_of(sending(), outcome);
+  EXPECT_TRUE(has(text, "  already there, or left alone: 7 files, ")) << text;
+  EXPECT_TRUE(has(text, "  left alone at the target, as asked: 1 file, directory or symlink\n")) << text;
+}
+
 TEST(Summary, NamesTheFirstTwentyFailures) {
   Outcome outcome = complete();
   outcome.report.failed_files = 2000;

@@ -32,10 +32,10 @@ TEST(CheckTargetPath, RefusesWhatLeadsOut) {
 class DeskTest : public ::testing::Test {
  protected:
   void SetUp() override { reopen(); }
-  void reopen(std::uint64_t chunk_bytes = protocol::node_bytes) {
+  void reopen(std::uint64_t chunk_bytes = protocol::node_bytes, LeaveAlone leave_alone = {}) {
     files_ = std::make_unique<IncomingFiles>(1, 262144);
     desk_ = std::make_unique<Desk>(Desk::Setup{*place_.disk, place_.random, place_.zone.get(), *sink_, *files_,
-                                               counters_, chunk_bytes, false, "scratch.test"});
+                                               counters_, chunk_bytes, false, "scratch.test", false, leave_alone});
     const auto opened = desk_->open();
     ASSERT_TRUE(opened) << opened.error().text;
   }
@@ -156,6 +156,85 @@ TEST_F(DeskTest, ASkippedFileGetsItsMode) {
   place_.fs.put_file("target/a", bytes_of("hello"), 0600, 1'000'000'007);
   EXPECT_EQ(decide(file("a", 5)).verdict.action(), Verdict::SKIP);
   EXPECT_EQ(place_.disk->stat(place_.root, "a")->mode, 0644U);
+}
+
+void expect_left_alone(const Decision& decision) {
+  EXPECT_EQ(decision.verdict.action(), Verdict::SKIP);
+  EXPECT_TRUE(decision.verdict.left_alone());
+  EXPECT_FALSE(decision.file);
+  EXPECT_FALSE(decision.dirty);
+}
+
+TEST_F(DeskTest, UpdateLeavesAloneWhatIsNewer) {
+  place_.fs.put_file("target/newer", bytes_of("hello"), 0600, 2'000'000'000);
+  place_.fs.put_file("target/older", bytes_of("hello"), 0600, 1'000'000'000);
+  place_.fs.put_file("target/same", bytes_of("hello"), 0600, 1'000'000'007);
+  place_.fs.put_symlink("target/link", "anywhere");
+  reopen(protocol::node_bytes, {.newer = true});
+  expect_left_alone(decide(file("newer", 9)));
+  expect_left_alone(decide(file("newer", 5)));
+  EXPECT_EQ(place_.disk->stat(place_.root, "newer")->mode, 0600U) << "its attributes as well";
+  EXPECT_EQ(counters_.left_alone, 2U);
+  EXPECT_EQ(counters_.skipped_files, 2U);
+  EXPECT_EQ(counters_.skipped_bytes, 14U);
+  EXPECT_EQ(decide(file("older", 5)).verdict.action(), Verdict::SEND);
+  EXPECT_EQ(decide(file("same", 6)).verdict.action(), Verdict::SEND);
+  const Decision same = decide(file("same", 5));
+  EXPECT_EQ(same.verdict.action(), Verdict::SKIP);
+  EXPECT_FALSE(same.verdict.left_alone());
+  EXPECT_EQ(decide(file("absent", 5)).verdict.action(), Verdict::SEND);
+  EXPECT_EQ(decide(file("link", 5, 1)).verdict.action(), Verdict::SEND) << "of another type";
+  EXPECT_EQ(decide(symlink("link", "elsewhere")).verdict.action(), Verdict::DONE) << "files only";
+  EXPECT_EQ(*place_.disk->read_link(place_.root, "link"), "elsewhere");
+}
+
+TEST_F(DeskTest, ExistingMakesNothing) {
+  place_.fs.put_dir("target/d");
+  place_.fs.put_file("target/d/f", bytes_of("old"), 0600, 5);
+  place_.fs.put_symlink("target/link", "anywhere");
+  reopen(protocol::node_bytes, {.missing = true});
+  EXPECT_EQ(decide(directory("")).verdict.action(), Verdict::DONE);
+  EXPECT_EQ(decide(directory("d")).verdict.action(), Verdict::DONE);
+  EXPECT_EQ(decide(file("d/f", 5)).verdict.action(), Verdict::SEND);
+  EXPECT_EQ(decide(symlink("link", "elsewhere")).verdict.action(), Verdict::DONE);
+  expect_left_alone(decide(file("d/g", 5)));
+  expect_left_alone(decide(symlink("d/l", "x")));
+  expect_left_alone(decide(directory("e")));
+  expect_left_alone(decide(file("e/f", 7)));
+  expect_left_alone(decide(directory("e/sub")));
+  expect_left_alone(decide(symlink("e/sub/l", "x")));
+  EXPECT_FALSE(place_.exists("e"));
+  EXPECT_FALSE(place_.exists("d/l"));
+  EXPECT_EQ(counters_.left_alone, 6U);
+  EXPECT_EQ(counters_.skipped_files, 2U);
+  EXPECT_EQ(counters_.directories, 2U);
+}
+
+TEST_F(DeskTest, IgnoreExistingMakesOnlyWhatIsMissing) {
+  place_.fs.put_dir("target/d");
+  place_.fs.put_file("target/d/f", bytes_of("old"), 0600, 5);
+  place_.fs.put_file("target/file", bytes_of("old"), 0600, 5);
+  place_.fs.put_symlink("target/link", "d");
+  reopen(protocol::node_bytes, {.existing = true});
+  EXPECT_EQ(decide(directory("d")).verdict.action(), Verdict::DONE);
+  expect_left_alone(decide(file("d/f", 5)));
+  expect_left_alone(decide(file("d/f", 3, 5)));
+  EXPECT_EQ(place_.disk->stat(place_.root, "d/f")->mode, 0600U);
+  expect_left_alone(decide(symlink("link", "elsewhere")));
+  expect_left_alone(decide(file("d", 5)));
+  expect_left_alone(decide(directory("file")));
+  expect_left_alone(decide(file("file/below", 5)));
+  expect_left_alone(decide(directory("link")));
+  expect_left_alone(decide(file("link/below", 5)));
+  EXPECT_EQ(*place_.disk->read_link(place_.root, "link"), "d");
+  EXPECT_EQ(decide(file("d/g", 5)).verdict.action(), Verdict::SEND);
+  EXPECT_EQ(decide(directory("e")).verdict.action(), Verdict::DONE);
+  EXPECT_EQ(decide(symlink("e/l", "x")).verdict.action(), Verdict::DONE);
+}
+
+TEST_F(DeskTest, WithoutBeingAskedNothingIsLeftAlone) {
+  expect_refused(file("nowhere/f", 5), Code::not_found);
+  EXPECT_EQ(counters_.left_alone, 0U);
 }
 
 TEST_F(DeskTest, DirectoriesAreMadeAndFinishedLast) {

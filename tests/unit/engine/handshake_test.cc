@@ -346,6 +346,17 @@ TEST_F(StrangeDialler, ARequiredFeatureThatIsUnknownIsRefused) {
   EXPECT_NE(listener_->error().text.find("requires features"), std::string::npos);
 }
 
+TEST(FeaturesNeeded, AreThoseOfWhatIsAskedFor) {
+  EXPECT_EQ(features_needed({}), 0U);
+  for (const LeaveAlone& asked :
+       {LeaveAlone{.newer = true}, LeaveAlone{.missing = true}, LeaveAlone{.existing = true}}) {
+    Options options;
+    options.leave_alone = asked;
+    EXPECT_EQ(features_needed(options), protocol::feature_leave_alone);
+    EXPECT_NE(features_needed(options) & protocol::features_known, 0U);
+  }
+}
+
 TEST_F(StrangeDialler, OptionalFeaturesAreNoMatter) {
   auto newer = whole();
   newer.set_features_supported(~std::uint64_t{0});

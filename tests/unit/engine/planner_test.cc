@@ -275,6 +275,19 @@ TEST_F(PlannerTest, RefusedAndSkippedFilesAreCounted) {
   EXPECT_EQ(errors_[0].error.code, Code::busy);
 }
 
+TEST_F(PlannerTest, WhatIsLeftAloneIsCountedByItself) {
+  Entry directory = file("d", 0);
+  directory.type = EntryType::directory;
+  feed({file("newer", 5), directory, file("there", 6)});
+  protocol::Verdicts verdicts = all(Verdict::SKIP, 3);
+  for (const int i : {0, 1}) verdicts.mutable_verdicts(i)->set_left_alone(true);
+  decide(verdicts);
+  EXPECT_EQ(report().left_alone, 2U);
+  EXPECT_EQ(report().skipped_files, 2U);
+  EXPECT_EQ(report().skipped_bytes, 11U);
+  EXPECT_EQ(report().directories, 0U);
+}
+
 TEST_F(PlannerTest, LargeFilesAreCutAndEndOnceTheyArrived) {
   planner_->stream_up(1, 1);
   planner_->stream_up(2, 2);

@@ -17,16 +17,20 @@ class StorageTest : public ::testing::Test {
  protected:
   void SetUp() override {
     other_disk_ = place_.fs.make_disk("other");
+    make(directory_sink("target"), {});
+  }
+  void make(std::shared_ptr<Sink> sink, LeaveAlone leave_alone) {
     Storage::Setup setup;
     setup.id = "mine";
-    setup.sink = directory_sink("target");
+    setup.sink = std::move(sink);
+    setup.leave_alone = leave_alone;
     setup.chunk_bytes = protocol::node_bytes;
     setup.ready = [this] { ready_ = true; };
     setup.tell = [](const protocol::Message&) {};
     setup.failed = [this](Error error) { failed_ = std::move(error); };
     setup.complete = setup.closed = [] {};
     storage_ = std::make_unique<Storage>(
-        Kit{std::make_unique<DeafPoller>(), std::move(place_.data_disk), std::move(place_.disk)}, world_,
+        Kit{std::make_unique<DeafPoller>(), place_.fs.make_disk("data"), place_.fs.make_disk("plain")}, world_,
         std::move(setup));
   }
   /// As a transfer does that ends and looks who else is there.
@@ -64,6 +68,15 @@ TEST_F(StorageTest, WhoeverKeepsItsLogIsNotWaitedForWithoutEnd) {
   ASSERT_TRUE(failed_);
   EXPECT_EQ(failed_->code, Code::busy);
   EXPECT_FALSE(ready_);
+}
+
+TEST_F(StorageTest, WhereThereIsNoDirectoryNothingCanBeLeftAlone) {
+  make(stream_sink(-1), {.missing = true});
+  storage_->step(second);
+  EXPECT_FALSE(ready_);
+  ASSERT_TRUE(failed_);
+  EXPECT_EQ(failed_->code, Code::usage);
+  EXPECT_NE(failed_->text.find("--existing"), std::string::npos) << failed_->text;
 }
 
 }  // namespace

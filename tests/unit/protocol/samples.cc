@@ -43,6 +43,9 @@ void fill(OpenTransfer& open) {
   open.set_frame_bytes(1048576);
   open.set_rereadable(true);
   open.set_id(repeated(16, 0x20));
+  open.set_update(true);
+  open.set_existing(true);
+  open.set_ignore_existing(true);
 }
 
 void fill(AcceptTransfer& accept) {
@@ -83,6 +86,9 @@ void fill(Verdicts& verdicts) {
   send.set_chunk_bytes(8388608);
   for (const std::uint64_t number : {0U, 12U, 300U, 1U}) send.add_durable(number);
   verdicts.add_verdicts()->set_action(Verdict::SKIP);
+  Verdict& left_alone = *verdicts.add_verdicts();
+  left_alone.set_action(Verdict::SKIP);
+  left_alone.set_left_alone(true);
   Verdict& refuse = *verdicts.add_verdicts();
   refuse.set_action(Verdict::REFUSE);
   refuse.set_code(5);

@@ -1,0 +1,120 @@
+// The options that say what is sent.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
+#include <limits>
+
+#include "cli/options.h"
+#include "cli/remote_place.h"
+#include "cli/selection_values.h"
+#include "cli/sources.h"
+
+namespace longhaul::cli {
+namespace {
+
+using Arguments = std::vector<std::string>;
+
+std::variant<Command, Exit> parse(const Arguments& arguments) {
+  Surroundings surroundings;
+  surroundings.read_stdin = [] { return Result<std::string>("longhaul://127.0.0.1:4711/00ff?x=9#SeCrEt"); };
+  surroundings.now_unix_s = 1'800'000'000;
+  return parse_command_line(arguments, surroundings);
+}
+
+Command good(const Arguments& arguments) {
+  auto parsed = parse(arguments);
+  if (auto* command = std::get_if<Command>(&parsed)) return std::move(*command);
+  ADD_FAILURE() << testing::PrintToString(arguments) << "\n" << std::get<Exit>(parsed).err;
+  return {};
+}
+
+std::string refused(const Arguments& arguments) {
+  const auto parsed = parse(arguments);
+  if (const Exit* exit = std::get_if<Exit>(&parsed)) return exit->err;
+  ADD_FAILURE() << "was taken: " << testing::PrintToString(arguments);
+  return {};
+}
+
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+TEST(SelectionOptions, AListOfNamesIsOfOneDirectory) {
+  const Command command = good({"copy", "--files-from", "list", "-0", "-r", "source", "target"});
+  EXPECT_EQ(command.files_from, "list");
+  EXPECT_TRUE(command.nul_ended);
+  EXPECT_TRUE(command.recursive);
+  EXPECT_EQ(good({"plan", "--files-from=-", "source"}).files_from, "-");
+  EXPECT_EQ(good({"send", "--listen", "::1", "--files-from", "-", "source"}).sources, Arguments{"source"});
+}
+
+TEST(SelectionOptions, WhatDoesNotGoWithAListIsRefused) {
+  EXPECT_TRUE(has(refused({"copy", "--files-from", "list", "a", "b", "target"}), "one SOURCE"));
+  EXPECT_TRUE(has(refused({"plan", "--files-from", "list", "a", "b"}), "one SOURCE"));
+  EXPECT_TRUE(has(refused({"copy", "--files-from", "list", "far:a", "far:b", "target"}), "one SOURCE"));
+  EXPECT_TRUE(has(refused({"send", "--files-from", "-", "a", "-"}), "@FILE"));
+  EXPECT_TRUE(has(refused({"send", "--files-from", "list", "--name", "n", "-", "--listen", "::1"}), "stdin"));
+  EXPECT_TRUE(has(refused({"receive", "--files-from", "list", "target"}), "--files-from"));
+  EXPECT_TRUE(has(refused({"plan", "--update", "a"}), "--update"));
+}
+
+TEST(SelectionOptions, SayWhatIsLeftAlone) {
+  const LeaveAlone none = good({"copy", "a", "b"}).engine.leave_alone;
+  EXPECT_FALSE(none);
+  const LeaveAlone newer = good({"copy", "-u", "a", "b"}).engine.leave_alone;
+  EXPECT_TRUE(newer.newer && !newer.missing && !newer.existing);
+  const LeaveAlone both = good({"copy", "--existing", "--ignore-existing", "a", "b"}).engine.leave_alone;
+  EXPECT_TRUE(!both.newer && both.missing && both.existing);
+}
+
+TEST(SelectionOptions, CrossToTheMachineThatSends) {
+  const std::string line = remote_command(
+      good({"copy", "-u", "--existing", "--ignore-existing", "-r", "--files-from", "list", "far:a", "b"}));
+  for (const char* word : {"'--update'", "'--existing'", "'--ignore-existing'", "'--recursive'", "'--files-from=-'"})
+    EXPECT_TRUE(has(line, word)) << word << " in " << line;
+  const std::string other = remote_command(good({"copy", "-u", "--files-from", "list", "a", "far:b"}));
+  EXPECT_FALSE(has(other, "--update") || has(other, "--files-from")) << other;
+}
+
+TEST(SelectionOptions, TheListIsReadWhenTheWorkBegins) {
+  StopFlag stop{0};
+  Command command = good({"copy", "--files-from", "/nowhere/list", "a", "b"});
+  const auto missing = read_names(command, stop);
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().code, Code::usage);
+  EXPECT_TRUE(has(missing.error().text, "'/nowhere/list'")) << missing.error().text;
+  command.files_from.clear();
+  EXPECT_TRUE(read_names(command, stop));
+  EXPECT_FALSE(command.names);
+}
+
+TEST(Rules, EndInNulWhereThatIsSaid) {
+  const std::string file = testing::TempDir() + "rules-" + std::to_string(::getpid());
+  std::ofstream(file, std::ios::binary) << std::string("a\nb\0#c\0d\r\0", 10);
+  const auto rules = read_rules({{"--exclude-from", file}}, '\0');
+  ASSERT_TRUE(rules) << rules.error().text;
+  EXPECT_EQ(*rules, (Arguments{"- a\nb", "- d\r"}));
+  std::remove(file.c_str());
+}
+
+TEST(Newer, IsATimeThatFilesCanHave) {
+  constexpr std::int64_t now = 1'800'000'000;
+  EXPECT_EQ(parse_newer("1d", now), now - 86400);
+  EXPECT_EQ(parse_newer("@5", now), 5);
+  EXPECT_EQ(parse_newer("@-5", now), -5);
+  EXPECT_EQ(parse_newer("@9223372036", now), 9'223'372'036);
+  for (const char* far :
+       {"@9223372037", "@-9223372037", "@99999999999999999999", "@-9223372036854775808", "9999-01-01"}) {
+    const auto refused = parse_newer(far, now);
+    ASSERT_FALSE(refused) << far;
+    EXPECT_EQ(refused.error().code, Code::usage);
+    EXPECT_TRUE(has(refused.error().text, "too far")) << refused.error().text;
+  }
+  for (const char* no_time : {"@", "@x", "@5x", "yesterday", "", "@ 5"})
+    EXPECT_TRUE(has(parse_newer(no_time, now).error().text, "is no time")) << no_time;
+}
+
+}  // namespace
+}  // namespace longhaul::cli
