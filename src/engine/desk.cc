@@ -19,12 +19,6 @@ namespace {
 constexpr std::size_t open_dirs_max = 128;
 constexpr int durable_ranges_max = 2 * 2048;
 
-std::pair<std::string, std::string> split_path(const std::string& path) {
-  const auto slash = path.rfind('/');
-  if (slash == std::string::npos) return {"", path};
-  return {path.substr(0, slash), path.substr(slash + 1)};
-}
-
 Decision done() {
   Decision decision;
   decision.verdict.set_action(protocol::Verdict::DONE);
@@ -390,102 +384,6 @@ Decision Desk::take_sink_file(std::uint64_t id, Entry entry) {
   decision.verdict.set_chunk_bytes(file->chunk_bytes);
   decision.file = std::move(file);
   return decision;
-}
-
-Result<LateFailures> Desk::finish() {
-  if (!directories_) return LateFailures{};
-  if (auto finished = finish_links(); !finished) return std::unexpected(finished.error());
-  if (auto finished = finish_directories(); !finished) return std::unexpected(finished.error());
-  return std::move(late_);
-}
-
-void Desk::failed_late(const Entry& entry, Error error) {
-  constexpr std::size_t told_max = 100;
-  ++late_.count;
-  log::warn(printable(entry.path) + ": " + error.text);
-  if (late_.first.size() < told_max) late_.first.push_back({entry.path, std::move(error)});
-}
-
-Result<> Desk::finish_links() {
-  Result<> read;
-  if (links_->count() > 0)
-    read = links_->read_backwards([&](const Entry& link) {
-      if (auto made = finish_link(link); !made) failed_late(link, std::move(made.error()));
-    });
-  // Names of one directory stand together, so that each is synced a few times only.
-  std::optional<std::string> synced_last;
-  if (read && links_->count() > 0)
-    read = links_->read_backwards([&](const Entry& link) {
-      std::string parent = split_path(link.path).first;
-      if (parent == synced_last) return;
-      const auto dir = directory(parent);
-      const Result<> synced = dir ? setup_.disk.sync_dir(*dir) : Result<>();  // that it is not there was told above
-      if (!synced) failed_late(link, synced.error());
-      synced_last = std::move(parent);
-    });
-  if (!read) return read;
-  if (auto removed = links_->remove(); !removed) return removed;
-  links_.reset();
-  return {};
-}
-
-Result<> Desk::finish_link(const Entry& link) {
-  const auto [file_parent_path, file_name] = split_path(link.link_target);
-  const auto [parent_path, name] = split_path(link.path);
-  const auto file_parent = directory(file_parent_path);
-  const auto parent = directory(parent_path);
-  if (!parent) return std::unexpected(parent.error());
-  const Result<disk::Stat> file =
-      file_parent ? setup_.disk.stat(*file_parent, file_name) : std::unexpected(file_parent.error());
-  if (!file && setup_.leave_alone.missing) return {};  // left alone, and this name with it
-  if (!file || file->type != disk::FileType::file)
-    return fail(Code::not_found, "it is a hard link to " + printable(link.link_target) + ", which did not arrive");
-  const auto there = setup_.disk.stat(*parent, name);
-  if (!there && there.error().code != Code::not_found) return std::unexpected(there.error());
-  if (there && there->type == disk::FileType::directory)
-    return fail(Code::busy, "it is a file at the sender and a directory at the target; move that away first");
-  setup_.counters.hard_links.fetch_add(1, std::memory_order_relaxed);
-  if (there && there->inode == file->inode && there->device == file->device) return {};
-  const auto zone = setup_.zone->zone_for(*parent, parent_path);
-  if (!zone) return std::unexpected(zone.error());
-  const std::string scratch = setup_.scratch_name + ".link";
-  (void)setup_.disk.unlink(*zone, scratch);
-  if (auto made = setup_.disk.make_hard_link(*file_parent, file_name, *zone, scratch); !made) return made;
-  return setup_.disk.rename(*zone, scratch, *parent, name);
-}
-
-Result<> Desk::finish_directory(const Entry& entry) {
-  auto dir = setup_.disk.open_dir(setup_.zone->root(), entry.path);
-  if (!dir) return std::unexpected(dir.error());
-  Unkept unkept;
-  Result<> finished = set_properties(setup_.disk, *dir, "", entry, unkept);
-  setup_.counters.count(unkept);
-  // One that its owner cannot read cannot be opened again to be synced.
-  if (finished && (entry.mode & 0400) == 0) finished = setup_.disk.sync_dir(*dir);
-  return finished;
-}
-
-Result<> Desk::finish_directories() {
-  auto read = directories_->read_backwards([&](const Entry& entry) {
-    if (auto finished = finish_directory(entry); !finished) failed_late(entry, std::move(finished.error()));
-  });
-  // Synced in a second pass: one commit of the file system then serves many directories.
-  if (read)
-    read = directories_->read_backwards([&](const Entry& entry) {
-      if ((entry.mode & 0400) == 0) return;
-      auto dir = setup_.disk.open_dir(setup_.zone->root(), entry.path);
-      const Result<> synced = dir ? setup_.disk.sync_dir(*dir) : Result<>();  // that it is not there was told above
-      if (!synced) failed_late(entry, synced.error());
-    });
-  if (!read) return read;
-  if (auto removed = directories_->remove(); !removed) return removed;
-  directories_.reset();
-  return {};
-}
-
-void Desk::abandon() {
-  if (directories_) (void)directories_->remove();
-  if (links_) (void)links_->remove();
 }
 
 }  // namespace longhaul::engine

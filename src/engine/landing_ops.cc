@@ -9,6 +9,12 @@
 
 namespace longhaul::engine {
 
+std::pair<std::string, std::string> split_path(const std::string& path) {
+  const auto slash = path.rfind('/');
+  if (slash == std::string::npos) return {"", path};
+  return {path.substr(0, slash), path.substr(slash + 1)};
+}
+
 Result<disk::DirPtr> open_target(disk::Disk& disk, std::string path) {
   auto opened = disk.open_root(path);
   if (opened || opened.error().code != Code::not_found) return opened;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/digest.h"
@@ -11,6 +12,9 @@
 #include "protocol/frame.h"
 
 namespace longhaul::engine {
+
+/// The directory of `path`, empty for what stands at the top, and its last component.
+[[nodiscard]] std::pair<std::string, std::string> split_path(const std::string& path);
 
 /// The target directory that a user named; made when only its last part is missing.
 Result<disk::DirPtr> open_target(disk::Disk& disk, std::string path);

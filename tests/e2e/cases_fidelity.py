@@ -238,3 +238,28 @@ def properties_cross_by_ssh(t):
     for target in ("there", "here"):
         found = os.stat(t.directory / target / "one")
         t.equal((found.st_nlink, stat.S_ISFIFO(os.lstat(t.directory / target / "pipe").st_mode)), (2, True), f"{target}: names of one file, a pipe")
+
+
+@case()
+def hard_links_and_what_is_left_alone(t):
+    """--existing makes no further name that is not there, --ignore-existing replaces none that is; of a list, only the listed names are linked."""
+    source = t.directory / "source"
+    (source / "new").mkdir(parents=True)
+    data.write_random(source / "new" / "file", 1000)
+    os.link(source / "new" / "file", source / "other name")
+    os.link(source / "new" / "file", source / "third name")
+    target = t.directory / "target"
+    target.mkdir()
+    (target / "third name").write_text("mine")
+    done = t.run("copy", "copy", "--json", "-H", "--existing", f"{source}/", target).done()
+    t.equal((done["failed_files"], sorted(os.listdir(target))), (0, [".longhaul", "third name"]), "failed; what is there with --existing")
+    shutil.rmtree(target)
+    target.mkdir()
+    (target / "third name").write_text("mine")
+    t.run("copy", "copy", "-H", "--ignore-existing", f"{source}/", target)
+    t.equal((target / "third name").read_text(), "mine", "what was there")
+    t.equal({os.stat(target / name).st_nlink for name in ("new/file", "other name")}, {2}, "names of the file")
+    listed = t.directory / "listed"
+    (t.directory / "list").write_text("third name\nother name\n")
+    t.run("copy", "copy", "-H", "--files-from", "list", f"{source}/", listed)
+    t.equal((sorted(os.listdir(listed)), os.stat(listed / "third name").st_nlink), ([".longhaul", "other name", "third name"], 2), "of a list")
