@@ -185,8 +185,8 @@ disk::Stat SimDisk::stat_of(const Inode& inode) const {
   stat.user = inode.cached.user;
   stat.group = inode.cached.group;
   stat.special = inode.special;
-  stat.allocated_bytes =
-      inode.bytes.size() - std::min(inode.bytes.size(), inode.holes.size() * SimFileSystem::page_bytes);
+  const std::size_t pages = (inode.bytes.size() + SimFileSystem::page_bytes - 1) / SimFileSystem::page_bytes;
+  stat.allocated_bytes = (pages - inode.holes.size()) * SimFileSystem::page_bytes;
   return stat;
 }
 
