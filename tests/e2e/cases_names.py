@@ -239,3 +239,25 @@ def lists_cross_to_the_machine_that_sends(t):
     t.says(t.exits(no_host, 1), "ssh cannot reach")
     names.write_text("../x\n")
     t.says(t.exits(cases_ssh.copy(t, "--files-from", "names", f"{cases_ssh.FAR}:{source}", "none"), 2), "line 1")
+
+
+@case(root=True)
+def a_list_may_name_what_is_mounted(t):
+    """-x is about content: a mount point beneath arrives empty, but what is named on it arrives, as with rsync."""
+    if not shutil.which("rsync"):
+        raise Skip("rsync is not installed")
+    source = t.directory / "source"
+    (source / "dir" / "mounted").mkdir(parents=True)
+    (source / "dir" / "here").write_text("here")
+    t.mount("-t", "tmpfs", "-o", "size=1m", "tmpfs", source / "dir" / "mounted")
+    (source / "dir" / "mounted" / "sub").mkdir()
+    for name in ("there", "sub/deeper"):
+        (source / "dir" / "mounted" / name).write_text(name)
+    for number, words in enumerate((["dir"], ["dir", "dir/mounted/there"], ["dir", "dir/mounted/sub/"], ["dir/", "dir/mounted/"], ["dir/mounted"], ["."])):
+        for options in (["-x"], ["-x", "-r"], ["-r"]):
+            (t.directory / "names").write_text("\n".join(words))
+            ours, theirs = (t.directory / f"{name}{number}{''.join(options)}" for name in ("ours", "theirs"))
+            theirs.mkdir()
+            t.exits(t.start_program("rsync", "rsync", "-a", *options, f"--files-from={t.directory}/names", f"{source}/", f"{theirs}/"), 0)
+            t.run("copy", "copy", "--no-control", "--quiet", *options, "--files-from", "names", source, ours)
+            t.equal(listing(ours), listing(theirs), f"{words}, {options}: what has arrived")

@@ -129,6 +129,18 @@ TEST_F(HandshakeTest, BothAreProven) {
   EXPECT_EQ(listener_->cipher(), Cipher::aes_256_gcm);
 }
 
+TEST_F(HandshakeTest, WhatIsNeededOfThePeerIsTold) {
+  Options options;
+  options.leave_alone.existing = true;
+  auto it = hello();
+  it.set_features_required(features_needed(options));
+  begin(it, secret_of(7));
+  run();
+  ASSERT_EQ(listener_state_, State::proven) << listener_->error().text;
+  EXPECT_EQ(listener_->peer().features_required(), protocol::feature_leave_alone);
+  EXPECT_EQ(dialler_->peer().features_supported() & protocol::feature_leave_alone, protocol::feature_leave_alone);
+}
+
 TEST_F(HandshakeTest, AWrongSecretIsRefusedInWords) {
   begin(hello(), secret_of(8));
   run();
