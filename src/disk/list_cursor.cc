@@ -17,23 +17,16 @@ Result<bool> ListCursor::next(Disk& disk) {
   return true;
 }
 
-std::string_view ListCursor::parent() const {
-  const std::size_t slash = name_.path.rfind('/');
-  return slash == std::string::npos ? std::string_view() : std::string_view(name_.path).substr(0, slash);
-}
-
-std::string_view ListCursor::leaf() const {
-  return std::string_view(name_.path).substr(name_.path.rfind('/') + 1);
-}
-
-Result<DirPtr> ListCursor::directory(Disk& disk, const DirPtr& base) {
-  if (parent().empty()) return base;
-  if (open_ != nullptr && open_path_ == parent()) return open_;
-  open_.reset();
-  auto opened = disk.open_dir(base, parent());
-  if (!opened) return opened;
-  open_ = *opened;
-  open_path_ = parent();
+Result<DirPtr> ListCursor::directory_of(Disk& disk, const DirPtr& base, std::string_view path) {
+  const std::size_t slash = path.rfind('/');
+  if (slash == std::string_view::npos) return base;
+  const std::string_view wanted = path.substr(0, slash);
+  if (open_ != nullptr && open_path_ == wanted) return open_;
+  const bool beneath = open_ != nullptr && wanted.size() > open_path_.size() && wanted[open_path_.size()] == '/' &&
+                       wanted.starts_with(open_path_);
+  auto opened = beneath ? disk.open_dir(open_, wanted.substr(open_path_.size() + 1)) : disk.open_dir(base, wanted);
+  open_ = opened.value_or(nullptr);
+  open_path_ = wanted;
   return opened;
 }
 

@@ -37,9 +37,10 @@ class ListCursor {
   [[nodiscard]] bool at_hand() const { return at_hand_; }
   void done() { at_hand_ = false; }
   [[nodiscard]] const ListedName& name() const { return name_; }
-  [[nodiscard]] std::string_view leaf() const;
-  /// The directory that the name at hand is in. Kept open while the next names are in it too.
-  Result<DirPtr> directory(Disk& disk, const DirPtr& base);
+  /// The directory beneath `base` that leads to `path`, which is the name at hand or leads there, and what it is called
+  /// in it. Kept open for the next names in it, and for what is beneath.
+  Result<DirPtr> directory_of(Disk& disk, const DirPtr& base, std::string_view path);
+  [[nodiscard]] static std::string_view leaf_of(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
   /// The deepest one. There is always one: the directory that the names are relative to, which is announced only when
   /// the list names it.
@@ -49,8 +50,6 @@ class ListCursor {
   void add_lead(const Lead& lead);
 
  private:
-  [[nodiscard]] std::string_view parent() const;
-
   SortedNames::Pass pass_;
   ListedName name_;
   bool at_hand_ = false;

@@ -213,11 +213,11 @@ bool TreeWalk::State::find_listed(const Harvest& harvest) {
                            : error);
     return false;
   };
-  const Result<DirPtr> directory = list->directory(harvest.disk, roots.front().base);
+  const Result<DirPtr> directory = list->directory_of(harvest.disk, roots.front().base, path);
   if (!directory) return lost(directory.error());
   const ListCursor::Lead above = list->lead();
   if (!list->next_lead() && above.content == ListCursor::Content::none) return true;  // it is looked at in a moment
-  const Result<Stat> found = harvest.disk.stat(*directory, list->leaf());
+  const Result<Stat> found = harvest.disk.stat(*directory, ListCursor::leaf_of(path));
   if (!found) return lost(found.error());
   const bool taken = selected(*found);
   if (!taken && above.content == ListCursor::Content::none) ++not_kept.left_out;
@@ -227,9 +227,14 @@ bool TreeWalk::State::find_listed(const Harvest& harvest) {
 void TreeWalk::State::announce_lead(const Harvest& harvest, std::string_view lead) {
   path = lead;
   const ListCursor::Lead above = list->lead();
+  const Result<DirPtr> directory = list->directory_of(harvest.disk, roots.front().base, path);
+  if (!directory) {  // it has changed since it was looked at
+    list->done();
+    return report(harvest, directory.error());
+  }
   if (above.content != ListCursor::Content::none && filter.takes(path, true)) {
     // The content of the directory above was asked for: this one has been announced with it, and looked into perhaps.
-    const Result<Stat> found = harvest.disk.stat(roots.front().base, path);
+    const Result<Stat> found = harvest.disk.stat(*directory, ListCursor::leaf_of(path));
     const bool entered = found && (!selection.one_file_system || found->device == above.device);
     list->add_lead({.path_bytes = path.size(),
                     .content = entered ? above.beneath() : ListCursor::Content::none,
@@ -239,11 +244,10 @@ void TreeWalk::State::announce_lead(const Harvest& harvest, std::string_view lea
   const std::size_t before = harvest.entries.size();
   levels_max = 0;
   leads = true;
-  visit(harvest, roots.front().base, path);
+  visit(harvest, *directory, ListCursor::leaf_of(path));
   leads = false;
-  if (harvest.entries.size() > before && harvest.entries.back().type == EntryType::directory)
-    return list->add_lead({.path_bytes = path.size(), .content = ListCursor::Content::none, .device = root_device});
-  list->done();  // it has changed since it was looked at
+  if (harvest.entries.size() == before) return list->done();  // it is gone, and that has been reported
+  list->add_lead({.path_bytes = path.size(), .content = ListCursor::Content::none, .device = root_device});
 }
 
 /// The name at hand itself; what leads to it has been announced.
@@ -251,12 +255,11 @@ void TreeWalk::State::announce_listed(const Harvest& harvest) {
   path = list->name().path;
   const bool content = list->name().content || recursive;
   levels_max = !content ? 0 : recursive ? all_levels : 1;
-  const DirPtr base =
-      path.empty() ? roots.front().base : list->directory(harvest.disk, roots.front().base).value_or(nullptr);
-  if (base == nullptr) return;  // it was there a moment ago
-  if (!path.empty() && list->lead().content != ListCursor::Content::none) return look_into_listed(harvest, base);
+  const Result<DirPtr> base = list->directory_of(harvest.disk, roots.front().base, path);
+  if (!base) return report(harvest, base.error());
+  if (!path.empty() && list->lead().content != ListCursor::Content::none) return look_into_listed(harvest, *base);
   const std::size_t before = harvest.entries.size();
-  visit(harvest, base, list->leaf());
+  visit(harvest, *base, ListCursor::leaf_of(path));
   if (harvest.entries.size() == before) return;
   if (harvest.entries.back().type == EntryType::symlink && list->name().content) {
     harvest.entries.pop_back();
@@ -274,14 +277,14 @@ void TreeWalk::State::announce_listed(const Harvest& harvest) {
 
 /// It has been announced already, with the content of a directory above: only its own content may still be missing.
 void TreeWalk::State::look_into_listed(const Harvest& harvest, const DirPtr& directory) {
-  const Result<Stat> found = harvest.disk.stat(directory, list->leaf());
+  const Result<Stat> found = harvest.disk.stat(directory, ListCursor::leaf_of(path));
   if (!found || found->type != FileType::directory) return;
   const ListCursor::Lead above = list->lead();
   const bool other = selection.one_file_system && found->device != above.device;
   ListCursor::Content content = other ? ListCursor::Content::none : above.beneath();
   if (levels_max > 0 && content == ListCursor::Content::none) {
     root_device = found->device;
-    descend(harvest, directory, list->leaf(), *found);
+    descend(harvest, directory, ListCursor::leaf_of(path), *found);
     if (!levels.empty()) content = recursive ? ListCursor::Content::all : ListCursor::Content::one_level;
   }
   list->add_lead({.path_bytes = path.size(), .content = content, .device = found->device});

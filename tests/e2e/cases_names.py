@@ -62,12 +62,12 @@ def random_list(source, chance):
     return words
 
 
-@case(timeout_s=240)
+@case(timeout_s=300)
 def lists_mean_what_rsync_means(t):
     """Random trees and lists, with and without -r, -0 and rules, against rsync -a: the same arrives, with the same times."""
     if not shutil.which("rsync"):
         raise Skip("rsync is not installed")
-    for seed in range(t.pick(25, 80, 400)):
+    for seed in range(t.pick(20, 40, 250)):
         chance = random.Random(seed)
         source, ours, theirs, names = (t.directory / name for name in ("source", "ours", "theirs", "names"))
         make_tree(source, chance)

@@ -48,12 +48,12 @@ def change(target, chance, directories_too):
     (target / "only here").write_text("only here")
 
 
-@case(timeout_s=240)
+@case(timeout_s=300)
 def what_is_left_alone_is_what_rsync_leaves_alone(t):
     """Random trees on both sides and random options, against rsync -a: both targets are alike, times and modes included."""
     if not shutil.which("rsync"):
         raise Skip("rsync is not installed")
-    for seed in range(t.pick(25, 80, 400)):
+    for seed in range(t.pick(20, 40, 250)):
         chance = random.Random(seed)
         source, ours, theirs = (t.directory / name for name in ("source", "ours", "theirs"))
         make_tree(source, chance)
