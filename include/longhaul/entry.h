@@ -63,7 +63,7 @@ struct Entry {
   EntryType type = EntryType::file;
   std::string path;
   std::string link_target;    ///< symlink: any bytes; hard_link: the `path` of the file
-  std::uint64_t size = 0;     ///< bytes; file only; 0 while `size_known` is false
+  std::uint64_t size = 0;     ///< bytes; file and hard_link only; 0 while `size_known` is false
   bool size_known = true;     ///< false for a stream of unknown length
   bool sparse = false;        ///< file only: it has holes, which the target keeps; blocks of zeros become holes there
   std::uint32_t mode = 0644;  ///< permission bits only (07777)

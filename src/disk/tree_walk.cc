@@ -409,6 +409,7 @@ bool TreeWalk::State::make_hard_link(Entry& entry, const Stat& found) {
     return false;
   }
   entry.type = EntryType::hard_link;
+  entry.size = found.size;  // so that the receiver knows the version
   entry.link_target = first->second.path;
   if (--first->second.awaited == 0) linked.erase(first);
   return true;

@@ -57,6 +57,10 @@ Result<> Desk::finish_link(const Entry& link) {
   if (!file && setup_.leave_alone.missing) return {};  // left alone, and this name with it
   if (!file || file->type != disk::FileType::file)
     return fail(Code::not_found, "it is a hard link to " + printable(link.link_target) + ", which did not arrive");
+  if (file->size != link.size || !unchanged(*file, link))  // left alone, or not sent for an error
+    return fail(Code::source_changed, "it is a hard link to " + printable(link.link_target) +
+                                          ", which is at the target in another version; without --hard-links it is "
+                                          "sent by itself");
   const auto there = setup_.disk.stat(*parent, name);
   if (!there && there.error().code != Code::not_found) return std::unexpected(there.error());
   if (there && there->type == disk::FileType::directory)

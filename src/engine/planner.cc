@@ -87,7 +87,7 @@ void Planner::verdicts(const protocol::Verdicts& verdicts) {
 }
 
 void Planner::refused(const Entry& entry, const protocol::Verdict& verdict) {
-  bytes_lost_ += entry.size;
+  if (entry.type == EntryType::file) bytes_lost_ += entry.size;
   record_error(setup_.feed->words(entry), {static_cast<Code>(verdict.code()), verdict.text(), 0});
 }
 

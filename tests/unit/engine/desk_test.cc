@@ -318,7 +318,11 @@ TEST_F(DeskTest, AFileThatAnotherReceiverLandsIsBusy) {
 }
 
 Entry hard_link(std::string path, std::string to) {
-  return {.type = EntryType::hard_link, .path = std::move(path), .link_target = std::move(to)};
+  return {.type = EntryType::hard_link,
+          .path = std::move(path),
+          .link_target = std::move(to),
+          .size = 7,
+          .mtime_ns = 1};  // as Place::put() makes them, of "content"
 }
 Entry pipe(std::string path) {
   return {.type = EntryType::special, .path = std::move(path), .mode = 0640, .mtime_ns = 9, .special = Special{}};
@@ -358,6 +362,18 @@ TEST_F(DeskTest, FurtherNamesThatAreThereStay) {
     reopen();
   }
   EXPECT_EQ(place_.fs.look("target/one")->links, 2U);
+}
+
+TEST_F(DeskTest, NoNameIsGivenToAnotherVersion) {
+  place_.put("target/longer", "not the content");
+  place_.fs.put_file("target/later", bytes_of("content"), 0644, 2);
+  decide(hard_link("a", "longer"));
+  decide(hard_link("b", "later"));
+  const auto late = desk_->finish();
+  ASSERT_TRUE(late);
+  EXPECT_EQ(late->count, 2U);
+  for (const FileError& failed : late->first) EXPECT_EQ(failed.error.code, Code::source_changed);
+  EXPECT_FALSE(place_.fs.look("target/a") || place_.fs.look("target/b"));
 }
 
 TEST_F(DeskTest, HardLinksLeadNowhereElse) {
