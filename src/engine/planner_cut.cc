@@ -194,7 +194,8 @@ void Planner::pump(Time now) {
     in_flight.received = false;
     if (task->attempt > 0) resent_bytes_ += static_cast<std::int64_t>(task->extent.bytes);
     const bool copy = in_flight.before.stream != 0;
-    scheduler_.assigned(*stream, {task->file_id(), task->chunk, task->attempt, task->load_bytes()}, now, copy);
+    scheduler_.assigned(*stream, {task->file_id(), task->chunk, task->attempt, task->load_bytes(), task->hole}, now,
+                        copy);
     host_.assign(*stream, std::move(*task));
   }
 }

@@ -10,6 +10,8 @@ namespace {
 
 constexpr std::size_t chunks_min = 2;  // always so many assigned: one on its way, one behind it
 constexpr std::size_t chunks_max = 64;
+// Holes, which weigh next to nothing: so many a round trip, or a tebibyte of them takes a minute at 100 ms.
+constexpr std::size_t loads_max = 512;
 // What may wait on a stream beyond that: enough to fill a window that doubles, and to live through a busy moment.
 constexpr double rtts_ahead = 2;
 constexpr double ahead_s = 0.1;
@@ -59,6 +61,7 @@ void Scheduler::Stream::carried(std::uint64_t count, double over_s) {
 
 void Scheduler::taken_off(Stream& stream, const std::deque<Queued>::const_iterator& at) {
   stream.queued_bytes -= at->load.bytes;
+  if (at->load.hole) --stream.holes;
   stream.acked -= std::min(stream.acked, at->load.bytes);
   stream.queue.erase(at);
 }
@@ -114,6 +117,7 @@ void Scheduler::assigned(StreamId stream, const Load& load, Time now, bool copy)
   if (it->queue.empty()) it->busy_since = now;
   it->queue.push_back({load, copy});
   it->queued_bytes += load.bytes;
+  if (load.hole) ++it->holes;
 }
 
 bool Scheduler::answered(StreamId stream, const Load& load, Time now) {
@@ -168,7 +172,7 @@ void Scheduler::sampled(StreamId stream, const Sample& sample) {
 
 bool Scheduler::has_room(const Stream& stream, std::uint64_t bytes) const {
   if (stream.queue.size() < chunks_min) return true;
-  if (stream.queue.size() >= chunks_max) return false;
+  if (stream.queue.size() - stream.holes >= chunks_max || stream.queue.size() >= loads_max) return false;
   const double ahead = stream.sampled() ? rtts_ahead * stream.rtt_s() + ahead_s : ahead_blind_s;
   const double expected = stream.rate() * terms(stream).factor;
   const double most = std::max(expected * ahead, stream.sampled() ? static_cast<double>(chunks_min * bytes) : 0);

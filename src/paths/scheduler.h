@@ -26,6 +26,7 @@ struct Load {
   std::uint64_t chunk = 0;
   std::uint32_t attempt = 0;
   std::uint64_t bytes = 0;
+  bool hole = false;  ///< `bytes` is next to nothing
   [[nodiscard]] bool same_copy(const Load& other) const {
     return file == other.file && chunk == other.chunk && attempt == other.attempt;
   }
@@ -119,6 +120,7 @@ class Scheduler {
     PathId path = 0;
     std::deque<Queued> queue;
     std::uint64_t queued_bytes = 0;
+    std::size_t holes = 0;    ///< among the queue
     std::uint64_t acked = 0;  ///< of queued_bytes, by the peer's kernel
     Sample last;
     Time quiet_since = 0;  ///< waiting, and nothing acknowledged since; 0: not so

@@ -120,6 +120,27 @@ TEST(Scheduler, ChunksInFlightAreBounded) {
   EXPECT_EQ(assigned, 64U);
 }
 
+TEST(Scheduler, ManyHolesAreAheadAndNoMoreOfAnythingElse) {
+  constexpr std::uint64_t hole = 160;
+  Scheduler scheduler;
+  scheduler.add(1, 0, 0);
+  scheduler.sampled(1, {.at = 1, .rtt = 100 * millisecond});
+  auto give = [&, next = std::uint64_t{0}](std::uint64_t bytes, unsigned most) mutable {
+    unsigned given = 0;
+    for (; given < most && scheduler.choose(chunk, much); ++given)
+      scheduler.assigned(1, {.chunk = next++, .bytes = bytes, .hole = bytes == hole}, 0);
+    return given;
+  };
+  EXPECT_EQ(give(hole, 1000), 512U);
+  scheduler.forget_file(0);
+  EXPECT_EQ(give(hole, 100), 100U);
+  EXPECT_EQ(give(chunk, 100), 1U) << "as far ahead as there is of a chunk that weighs something";
+  EXPECT_EQ(give(hole, 100), 0U);
+  scheduler.forget_file(0);
+  EXPECT_EQ(give(chunk, 1), 1U);
+  EXPECT_EQ(give(hole, 100), 1U);
+}
+
 TEST(Scheduler, TheLastChunkFindsAStream) {
   Scheduler scheduler;  // four equal ones, all idle: together they would be faster, but a chunk is one piece
   for (StreamId id = 1; id <= 4; ++id) {
