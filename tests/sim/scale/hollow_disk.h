@@ -40,6 +40,14 @@ class HollowDisk final : public disk::Disk {
   Result<> make_symlink(const std::string& target, const disk::DirPtr& base, std::string_view name) override {
     return under_->make_symlink(target, base, name);
   }
+  Result<> make_special(const Special& what, std::uint32_t mode, const disk::DirPtr& base,
+                        std::string_view name) override {
+    return under_->make_special(what, mode, base, name);
+  }
+  Result<> make_hard_link(const disk::DirPtr& from_base, std::string_view from, const disk::DirPtr& to_base,
+                          std::string_view to) override {
+    return under_->make_hard_link(from_base, from, to_base, to);
+  }
   Result<std::string> read_link(const disk::DirPtr& base, std::string_view name) override {
     return under_->read_link(base, name);
   }
@@ -66,6 +74,28 @@ class HollowDisk final : public disk::Disk {
   Result<> set_link_mtime(const disk::DirPtr& base, std::string_view name, std::int64_t time) override {
     return under_->set_link_mtime(base, name, time);
   }
+  Result<> set_owner(disk::OpenFile& file, const Owner& owner) override { return under_->set_owner(file, owner); }
+  Result<> set_owner(const disk::DirPtr& base, std::string_view name, const Owner& owner) override {
+    return under_->set_owner(base, name, owner);
+  }
+  Result<std::vector<Attribute>> attributes(disk::OpenFile& file) override { return under_->attributes(file); }
+  Result<std::vector<Attribute>> attributes(const disk::DirPtr& base, std::string_view name) override {
+    return under_->attributes(base, name);
+  }
+  Result<> set_attribute(disk::OpenFile& file, const Attribute& attribute) override {
+    return under_->set_attribute(file, attribute);
+  }
+  Result<> set_attribute(const disk::DirPtr& base, std::string_view name, const Attribute& attribute) override {
+    return under_->set_attribute(base, name, attribute);
+  }
+  Result<> remove_attribute(disk::OpenFile& file, const std::string& attribute) override {
+    return under_->remove_attribute(file, attribute);
+  }
+  Result<> remove_attribute(const disk::DirPtr& base, std::string_view name, const std::string& attribute) override {
+    return under_->remove_attribute(base, name, attribute);
+  }
+  Owner with_names(Owner owner) override { return under_->with_names(std::move(owner)); }
+  Owner with_numbers(Owner owner) override { return under_->with_numbers(std::move(owner)); }
   Result<> sync_dir(const disk::DirPtr& dir) override { return under_->sync_dir(dir); }
   Result<bool> try_lock(disk::OpenFile& file) override { return under_->try_lock(file); }
   Result<disk::Space> space(const disk::DirPtr& dir) override { return under_->space(dir); }
