@@ -180,7 +180,7 @@ def names_of_owners(t):
 def hard_links_of_random_trees(t):
     """Names come and go between runs, with --hard-links: each time rsync -aH sees no difference."""
     need("rsync", "rsync")
-    for seed in range(t.pick(3, 10, 60)):
+    for seed in range(t.pick(3, 6, 60)):
         chance = random.Random(seed)
         source, target = t.directory / f"source-{seed}", t.directory / f"target-{seed}"
         for name in ("a", "b/c", "d"):

@@ -25,7 +25,7 @@ from sources import ROOT, all_sources, changed_sources
 
 BINARY = ROOT / "build/tools/longhaul"
 E2E = ROOT / "tests/e2e/run.py"
-E2E_TIMEOUT_S = {"--quick": 600, "": 1200, "--full": 7200}
+E2E_TIMEOUT_S = {"--quick": 900, "": 1200, "--full": 7200}
 MUTANTS = ROOT / "tests/sim/mutants/run.py"
 MUTANTS_TIMEOUT_S = 3 * 3600
 CRASH = ROOT / "tests/crash/run.py"
