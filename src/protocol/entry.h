@@ -10,6 +10,6 @@ namespace longhaul::protocol {
 [[nodiscard]] std::size_t attribute_bytes(const longhaul::Entry& entry);
 [[nodiscard]] protocol::Entry to_wire(const longhaul::Entry& entry);
 /// Takes what the peer says: nothing has been checked.
-[[nodiscard]] longhaul::Entry from_wire(const protocol::Entry& entry);
+[[nodiscard]] longhaul::Entry from_wire(const protocol::Entry& from);
 
 }  // namespace longhaul::protocol

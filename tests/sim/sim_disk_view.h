@@ -133,9 +133,9 @@ class SimDisk final : public disk::Disk {
   Result<> change(Inode& inode, std::string_view operation, std::string_view path);
   template <class Change>
   Result<> change_named(const disk::DirPtr& base, std::string_view name, std::string_view operation,
-                        const Change& change);
+                        const Change& apply);
   template <class Change>
-  Result<> change_open(disk::OpenFile& file, std::string_view operation, const Change& change);
+  Result<> change_open(disk::OpenFile& file, std::string_view operation, const Change& apply);
   disk::Stat stat_of(const Inode& inode) const;
 
   SimFileSystem& fs_;
