@@ -275,7 +275,7 @@ void Desk::hold_to_what_is_allowed(Entry& entry) {
   if (entry.owner) entry.owner = setup_.disk.with_numbers(*std::move(entry.owner));
   if (!entry.attributes || powers) return;
   const auto gives_powers = [](const Attribute& each) {
-    return !each.name.starts_with("user.") && !each.name.starts_with("system.");
+    return !each.name.starts_with("user.") && !each.name.starts_with("system.posix_acl_");
   };
   if (std::erase_if(entry.attributes->list, gives_powers) > 0)
     setup_.counters.attributes_not_kept.fetch_add(1, std::memory_order_relaxed);

@@ -42,8 +42,11 @@ Result<> set_owner(const Spot& spot, const Owner& owner, Unkept& unkept) {
   return refused(group) ? Result<>() : group;
 }
 
-bool is_kept(const Attributes& wanted, const std::string& name) {
-  return name.starts_with("system.") ? wanted.acls : wanted.extended;
+/// Whether one that the target has, and the source has not, is taken away. What others have set to give or take powers
+/// (security.*, trusted.*) stays: the sender need not have seen it.
+bool is_stray(const Attributes& wanted, const std::string& name) {
+  if (name.starts_with("system.")) return wanted.acls;
+  return wanted.extended && name.starts_with("user.");
 }
 
 template <class Spot>
@@ -61,7 +64,7 @@ Result<> set_attributes(const Spot& spot, const Attributes& wanted, Unkept& unke
   };
   for (const Attribute& old : *there) {
     const auto same_name = [&](const Attribute& each) { return each.name == old.name; };
-    if (!is_kept(wanted, old.name) || std::ranges::any_of(wanted.list, same_name)) continue;
+    if (!is_stray(wanted, old.name) || std::ranges::any_of(wanted.list, same_name)) continue;
     if (const Result<> done = spot.remove_attribute(old.name); !change(done)) return done;
   }
   for (const Attribute& each : wanted.list) {

@@ -386,8 +386,9 @@ TEST_F(DeskTest, WhatGivesPowersMustBeAllowed) {
   expect_refused(pipe("pipe"), Code::refused);
   Entry powerful = file("a", 5);
   powerful.mode = 06755;
-  powerful.attributes =
-      Attributes{.extended = true, .acls = true, .list = {{"security.capability", "all"}, {"user.a", "x"}}};
+  powerful.attributes = Attributes{.extended = true,
+                                   .acls = true,
+                                   .list = {{"security.capability", "all"}, {"system.other", "all"}, {"user.a", "x"}}};
   Decision decision = decide(powerful);
   ASSERT_TRUE(decision.file);
   EXPECT_EQ(decision.file->entry.mode, 0755U);
@@ -399,7 +400,7 @@ TEST_F(DeskTest, WhatGivesPowersMustBeAllowed) {
   decision = decide(powerful);
   ASSERT_TRUE(decision.file);
   EXPECT_EQ(decision.file->entry.mode, 06755U);
-  EXPECT_EQ(decision.file->entry.attributes->list.size(), 2U);
+  EXPECT_EQ(decision.file->entry.attributes->list.size(), 3U);
   EXPECT_EQ(decide(pipe("pipe")).verdict.action(), Verdict::DONE);
   const auto made = place_.fs.look("target/pipe");
   ASSERT_TRUE(made);
@@ -419,12 +420,15 @@ TEST_F(DeskTest, PropertiesOfWhatIsThereAreBroughtUpToDate) {
   const auto set = *place_.disk->open_file(place_.root, "a", disk::Open::read, false);
   ASSERT_TRUE(place_.disk->set_attribute(*set, {"user.stray", "2"}));
   ASSERT_TRUE(place_.disk->set_attribute(*set, {"system.posix_acl_access", "not asked about"}));
+  ASSERT_TRUE(place_.disk->set_attribute(*set, {"security.capability", "of this machine"}));
   EXPECT_EQ(decide(entry).verdict.action(), Verdict::SKIP);
   EXPECT_EQ(there->cached.user, 7U);
   EXPECT_EQ(there->cached.group, 8U);
   EXPECT_EQ(there->cached.mode, 0600U);
   EXPECT_EQ(there->cached.attributes,
-            (std::map<std::string, std::string>{{"user.new", "1"}, {"system.posix_acl_access", "not asked about"}}));
+            (std::map<std::string, std::string>{{"user.new", "1"},
+                                                {"system.posix_acl_access", "not asked about"},
+                                                {"security.capability", "of this machine"}}));
 }
 
 }  // namespace
