@@ -207,23 +207,30 @@ Decision Desk::take_symlink(const Entry& entry, const disk::DirPtr& parent, cons
   });
 }
 
-/// Made beside the landing files and renamed, so that an existing name changes in one step.
-template <class Make>
-Decision Desk::replace(const Entry& entry, const disk::DirPtr& parent, const std::string& name, const char* what,
-                       const Make& make) {
-  auto zone = setup_.zone->zone_for(parent, split_path(entry.path).first);
-  if (!zone) return refuse(zone.error().code, zone.error().text);
+/// Made beside the landing files by `make(zone, scratch)` and renamed, so that an existing name changes in one step.
+Result<> Desk::put_in_place(const disk::DirPtr& parent, std::string_view parent_path, const std::string& name,
+                            const MakeName& make) {
+  const auto zone = setup_.zone->zone_for(parent, parent_path);
+  if (!zone) return std::unexpected(zone.error());
   const std::string scratch = setup_.scratch_name + ".link";
   (void)setup_.disk.unlink(*zone, scratch);
-  Unkept unkept;
   Result<> made = make(*zone, scratch);
-  if (made) made = set_properties(setup_.disk, *zone, scratch, entry, unkept);
   if (made) made = setup_.disk.rename(*zone, scratch, parent, name);
-  if (!made) {
-    (void)setup_.disk.unlink(*zone, scratch);
+  if (!made) (void)setup_.disk.unlink(*zone, scratch);
+  return made;
+}
+
+Decision Desk::replace(const Entry& entry, const disk::DirPtr& parent, const std::string& name, const char* what,
+                       const MakeName& make) {
+  Unkept unkept;
+  const Result<> made = put_in_place(parent, split_path(entry.path).first, name,
+                                     [&](const disk::DirPtr& zone, const std::string& scratch) {
+                                       const Result<> there = make(zone, scratch);
+                                       return there ? set_properties(setup_.disk, zone, scratch, entry, unkept) : there;
+                                     });
+  if (!made)
     return refuse(made.error().code,
                   fmt::format("cannot make the {} {}: {}", what, printable(entry.path), made.error().text));
-  }
   setup_.counters.count(unkept);
   Decision decision = done();
   decision.dirty = parent;

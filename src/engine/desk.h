@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -103,9 +104,11 @@ class Desk {
   Decision take_symlink(const Entry& entry, const disk::DirPtr& parent, const std::string& name);
   Decision take_special(const Entry& entry, const disk::DirPtr& parent, const std::string& name);
   Decision take_hard_link(const Entry& entry, const disk::DirPtr& parent, const std::string& name);
-  template <class Make>
+  using MakeName = std::function<Result<>(const disk::DirPtr& zone, const std::string& scratch)>;
+  Result<> put_in_place(const disk::DirPtr& parent, std::string_view parent_path, const std::string& name,
+                        const MakeName& make);
   Decision replace(const Entry& entry, const disk::DirPtr& parent, const std::string& name, const char* what,
-                   const Make& make);
+                   const MakeName& make);
   Decision take_file(std::uint64_t id, Entry entry, const disk::DirPtr& parent, const std::string& parent_path,
                      std::string name);
   Decision take_sink_file(std::uint64_t id, Entry entry);

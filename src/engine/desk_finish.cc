@@ -67,12 +67,9 @@ Result<> Desk::finish_link(const Entry& link) {
     return fail(Code::busy, "it is a file at the sender and a directory at the target; move that away first");
   setup_.counters.hard_links.fetch_add(1, std::memory_order_relaxed);
   if (there && there->inode == file->inode && there->device == file->device) return {};
-  const auto zone = setup_.zone->zone_for(*parent, parent_path);
-  if (!zone) return std::unexpected(zone.error());
-  const std::string scratch = setup_.scratch_name + ".link";
-  (void)setup_.disk.unlink(*zone, scratch);
-  if (auto made = setup_.disk.make_hard_link(*file_parent, file_name, *zone, scratch); !made) return made;
-  return setup_.disk.rename(*zone, scratch, *parent, name);
+  return put_in_place(*parent, parent_path, name, [&](const disk::DirPtr& zone, const std::string& scratch) {
+    return setup_.disk.make_hard_link(*file_parent, file_name, zone, scratch);
+  });
 }
 
 Result<> Desk::finish_directory(const Entry& entry) {

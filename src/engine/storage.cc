@@ -13,14 +13,11 @@ namespace longhaul::engine {
 namespace {
 
 /// What a sender that keeps to the agreed limits would say.
-bool within_limits(const protocol::Entry& entry) {
-  const auto& attributes = entry.attributes();
-  std::size_t bytes = 0;
-  for (const auto& each : attributes.list()) bytes += each.name().size() + each.value().size();
-  return bytes <= protocol::attribute_bytes_max &&
-         static_cast<std::size_t>(attributes.list_size()) <= protocol::attributes_max &&
-         entry.owner().user_name().size() <= protocol::name_bytes_max &&
-         entry.owner().group_name().size() <= protocol::name_bytes_max;
+bool within_limits(const Entry& entry) {
+  if (entry.owner && std::max(entry.owner->user_name.size(), entry.owner->group_name.size()) > protocol::name_bytes_max)
+    return false;
+  return !entry.attributes || (protocol::attribute_bytes(entry) <= protocol::attribute_bytes_max &&
+                               entry.attributes->list.size() <= protocol::attributes_max);
 }
 
 /// It lands whole and has landed: a complete, verified version is about to be published, whatever a later copy says.
@@ -97,9 +94,10 @@ void Storage::announce(const protocol::Announce& batch) {
   protocol::Message answer;
   for (int i = 0; i < batch.entries_size(); ++i) {
     const std::uint64_t id = batch.first() + static_cast<std::uint64_t>(i);
-    if (!within_limits(batch.entries(i)))
+    Entry entry = protocol::from_wire(batch.entries(i));
+    if (!within_limits(entry))
       return fail({Code::protocol, "the sender announced more attributes of an entry than was agreed", 0});
-    Decision decision = desk_->decide(id, protocol::from_wire(batch.entries(i)));
+    Decision decision = desk_->decide(id, std::move(entry));
     if (decision.fatal) return fail(std::move(*decision.fatal));
     if (decision.dirty) commit_->add_dirty(std::move(decision.dirty));
     if (decision.file)

@@ -9,7 +9,7 @@ import struct
 
 import cases_ssh
 import data
-from checks import same, verify
+from checks import need, same, verify
 from harness import Skip, case
 
 # As the kernel keeps them (linux/posix_acl_xattr.h): version, then tag, permissions, id of each.
@@ -22,11 +22,6 @@ def acl(*entries):
 
 READ_BY_DAEMON = acl((OWNER, 6, NOBODY), (USER, 4, 1), (OWNING_GROUP, 4, NOBODY), (MASK, 4, NOBODY), (OTHERS, 4, NOBODY))
 WRITE_BY_BIN = acl((OWNER, 7, NOBODY), (OWNING_GROUP, 5, NOBODY), (GROUP, 7, 2), (MASK, 7, NOBODY), (OTHERS, 5, NOBODY))
-
-
-def need(tool, package):
-    if not shutil.which(tool):
-        raise Skip(f"{tool} is not installed (package {package})")
 
 
 def rsync_sees_no_difference(t, source, target, options="-aHAXS"):

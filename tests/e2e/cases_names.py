@@ -11,7 +11,8 @@ import cases_ssh
 import data
 from cases_selection import NAMES
 from data import MIB
-from harness import Skip, case
+from checks import need
+from harness import case
 
 PATTERNS = ("*.o", "a", "b", "ab", "cache", "/a", "/a/b", "b/", "a/*", "**/b", "x y", "*")
 
@@ -65,8 +66,7 @@ def random_list(source, chance):
 @case(timeout_s=300)
 def lists_mean_what_rsync_means(t):
     """Random trees and lists, with and without -r, -0 and rules, against rsync -a: the same arrives, with the same times."""
-    if not shutil.which("rsync"):
-        raise Skip("rsync is not installed")
+    need("rsync", "rsync")
     for seed in range(t.pick(20, 40, 250)):
         chance = random.Random(seed)
         source, ours, theirs, names = (t.directory / name for name in ("source", "ours", "theirs", "names"))
@@ -244,8 +244,7 @@ def lists_cross_to_the_machine_that_sends(t):
 @case(root=True)
 def a_list_may_name_what_is_mounted(t):
     """-x is about content: a mount point beneath arrives empty, but what is named on it arrives, as with rsync."""
-    if not shutil.which("rsync"):
-        raise Skip("rsync is not installed")
+    need("rsync", "rsync")
     source = t.directory / "source"
     (source / "dir" / "mounted").mkdir(parents=True)
     (source / "dir" / "here").write_text("here")

@@ -7,7 +7,8 @@ import time
 
 import cases_ssh
 import data
-from harness import Skip, case
+from checks import need
+from harness import case
 
 NAMES = ("a", "b", "ab", "a.o", "b.cc", "cache", "x y", "[z]")
 PATTERNS = ("*", "*.o", "*.cc", "a", "b", "ab", "cache", "cache/", "/a", "/a/", "/b/*", "a/b", "a/*", "a/**", "/a/**", "**/b", "**/a/*", "cache/***",
@@ -31,8 +32,7 @@ def names_in(directory):
 @case(timeout_s=180)
 def rules_mean_what_rsync_means(t):
     """Random trees and random rules, against rsync -a: the same names arrive."""
-    if not shutil.which("rsync"):
-        raise Skip("rsync is not installed")
+    need("rsync", "rsync")
     for seed in range(t.pick(15, 60, 300)):
         chance = random.Random(seed)
         source, ours, theirs = (t.directory / name for name in ("source", "ours", "theirs"))

@@ -5,7 +5,8 @@ import random
 import shutil
 
 from cases_names import listing, make_tree
-from harness import Skip, case
+from checks import need
+from harness import case
 
 OPTIONS = ("--update", "--existing", "--ignore-existing")
 
@@ -51,8 +52,7 @@ def change(target, chance, directories_too):
 @case(timeout_s=300)
 def what_is_left_alone_is_what_rsync_leaves_alone(t):
     """Random trees on both sides and random options, against rsync -a: both targets are alike, times and modes included."""
-    if not shutil.which("rsync"):
-        raise Skip("rsync is not installed")
+    need("rsync", "rsync")
     for seed in range(t.pick(20, 40, 250)):
         chance = random.Random(seed)
         source, ours, theirs = (t.directory / name for name in ("source", "ours", "theirs"))

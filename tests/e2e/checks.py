@@ -1,6 +1,9 @@
 """Checks of a whole target that many cases make."""
 
+import shutil
+
 import data
+from harness import Skip
 
 
 def same(t, source, target):
@@ -10,3 +13,8 @@ def same(t, source, target):
 
 def verify(t, target, status=0):
     return t.run("verify", "verify", "--json", target, status=status).done()
+
+
+def need(tool, package):
+    if not shutil.which(tool):
+        raise Skip(f"{tool} is not installed (package {package})")
