@@ -57,7 +57,10 @@ void SessionCore::keep_budget(Time now) {
   const auto paths = budget_paths(now);
   const auto answer = budget_.decide(paths, ask);
   budget_due_ = now + std::min(walk_done ? keep_every : keep_soon, half_of_the_money(paths, answer));
-  for (const paths::Budget::Use& use : answer.paths) put_to_use(use.id, use, now);
+  for (const paths::Budget::Use& use : answer.paths) {
+    put_to_use(use.id, use, now);
+    allow(use);
+  }
   forecast_end_s_ = answer.end_s;
   forecast_ = answer.words;
   if (!walk_done) forecast_ += " (of what has been found so far)";
@@ -158,6 +161,14 @@ void SessionCore::put_to_use(std::size_t path, const paths::Budget::Use& use, Ti
   const auto cap = use.used ? static_cast<std::uint64_t>(use.rate * bits_per_byte) : 0;
   const bool was_capped = std::exchange(it.duty.cap_bits_per_s, cap) != 0;
   if (was_capped != (cap != 0)) share_caps();
+}
+
+/// What a path may carry for the money, by the transfers side by side.
+void SessionCore::allow(const paths::Budget::Use& use) {
+  std::optional<double> bytes = use.payable_bytes;
+  if (bytes) *bytes /= static_cast<double>(std::max<std::size_t>(outgoing_.size(), 1));
+  for (auto& [transfer, outgoing] : outgoing_)
+    if (outgoing.planner) outgoing.planner->allow(use.id, bytes);
 }
 
 /// When it turns, and not in the first seconds, in which little is known.

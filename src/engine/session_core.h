@@ -288,6 +288,7 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   [[nodiscard]] Time half_of_the_money(const std::vector<paths::Budget::Path>& paths,
                                        const paths::Budget::Answer& answer) const;
   void put_to_use(std::size_t path, const paths::Budget::Use& use, Time now);
+  void allow(const paths::Budget::Use& use);
   void tell_forecast(bool met, Time now);
   void end_if_spent(Time now);
   [[nodiscard]] bool all_spared() const;

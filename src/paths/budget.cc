@@ -223,6 +223,15 @@ double Budget::margin(std::span<const Path> paths, std::span<const Offer> offers
   return margin_s + std::min(margin_noises * noise * std::sqrt(block_s * deadline_s), margin_most * deadline_s);
 }
 
+/// Each path that costs may have an equal part of what is left until it is asked again: they spend it side by side.
+void Budget::share_money(std::span<const Path> paths, double money, Answer& answer) {
+  const auto costs = [&](std::size_t i) { return answer.paths[i].used && paths[i].cost_per_gb > 0; };
+  double sharers = 0;
+  for (std::size_t i = 0; i < paths.size(); ++i) sharers += costs(i) ? 1 : 0;
+  for (std::size_t i = 0; i < paths.size(); ++i)
+    if (costs(i)) answer.paths[i].payable_bytes = std::max(0.0, money) / sharers / paths[i].cost_per_gb * gb;
+}
+
 std::vector<Offer> Budget::learn(std::span<const Path> paths, const Ask& ask) {
   const double dt = started_ ? static_cast<double>(ask.now - last_) / static_cast<double>(second) : 0;
   started_ = true;
@@ -292,7 +301,7 @@ Plan Budget::choose(std::span<const Path> paths, std::span<const Offer> offers, 
     known.used = plan.rates[i] > 0 && !waits;
     const bool runs = plan.rates[i] >= offers[i].rate * (1 - tiny);
     const double spent = static_cast<double>(paths[i].sent_bytes) / gb * paths[i].cost_per_gb;
-    answer.paths.push_back({paths[i].id, known.used, waits, known.used && !runs ? plan.rates[i] : 0, spent, spent});
+    answer.paths.push_back({paths[i].id, known.used, waits, known.used && !runs ? plan.rates[i] : 0, {}, spent, spent});
   }
   // What is said of the deadline is said of the deadline itself, not of the time in hand.
   plan.lacks = at_deadline.lacks;
@@ -328,6 +337,7 @@ Budget::Answer Budget::decide(std::span<const Path> paths, const Ask& ask) {
     answer.paths[i].cost_forecast += rest;
     answer.cost_forecast += rest;
   }
+  if (ask.money) share_money(paths, *ask.money - answer.cost, answer);
   answer.spent = task.money && *task.money <= 0 && !plan.end_s;
   answer.met = plan.end_s.has_value() && plan.lacks <= 0 && !plan.dear && plan.payable_bytes >= task.bytes;
   if (ask.money) task.money = *ask.money - answer.cost;  // without what was kept in hand

@@ -74,6 +74,7 @@ class Budget {
     bool used = false;
     bool waits = false;        ///< it will be needed, but can still catch up later
     double rate = 0;           ///< bytes/s that it should carry at most; 0 while used: let it run
+    std::optional<double> payable_bytes;  ///< what it may still carry, on its way included; nothing: any
     double cost = 0;           ///< so far
     double cost_forecast = 0;  ///< at the end
   };
@@ -106,6 +107,8 @@ class Budget {
   [[nodiscard]] double margin(std::span<const Path> paths, std::span<const Offer> offers, double deadline_s) const;
   /// The plan of the moment; fills in the paths of `answer`.
   Plan choose(std::span<const Path> paths, std::span<const Offer> offers, const Task& task, Answer& answer);
+
+  static void share_money(std::span<const Path> paths, double money, Answer& answer);
 
   std::map<std::uint32_t, Known> known_;
   Time last_ = 0;

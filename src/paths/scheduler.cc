@@ -78,14 +78,20 @@ const Scheduler::Stream* Scheduler::find(StreamId stream) const {
 
 const PathTerms& Scheduler::terms(const Stream& stream) const {
   static constexpr PathTerms plain;
-  return stream.path < paths_.size() ? paths_[stream.path] : plain;
+  return stream.path < paths_.size() ? paths_[stream.path].terms : plain;
 }
 
 // --- what happens -------------------------------------------------------------------------------------------------
 
 void Scheduler::set_path(PathId path, const PathTerms& terms) {
   if (paths_.size() <= path) paths_.resize(path + std::size_t{1});
-  paths_[path] = terms;
+  paths_[path].terms = terms;
+}
+
+void Scheduler::allow(PathId path, std::optional<double> bytes) {
+  if (paths_.size() <= path) paths_.resize(path + std::size_t{1});
+  if (bytes) *bytes -= static_cast<double>(queued_on(path));
+  paths_[path].allowance = bytes;
 }
 
 bool Scheduler::add(StreamId stream, PathId path, Time now) {
@@ -118,6 +124,8 @@ void Scheduler::assigned(StreamId stream, const Load& load, Time now, bool copy)
   it->queue.push_back({load, copy});
   it->queued_bytes += load.bytes;
   if (load.hole) ++it->holes;
+  if (it->path < paths_.size() && paths_[it->path].allowance)
+    *paths_[it->path].allowance -= static_cast<double>(load.bytes);
 }
 
 bool Scheduler::answered(StreamId stream, const Load& load, Time now) {
@@ -179,6 +187,20 @@ bool Scheduler::has_room(const Stream& stream, std::uint64_t bytes) const {
   return stream.backlog() + static_cast<double>(bytes) <= most;
 }
 
+std::uint64_t Scheduler::queued_on(PathId path) const {
+  std::uint64_t bytes = 0;
+  for (const Stream& stream : streams_)
+    if (stream.path == path) bytes += stream.queued_bytes;
+  return bytes;
+}
+
+/// All of it; or it is the last one, without which the rest of the money would buy nothing.
+bool Scheduler::is_allowed(const Stream& stream, std::uint64_t bytes) const {
+  if (stream.path >= paths_.size() || !paths_[stream.path].allowance) return true;
+  const double left = *paths_[stream.path].allowance;
+  return left >= static_cast<double>(bytes) || (left > 0 && queued_on(stream.path) == 0);
+}
+
 double Scheduler::arrival_s(const Stream& stream, double bytes) const {
   const double rate = (stream.bytes > 0 ? stream.rate() : rate_unknown) * terms(stream).factor;
   return (stream.backlog() + bytes) / rate + stream.rtt_s() / 2;
@@ -199,7 +221,8 @@ std::optional<StreamId> Scheduler::choose(std::uint64_t bytes, std::uint64_t rem
   bool best_beside = false;
   for (const Stream& stream : streams_) {
     const PathTerms& its = terms(stream);
-    if (!stream.open() || &stream == avoided || (its.spare && spares_rest) || !has_room(stream, bytes)) continue;
+    if (!stream.open() || &stream == avoided || (its.spare && spares_rest)) continue;
+    if (!has_room(stream, bytes) || !is_allowed(stream, bytes)) continue;
     const double s = arrival_s(stream, wanted) / std::max(its.weight, weight_least);
     const bool beside = avoided != nullptr && stream.path == avoided->path;
     if (best != nullptr && (beside != best_beside ? beside : s >= best_s)) continue;

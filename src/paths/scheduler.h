@@ -64,6 +64,9 @@ class Scheduler {
   static constexpr Time silence_max = 3 * second;
 
   void set_path(PathId path, const PathTerms& terms);
+  /// What this path may be given until the next call, in bytes of chunks; what waits on its streams counts. The last
+  /// chunk may go beyond it. Nothing: any.
+  void allow(PathId path, std::optional<double> bytes);
   /// Also one that was retired: it goes on with what it has. True: it is a new one.
   bool add(StreamId stream, PathId path, Time now);
   /// Its loads are forgotten: the caller sends them again.
@@ -141,7 +144,13 @@ class Scheduler {
   };
   [[nodiscard]] Stream* find(StreamId stream);
   [[nodiscard]] const Stream* find(StreamId stream) const;
+  struct Path {
+    PathTerms terms;
+    std::optional<double> allowance;  ///< what is left of it
+  };
   [[nodiscard]] const PathTerms& terms(const Stream& stream) const;
+  [[nodiscard]] std::uint64_t queued_on(PathId path) const;
+  [[nodiscard]] bool is_allowed(const Stream& stream, std::uint64_t bytes) const;
   [[nodiscard]] bool has_room(const Stream& stream, std::uint64_t bytes) const;
   [[nodiscard]] double arrival_s(const Stream& stream, double bytes) const;
   [[nodiscard]] bool spares_wait() const;
@@ -151,7 +160,7 @@ class Scheduler {
   static void taken_off(Stream& stream, const std::deque<Queued>::const_iterator& at);
 
   std::vector<Stream> streams_;  ///< by id
-  std::vector<PathTerms> paths_;
+  std::vector<Path> paths_;
 };
 
 }  // namespace longhaul::paths

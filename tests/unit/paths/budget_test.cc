@@ -342,6 +342,22 @@ TEST(Budget, PolicyIsNeverBent) {
   EXPECT_FALSE(answer.met);
 }
 
+/// What is left is shared by those that cost; what has been spent is not there to be shared.
+TEST(Budget, EachPathHearsWhatItMaySpend) {
+  Budget budget;
+  std::vector<Budget::Path> paths = {path(1, gbps, 0), path(2, gbps, 0.05), path(3, gbps, 0.1)};
+  const auto bytes = static_cast<std::uint64_t>(1e13);
+  auto answer = budget.decide(paths, {.now = 0, .bytes = bytes, .money = 10000});
+  EXPECT_FALSE(answer.paths[0].payable_bytes);
+  EXPECT_DOUBLE_EQ(answer.paths[1].payable_bytes.value(), 5000 / 0.05 * 1e9);
+  EXPECT_DOUBLE_EQ(answer.paths[2].payable_bytes.value(), 5000 / 0.1 * 1e9);
+  paths[2].sent_bytes = static_cast<std::uint64_t>(80000e9);
+  answer = budget.decide(paths, {.now = second, .bytes = bytes, .money = 10000});
+  EXPECT_DOUBLE_EQ(answer.paths[1].payable_bytes.value(), 1000 / 0.05 * 1e9);
+  answer = budget.decide(paths, {.now = 2 * second, .bytes = bytes});
+  EXPECT_FALSE(answer.paths[2].payable_bytes) << "nobody asked to save";
+}
+
 /// The money is never overspent by more than a second's worth, and what it can pay for is carried.
 TEST(Budget, MoneyIsNotOverspent) {
   Noise noise(5);

@@ -152,6 +152,32 @@ TEST(Scheduler, TheLastChunkFindsAStream) {
   EXPECT_TRUE(scheduler.choose(chunk, chunk / 8)) << "what is left is less than a chunk";
 }
 
+TEST(Scheduler, MoneyForThreeChunksBuysThree) {
+  Scheduler scheduler;
+  scheduler.add(1, 0, 0);
+  scheduler.add(2, 0, 0);
+  scheduler.add(3, 1, 0);
+  const auto fill = [&](std::uint64_t first) {
+    std::uint64_t number = first;
+    for (; const auto stream = scheduler.choose(chunk, much, 3); ++number)
+      scheduler.assigned(*stream, load(number), 0);
+    return number - first;
+  };
+  scheduler.allow(0, 3.5 * chunk);
+  EXPECT_EQ(fill(1), 3U);
+  scheduler.allow(0, 3.9 * chunk);  // what waits there counts
+  EXPECT_EQ(fill(10), 0U);
+  for (const StreamId stream : {1U, 2U})
+    for (const Load& each : scheduler.loads(stream)) scheduler.answered(stream, each, second);
+  EXPECT_EQ(fill(20), 1U) << "the rest buys one more, and not two";
+  scheduler.allow(0, 0);
+  for (const StreamId stream : {1U, 2U})
+    for (const Load& each : scheduler.loads(stream)) scheduler.answered(stream, each, second);
+  EXPECT_EQ(fill(30), 0U);
+  scheduler.allow(0, std::nullopt);
+  EXPECT_EQ(fill(40), 4U);
+}
+
 TEST(Scheduler, APreferredPathCountsAsFaster) {
   Scheduler scheduler;
   for (StreamId id = 1; id <= 2; ++id) {
