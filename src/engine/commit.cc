@@ -114,6 +114,7 @@ void Commit::begin_phase(Phase phase) {
       sync_journals();
       break;
     case Phase::write_manifest:
+      if (!sync_journal_names()) break;
       answer_chunks();
       write_manifest();
       break;
@@ -209,6 +210,25 @@ void Commit::sync_journals() {
   for (auto& chunk : group_.chunks)
     if (!lost(*chunk->file) && synced.insert(chunk->file.get()).second)
       submit(disk::Operation::Kind::sync_data, chunk->file->landing_file.journal, chunk->file);
+}
+
+/// Of files that are in a group for the first time: begun without a sync, so that announcing a thousand files does not
+/// cost a thousand of them.
+bool Commit::sync_journal_names() {
+  std::unordered_set<const disk::OpenDir*> synced;
+  for (auto& chunk : group_.chunks) {
+    journal::LandingFile& landing = chunk->file->landing_file;
+    if (lost(*chunk->file) || landing.name_synced) continue;
+    if (synced.insert(landing.zone.get()).second) {
+      if (auto done = disk_.sync_dir(landing.zone); !done) {
+        manifest_failed_ = true;
+        events_.commit_failed(std::move(done.error()));
+        return false;
+      }
+    }
+    landing.name_synced = true;
+  }
+  return true;
 }
 
 void Commit::answer_chunks() {

@@ -89,6 +89,7 @@ class Commit {
   void sync_journals();
   void write_manifest();
   void publish();
+  bool sync_journal_names();
   void answer_chunks();
   Step& submit(disk::Operation::Kind kind, disk::FilePtr file, std::shared_ptr<InFile> in_file);
   void lose(const std::shared_ptr<InFile>& file, const std::shared_ptr<InBundle>& bundle, Error error);

@@ -91,6 +91,8 @@ void Storage::announce(const protocol::Announce& batch) {
     return fail({Code::protocol, "the sender announced more at once than was agreed, or out of order", 0});
   announced_ += count;
   files_->announced(announced_);
+  constexpr Time verdicts_wait_most = 2 * millisecond;  // large files take a while each, and the first can begin
+  Time told_at = world_.clock.now();
   protocol::Message answer;
   for (int i = 0; i < batch.entries_size(); ++i) {
     const std::uint64_t id = batch.first() + static_cast<std::uint64_t>(i);
@@ -111,7 +113,10 @@ void Storage::announce(const protocol::Announce& batch) {
     verdicts.set_transfer(setup_.transfer);
     *verdicts.add_verdicts() = std::move(decision.verdict);
     constexpr int verdicts_per_message = 64;  // each with words or ranges: far below the limit of a message
-    if (verdicts.verdicts_size() == verdicts_per_message) setup_.tell(std::exchange(answer, {}));
+    const Time now = world_.clock.now();
+    if (verdicts.verdicts_size() < verdicts_per_message && now - told_at < verdicts_wait_most) continue;
+    setup_.tell(std::exchange(answer, {}));
+    told_at = now;
   }
   if (answer.has_verdicts()) setup_.tell(std::move(answer));
 }

@@ -242,8 +242,6 @@ Result<> LandingZone::start(LandingFile& file, const Entry& entry, bool direct, 
   else if (header.size > 0)
     done = disk_.allocate(*file.data, header.size);
   if (done) done = disk::write_now(disk_, *file.journal, 0, text);
-  if (done) done = disk::sync_now(disk_, *file.journal, true);
-  if (done) done = disk_.sync_dir(file.zone);
   if (done) return {};
   // What cannot be removed now is dropped by whoever begins this file next, or by sweep().
   (void)drop(file);

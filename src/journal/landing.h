@@ -48,6 +48,7 @@ struct LandingFile {
   std::uint64_t nonce = 0;
   std::uint32_t header_bytes = 0;
   std::vector<bool> durable_nodes;  ///< as found in the journal (resume)
+  bool name_synced = false;         ///< the journal's, in `zone`; nothing is durable before that. The commit's
 };
 
 /// One node's record, encoded; write it at `record_offset`.
@@ -67,7 +68,7 @@ class LandingZone {
   /// identity (all zero: memory, a pipe) cannot prove that it is unchanged and is never continued.
   /// `parent`: the target directory that will hold it. `direct`: as in Disk::open_file.
   /// Space is allocated for entry.size when that is known; a file with holes gets that size and no space. Journal
-  /// header and directory are synced before it returns. Errors: Code::busy when another receiver holds this name;
+  /// header and directory are not synced yet: that is the first commit's. Errors: Code::busy when another receiver holds this name;
   /// no_space; io.
   Result<LandingFile> begin_large(const Entry& entry, const disk::DirPtr& parent, std::uint64_t chunk_bytes,
                                   bool direct, Random& random);
