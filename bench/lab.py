@@ -21,9 +21,10 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.dont_write_bytecode = True
-sys.path[:0] = [str(ROOT / "tests/lab"), str(ROOT / "tests/e2e")]
+sys.path[:0] = [str(ROOT / "tests/lab"), str(ROOT / "tests/e2e"), str(ROOT / "bench")]
 
 import harness  # noqa: E402
+from warming import Warm  # noqa: E402
 from wan import LARGE_WINDOWS, TCP_SHARE, Line, Meter, Wan, lateness  # noqa: E402
 
 RATES_SUM_MAX = 3000  # Mb/s: above, the lab's delay is no longer exact
@@ -40,7 +41,7 @@ CONNECTIONS = (1, 4, 16)
 CONGESTIONS = ("cubic", "bbr")
 AVAILABLE = pathlib.Path("/proc/sys/net/ipv4/tcp_available_congestion_control")
 SYSTEM = pathlib.Path("/proc/sys/net/ipv4/tcp_congestion_control")
-ONE_FILE_MAX = 6 * 10**9  # above, a transfer is of many files, and what has arrived makes room at once
+ONE_FILE_MAX = 1500 * 10**6  # above, a transfer is of many files, and what has arrived makes room at once in the memory that is warm
 PIECE_BYTES = 64 * 2**20
 PIECES_COMPARED = 3
 RSYNC_PORT = 8873
@@ -138,8 +139,11 @@ class Bench:
         self.options, self.skipped = options, {}
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="longhaul-bench-lab-", dir=options.dir))
         self.longhaul = pathlib.Path(options.build) / "tools/longhaul"
+        self.warm = None
 
     def clean(self):
+        if self.warm:
+            self.warm.close()
         harness.remove_tree(self.dir)
 
     def lab(self, lines, windows):
@@ -352,6 +356,8 @@ class Bench:
         return {"path": dataclasses.asdict(lab.lines[0]), "mbps": found, "lab": stats}
 
     def run(self):
+        self.source(PIECE_BYTES)
+        self.warm = Warm(self.options.build, self.options.warm_gib * 2**30)
         chosen = self.options.set or [*SETS, "alone"]
         found = {"sets": {}, "alone": []}
         for name in (each for each in chosen if each in SETS):
@@ -424,10 +430,11 @@ def parse():
     parser.add_argument("--best-seconds", type=int, default=60, help="of the best one's second measurement")
     parser.add_argument("--denominators", action="append", default=[], metavar="JSON",
                         help="take those of sets that are in this earlier result (repeat)")
-    parser.add_argument("--transfer-seconds", type=float, default=20, help="that a whole transfer would take at the sum of the paths")
+    parser.add_argument("--transfer-seconds", type=float, default=60, help="that a whole transfer would take at the sum of the paths")
     parser.add_argument("--scale", type=float, default=1, help="of all rates")
     parser.add_argument("--congestion", default="", help="of whole transfers: cubic, bbr ...; default: the system's")
     parser.add_argument("--send-option", action="append", default=[], help="one more word for `longhaul send` (repeat)")
+    parser.add_argument("--warm-gib", type=float, default=8, help="memory kept warm for targets; 0: left as it is")
     parser.add_argument("--timeout", type=float, default=600, help="seconds for a whole transfer")
     parser.add_argument("--dir", default="/dev/shm", help="where source and targets live")
     parser.add_argument("--out", default="lab", help="writes OUT.md and OUT.json")
@@ -441,7 +448,7 @@ def main():
         return 1
     setting = {"cpus": os.cpu_count(), "kernel": os.uname().release, "host": socket.gethostname(), "load": os.getloadavg()[0],
                "congestion": options.congestion or f"{SYSTEM.read_text().strip()} (the system's)", "seconds": options.seconds,
-               "best_seconds": options.best_seconds, "scale": options.scale, "runs": options.runs}
+               "best_seconds": options.best_seconds, "scale": options.scale, "runs": options.runs, "warm_gib": options.warm_gib}
     bench = Bench(options)
     try:
         found = bench.run()

@@ -13,7 +13,8 @@ import sys
 import threading
 import time
 
-MIB = 1 << 20
+from warming import MIB, Warm
+
 GIB = 1 << 30
 # name: (bytes of a file, number of files; 0 for a single file that is no tree)
 WORKLOADS = {
@@ -23,6 +24,8 @@ WORKLOADS = {
     "tree-1m": (1 * MIB, 1000),
     "tree-100k": (100 * 1000, 10000),
     "tree-4k": (4 * 1024, 20000),
+    "many-100k": (100 * 1024, 20000),
+    "many-4k": (4 * 1024, 200000),
 }
 
 
@@ -70,14 +73,6 @@ def remove(path):
         os.unlink(path)
 
 
-def mem_available():
-    with open("/proc/meminfo") as info:
-        for line in info:
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    raise Failed("no MemAvailable in /proc/meminfo")
-
-
 def system_congestion():
     with open("/proc/sys/net/ipv4/tcp_congestion_control") as name:
         return name.read().strip()
@@ -104,28 +99,24 @@ class Bench:
         os.makedirs(self.dir)
         command = [self.program("bench", "mkdata"), self.source, self.file_bytes, self.options.seed]
         Child(command + ([self.files] if self.files else []), self.at("mkdata.log")).end(self.options.timeout)
-        self.warm_bytes = min(int(self.options.warm_gib * GIB), mem_available() * 2 // 5)
-        if self.warm_bytes >= MIB:
-            self.warm = subprocess.Popen([self.program("bench", "warm"), str(self.warm_bytes)], stdin=subprocess.PIPE,
-                                         stdout=subprocess.PIPE, text=True)
-            if self.warm.stdout.readline().strip() != "ready":
-                raise Failed("warm could not touch its memory")
+        self.warm = Warm(self.options.build, self.options.warm_gib * GIB)
+        self.warm_bytes = self.warm.bytes
 
     def clean(self):
         if self.warm:
-            self.warm.stdin.close()
-            self.warm.wait()
+            self.warm.close()
         remove(self.dir)
 
     def run_floor(self):
-        command = [self.program("bench", "floor"), self.source, self.reference_target, "--threads", self.options.threads]
-        if self.options.congestion:
+        program = "floor_files" if self.files else "floor"
+        command = [self.program("bench", program), self.source, self.reference_target, "--threads", self.options.threads]
+        if self.options.congestion and not self.files:
             command += ["--congestion", self.options.congestion]
         child = Child(command, self.at("reference.log"))
         child.end(self.options.timeout)
         said = json.loads(child.log())
         return {"seconds": said["seconds"], "cpu_seconds": said["cpu_seconds"], "rss_mib": child.rss_mib,
-                "congestion": said["congestion"], "target": said["target"]}
+                "congestion": said.get("congestion"), "target": said.get("target", "new")}
 
     def run_cp(self):
         child = Child(["cp", "-r", self.source, self.reference_target], self.at("reference.log"))
@@ -136,7 +127,7 @@ class Bench:
         rewrite = not self.files and self.options.floor_mode == "rewrite"
         if rewrite and not os.path.exists(self.reference_target):
             self.run_floor()  # makes the file that the counted runs rewrite
-        result = self.run_cp() if self.files else self.run_floor()
+        result = self.run_cp() if self.files and self.options.reference == "cp" else self.run_floor()
         if not rewrite:
             remove(self.reference_target)
         return result
@@ -197,6 +188,13 @@ class Bench:
         return runs
 
 
+def reference_words(bench, runs):
+    options = bench.options
+    if not bench.files:
+        return f"floor, {options.threads} threads a side, file {runs[0]['reference']['target']}"
+    return "cp -r" if options.reference == "cp" else f"floor_files, {options.threads} threads, groups synced"
+
+
 def spread(values):
     return {"median": statistics.median(values), "min": min(values), "max": max(values)}
 
@@ -244,6 +242,7 @@ def parse():
     parser.add_argument("--dir", default="/dev/shm", help="where source and targets live")
     parser.add_argument("--floor-mode", choices=["rewrite", "new"], default="new",
                         help="whether the floor rewrites one file or makes a new one each time, as Longhaul does")
+    parser.add_argument("--reference", choices=["cp", "floor"], default="cp", help="of trees: cp -r, or floor_files")
     parser.add_argument("--congestion", default="", help="cubic, bbr ...; default: the system's")
     parser.add_argument("--cipher", default="none", help="of both sides; the floor knows none")
     parser.add_argument("--threads", type=int, default=2, help="threads a side of the floor")
@@ -263,7 +262,7 @@ def main():
         bench.prepare()
         runs = bench.run()
         file_system = subprocess.run(["stat", "-f", "-c", "%T", bench.dir], capture_output=True, text=True, check=True)
-    except Failed as problem:
+    except (Failed, OSError) as problem:
         print(f"transfer.py: {problem}", file=sys.stderr)
         return 1
     finally:
@@ -271,7 +270,7 @@ def main():
     summary = summarise(bench, runs)
     setting = {
         "workload": options.workload, "bytes": bench.bytes, "files": max(bench.files, 1), "runs": options.runs,
-        "reference": "cp -r" if bench.files else f"floor, {options.threads} threads a side, file {runs[0]['reference']['target']}",
+        "reference": reference_words(bench, runs),
         "congestion": options.congestion or f"{system_congestion()} (the system's)",
         "file_system": file_system.stdout.strip(), "warm_gib": bench.warm_bytes / GIB, "cpus": os.cpu_count(),
         "kernel": os.uname().release,
