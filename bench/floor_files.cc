@@ -65,7 +65,7 @@ class Mover {
   void move(const fs::path& file) {
     const fs::path from = options_.source / file;
     const int in = open(from.c_str(), O_RDONLY | O_CLOEXEC);
-    struct stat stat {};
+    struct stat stat{};
     if (in < 0 || fstat(in, &stat) != 0) die(from);
     Landed landed{-1, landing_ + "/" + std::to_string(made_++), options_.target / file};
     landed.fd = open(landed.landing.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -193,7 +193,8 @@ int main(int argc, char** argv) {
   std::uint64_t bytes = 0;
   for (const Mover& mover : movers) bytes += mover.bytes();
   const double seconds = static_cast<double>(clock.now() - begun) / static_cast<double>(longhaul::second);
-  fmt::print(R"({{"files":{},"bytes":{},"seconds":{:.6f},"cpu_seconds":{:.6f},"threads":{},"group":{},"sync":{}}})" "\n",
+  fmt::print(R"({{"files":{},"bytes":{},"seconds":{:.6f},"cpu_seconds":{:.6f},"threads":{},"group":{},"sync":{}}})"
+             "\n",
              files.size(), bytes, seconds, cpu_seconds(), options.threads, options.group, options.sync);
   return 0;
 }

@@ -1,5 +1,6 @@
 #include "disk/data_path.h"
 
+#include <fcntl.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -63,9 +64,9 @@ std::int64_t call_plain(const Operation& operation, SystemFile& file) {
     case Operation::Kind::write:
       return write_plain(operation, file);
     case Operation::Kind::sync_data:
-      return or_errno(::fdatasync(file.fd.get()));
+      return file.has_device ? or_errno(::fdatasync(file.fd.get())) : 0;
     case Operation::Kind::sync_file:
-      return or_errno(::fsync(file.fd.get()));
+      return file.has_device ? or_errno(::fsync(file.fd.get())) : 0;
   }
   return -EINVAL;
 }
@@ -140,6 +141,7 @@ void DataPath::run_in_ring(Operation& operation, SystemFile& file) {
   idle_flights_.pop_back();
   flight.owner = this;
   flight.operation = &operation;
+  if (file.nonblocking.exchange(false)) (void)::fcntl(file.fd.get(), F_SETFL, 0);
   ++in_ring_;
   const std::span rest(operation.data + operation.done_bytes, operation.bytes - operation.done_bytes);
   const std::uint64_t offset = operation.offset + operation.done_bytes;

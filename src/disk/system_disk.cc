@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <climits>
 
@@ -72,7 +73,7 @@ std::string magic_path(int fd) {
   return fmt::format("/proc/self/fd/{}", fd);
 }
 
-/// O_NONBLOCK, so that a pipe in a file's place cannot hold us up; it is taken back once a file was found.
+/// O_NONBLOCK, so that a pipe in a file's place cannot hold us up. What we make ourselves is no pipe.
 int flags_of(Open how) {
   switch (how) {
     case Open::read:
@@ -80,7 +81,7 @@ int flags_of(Open how) {
     case Open::write:
       return O_RDWR | O_NOCTTY | O_NONBLOCK;
     case Open::create:
-      return O_RDWR | O_NOCTTY | O_NONBLOCK | O_CREAT | O_EXCL;
+      return O_RDWR | O_NOCTTY | O_CREAT | O_EXCL;
     case Open::create_or_open:
       return O_RDWR | O_NOCTTY | O_NONBLOCK | O_CREAT;
   }
@@ -96,6 +97,23 @@ bool holds_own_attribute(std::string_view names) {
     names.remove_prefix(std::min(names.size(), name.size() + 1));
   }
   return false;
+}
+
+/// The names of a name's attributes, without opening it.
+ssize_t list_names(int dir, const char* name, std::span<char> out) {
+  constexpr long listxattrat = 465;  // since 6.13; not in Debian 12's headers
+  static std::atomic<bool> missing = false;
+  if (!missing.load(std::memory_order_relaxed)) {
+    const long bytes = ::syscall(listxattrat, dir, name, AT_SYMLINK_NOFOLLOW, out.data(), out.size());
+    if (bytes >= 0 || (errno != ENOSYS && errno != EPERM)) return bytes;
+    missing.store(true, std::memory_order_relaxed);
+  }
+  // This name leads to the same entry and follows no symlink at its end.
+  return ::llistxattr(fmt::format("{}/{}", magic_path(dir), name).c_str(), out.data(), out.size());
+}
+
+bool is_in_memory(const struct statfs& found) {
+  return found.f_type == TMPFS_MAGIC || found.f_type == RAMFS_MAGIC;
 }
 
 class SystemDisk final : public Disk {
@@ -158,6 +176,7 @@ class SystemDisk final : public Disk {
   Result<> on(OpenFile& file, const char* what, Call call);
   Result<> prepare(SystemFile& file, bool direct);
   bool has_device(int fd, std::uint64_t device);
+  static bool has_device(SystemDir& dir);
 
   struct KnownDevice {
     std::uint64_t device = 0;
@@ -205,6 +224,11 @@ Result<FilePtr> SystemDisk::open_file(const DirPtr& base, std::string_view path,
   Fd opened = open_beneath(real(base).fd.get(), path, flags, (flags & O_CREAT) != 0 ? 0600 : 0);
   if (!opened) return failed((flags & O_EXCL) != 0 ? "create" : "open", real(base), path);
   auto file = std::make_shared<SystemFile>(std::move(opened), full_name(real(base), path));
+  if (how == Open::create && !direct && path.find('/') == std::string_view::npos) {
+    file->has_device = has_device(real(base));  // a new file of ours: nothing else needs to be known of it
+    return file;
+  }
+  file->nonblocking = (flags & O_NONBLOCK) != 0;
   if (auto prepared = prepare(*file, direct); !prepared) return std::unexpected(prepared.error());
   return file;
 }
@@ -221,9 +245,18 @@ Result<> SystemDisk::prepare(SystemFile& file, bool direct) {
   const std::uint32_t alignment = direct ? direct_alignment(raw) : 0;
   if (alignment != 0 && ::fcntl(fd, F_SETFL, O_DIRECT) == 0) {
     file.alignment_bytes = alignment;
-    return {};
+    file.nonblocking = false;
   }
-  return outcome(::fcntl(fd, F_SETFL, 0), "open", file.name);
+  return {};
+}
+
+bool SystemDisk::has_device(SystemDir& dir) {
+  using Device = SystemDir::Device;
+  if (dir.device == Device::unknown) {
+    struct statfs found{};
+    dir.device = ::fstatfs(dir.fd.get(), &found) == 0 && is_in_memory(found) ? Device::none : Device::some;
+  }
+  return dir.device == Device::some;
 }
 
 bool SystemDisk::has_device(int fd, std::uint64_t device) {
@@ -231,9 +264,8 @@ bool SystemDisk::has_device(int fd, std::uint64_t device) {
     if (known.device == device) return known.has_device;
   struct statfs found{};
   if (::fstatfs(fd, &found) != 0) return true;
-  const bool in_memory = found.f_type == TMPFS_MAGIC || found.f_type == RAMFS_MAGIC;
-  known_devices_.push_back({.device = device, .has_device = !in_memory});
-  return !in_memory;
+  known_devices_.push_back({.device = device, .has_device = !is_in_memory(found)});
+  return !is_in_memory(found);
 }
 
 Result<std::unique_ptr<DirStream>> SystemDisk::open_stream(const DirPtr& dir, std::uint64_t position) {
@@ -495,8 +527,7 @@ bool SystemDisk::has_xattrs(const DirPtr& base, std::string_view path) {
   std::size_t filled = 0;
   bool more_than_fits = false;
   const auto done = at(base, path, "list the attributes of", [&](int dir, const char* last) {
-    // There is no listxattrat before 6.13; this name leads to the same entry and follows no symlink at its end.
-    const ssize_t bytes = ::llistxattr(fmt::format("{}/{}", magic_path(dir), last).c_str(), names.data(), names.size());
+    const ssize_t bytes = list_names(dir, last, names);
     more_than_fits = bytes < 0 && errno == ERANGE;
     if (bytes > 0) filled = static_cast<std::size_t>(bytes);
     return 0;

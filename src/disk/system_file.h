@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -16,9 +17,10 @@ class SystemFile final : public OpenFile {
   [[nodiscard]] std::uint32_t alignment() const override { return alignment_bytes; }
 
   Fd fd;
-  std::string name;                   ///< for messages
-  std::uint32_t alignment_bytes = 1;  ///< more than 1: opened with O_DIRECT
-  bool has_device = false;            ///< operations may wait for one: everything but tmpfs and ramfs
+  std::string name;                       ///< for messages
+  std::uint32_t alignment_bytes = 1;      ///< more than 1: opened with O_DIRECT
+  bool has_device = false;                ///< operations may wait for one: everything but tmpfs and ramfs
+  std::atomic<bool> nonblocking = false;  ///< opened with O_NONBLOCK: a ring would not wait for its device
   // Found out by trying, by whichever thread comes first.
   std::atomic<bool> refuses_nowait = false;
   std::atomic<bool> refuses_dontcache = false;
@@ -30,6 +32,9 @@ class SystemDir final : public OpenDir {
 
   Fd fd;
   std::string name;
+  /// Whether what is created in it has a device; found out by whichever thread comes first.
+  enum class Device : std::uint8_t { unknown, none, some };
+  std::atomic<Device> device = Device::unknown;
 };
 
 }  // namespace longhaul::disk

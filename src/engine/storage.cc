@@ -1,5 +1,7 @@
 #include "engine/storage.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -64,7 +66,8 @@ Result<> Storage::open() {
   if (const std::string target = setup_.sink->directory(); !target.empty()) {
     auto root = open_target(*kit_.plain_disk, target);
     if (!root) return std::unexpected(root.error());
-    auto zone = journal::LandingZone::open(*kit_.plain_disk, *root);
+    auto zone = journal::LandingZone::open(*kit_.plain_disk, *root,
+                                           fmt::format("scratch.{}.{:016x}.", setup_.id, world_.random.next()));
     if (!zone) return std::unexpected(zone.error());
     zone_ = std::move(*zone);
     auto logs = journal::list_logs(*kit_.plain_disk, zone_->directory());

@@ -27,10 +27,6 @@ std::string part_of(std::string_view hash) {
 std::string journal_of(std::string_view hash) {
   return std::string(hash) + ".journal";
 }
-std::string new_of(std::string_view hash) {
-  return std::string(hash) + ".new";
-}
-
 /// Says which file an error of the disk is about.
 std::unexpected<Error> fail_landing(std::string_view path, Error error) {
   error.text = fmt::format("cannot land {}: {}", printable(path), error.text);
@@ -67,24 +63,6 @@ Result<disk::FilePtr> open_part(disk::Disk& disk, const LandingFile& file, bool 
   return disk.open_file(file.zone, part_of(file.name), disk::Open::write, direct);
 }
 
-/// Removes a .new that a killed receiver left. False: it is gone or has become something else, look again.
-Result<bool> remove_left_behind(disk::Disk& disk, const disk::DirPtr& landing, const std::string& name,
-                                std::string_view path) {
-  auto file = disk.open_file(landing, name, disk::Open::read, false);
-  if (!file && file.error().code == Code::not_found) return false;
-  if (!file) return std::unexpected(std::move(file.error()));
-  auto locked = disk.try_lock(**file);
-  if (!locked) return std::unexpected(std::move(locked.error()));
-  if (!*locked) return fail_held(path);
-  auto same = still_named(disk, **file, landing, name);
-  if (!same) return same;
-  if (!*same) return false;
-  if (auto removed = unlink_if_there(disk, landing, name); !removed) {
-    return std::unexpected(std::move(removed.error()));
-  }
-  return true;
-}
-
 }  // namespace
 
 Result<LandingZone::Zone> LandingZone::make_zone(disk::DirPtr top) {
@@ -99,8 +77,8 @@ Result<LandingZone::Zone> LandingZone::make_zone(disk::DirPtr top) {
   return made;
 }
 
-Result<std::unique_ptr<LandingZone>> LandingZone::open(disk::Disk& disk, disk::DirPtr root) {
-  auto zone = std::unique_ptr<LandingZone>(new LandingZone(disk, std::move(root)));
+Result<std::unique_ptr<LandingZone>> LandingZone::open(disk::Disk& disk, disk::DirPtr root, std::string scratch) {
+  auto zone = std::unique_ptr<LandingZone>(new LandingZone(disk, std::move(root), std::move(scratch)));
   auto stat = disk.stat(zone->root_, "");
   if (!stat) return std::unexpected(std::move(stat.error()));
   zone->root_device_ = stat->device;
@@ -129,9 +107,13 @@ Result<disk::DirPtr> LandingZone::topmost_on(std::uint64_t device, const disk::D
 }
 
 Result<disk::DirPtr> LandingZone::zone_for(const disk::DirPtr& parent, std::string_view parent_path) {
+  if (parent == last_parent_) return last_zone_;
   auto stat = disk_.stat(parent, "");
   if (!stat) return fail_landing(parent_path, std::move(stat.error()));
-  if (const auto known = zones_.find(stat->device); known != zones_.end()) return known->second.landing;
+  if (const auto known = zones_.find(stat->device); known != zones_.end()) {
+    last_parent_ = parent;
+    return last_zone_ = known->second.landing;
+  }
   auto top = topmost_on(stat->device, parent, parent_path);
   if (!top) return fail_landing(parent_path, std::move(top.error()));
   auto made = make_zone(std::move(*top));
@@ -147,6 +129,7 @@ Result<LandingFile> LandingZone::begin_large(const Entry& entry, const disk::Dir
   if (file || file.error().code != Code::not_found) return file;
   // Another receiver that ended has swept the empty landing directory of this mount point: make it again.
   std::erase_if(zones_, [&](const auto& zone) { return zone.first != root_device_; });
+  last_parent_ = nullptr;
   landing = zone_for(parent, parent_of(entry.path));
   if (!landing) return std::unexpected(std::move(landing.error()));
   return begin_in(*landing, entry, chunk_bytes, direct, random);
@@ -256,33 +239,12 @@ Result<> LandingZone::start(LandingFile& file, const Entry& entry, bool direct, 
 Result<LandingFile> LandingZone::begin_small(disk::Disk& disk, std::string_view path, const disk::DirPtr& zone) const {
   LandingFile file;
   file.zone = zone;
-  file.name = hash_name(path);
+  file.name = scratch_ + hash_name(path);
   file.path = path;
-  const std::string name = new_of(file.name);
-  bool stolen = false;  // another's sweep() locks for a moment what we have created and not yet locked
-  for (int attempt = 0; attempt < create_attempts_max; ++attempt) {
-    auto data = disk.open_file(zone, name, disk::Open::create, false);
-    if (!data && data.error().system_errno == EEXIST) {
-      auto removed = remove_left_behind(disk, zone, name, path);
-      if (!removed && removed.error().code == Code::busy && stolen) continue;
-      if (!removed && removed.error().code == Code::busy) return std::unexpected(std::move(removed.error()));
-      if (!removed) return fail_landing(path, std::move(removed.error()));
-      continue;
-    }
-    if (!data) return fail_landing(path, std::move(data.error()));
-    auto locked = disk.try_lock(**data);
-    if (!locked) return fail_landing(path, std::move(locked.error()));
-    stolen = !*locked;
-    if (stolen) continue;
-    // Somebody may have locked it before us, taken it for a left-over and removed it. Nobody ever renames a file that
-    // another has made, so that one link means: the name is ours.
-    auto stat = disk.stat(**data);
-    if (!stat) return fail_landing(path, std::move(stat.error()));
-    if (stat->links == 0) continue;
-    file.data = std::move(*data);
-    return file;
-  }
-  return fail_held(path);
+  auto data = disk.open_file(zone, file.name, disk::Open::create, false);
+  if (!data) return fail_landing(path, std::move(data.error()));
+  file.data = std::move(*data);
+  return file;
 }
 
 Result<Digest> LandingZone::root_digest(const LandingFile& file, std::uint64_t size) {
@@ -309,7 +271,7 @@ Result<Digest> LandingZone::root_digest(const LandingFile& file, std::uint64_t s
 
 Result<> LandingZone::publish(const LandingFile& file, const disk::DirPtr& parent, std::string_view name) {
   const bool small = file.journal == nullptr;
-  auto renamed = disk_.rename(file.zone, small ? new_of(file.name) : part_of(file.name), parent, name);
+  auto renamed = disk_.rename(file.zone, small ? file.name : part_of(file.name), parent, name);
   if (!renamed) return fail_landing(file.path, std::move(renamed.error()));
   return {};
 }
@@ -319,7 +281,7 @@ void LandingZone::forget_journal(const LandingFile& file) {
 }
 
 Result<> LandingZone::drop(const LandingFile& file) {
-  if (file.journal == nullptr) return unlink_if_there(disk_, file.zone, new_of(file.name));
+  if (file.journal == nullptr) return unlink_if_there(disk_, file.zone, file.name);
   if (auto removed = unlink_if_there(disk_, file.zone, part_of(file.name)); !removed) return removed;
   return unlink_if_there(disk_, file.zone, journal_of(file.name));
 }

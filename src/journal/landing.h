@@ -7,7 +7,7 @@
 //     landing/            (only this part exists below mount points)
 //       HASH.part         content of an unfinished large file      HASH = hex XXH3-128 of the target path
 //       HASH.journal      its journal: locked (flock) by the receiver that lands the file
-//       HASH.new          content of a small file for the moment between creation and publish; locked too
+//       scratch.ID.*      what transfer ID has in hand: small files between creation and publish, names being made
 //     tickets             open tickets (engine)
 //
 // Journal file: header, padded with zeros to journal_header_bytes * n, then one 24-byte record per node at
@@ -39,10 +39,10 @@ constexpr std::uint32_t record_bytes = 24;
 
 /// One file in the landing zone; of a large one the journal is its durable memory. Used by one thread.
 struct LandingFile {
-  disk::FilePtr data;             ///< HASH.part; small files: HASH.new, locked
+  disk::FilePtr data;             ///< HASH.part; small files: scratch.ID.*
   disk::FilePtr journal;          ///< HASH.journal, locked; null for small files
   disk::DirPtr zone;              ///< the landing directory that holds them
-  std::string name;               ///< HASH
+  std::string name;               ///< HASH; small files: the whole name
   std::string path;               ///< target path
   std::uint64_t chunk_bytes = 0;  ///< of this session: records are per node, another chunk size continues them
   std::uint64_t nonce = 0;
@@ -61,20 +61,21 @@ struct LandingFile {
 class LandingZone {
  public:
   /// Creates .longhaul below `root` when missing (mode 0700, synced). Errors: read-only, no permission, no space.
-  static Result<std::unique_ptr<LandingZone>> open(disk::Disk& disk, disk::DirPtr root);
+  /// `scratch`: how the names of small files begin, which nobody else may use: scratch.ID.* belong to whoever holds the
+  /// lock of manifest.ID.log. Another one in each life of a transfer: an earlier one may still have a write on its way.
+  static Result<std::unique_ptr<LandingZone>> open(disk::Disk& disk, disk::DirPtr root, std::string scratch = {});
 
   /// Begins or continues the large file `entry`. An unfinished one of the same path whose journal shows the same size,
   /// mtime and identity is continued: its durable nodes are in the result. Any other is dropped first. A source without
   /// identity (all zero: memory, a pipe) cannot prove that it is unchanged and is never continued.
   /// `parent`: the target directory that will hold it. `direct`: as in Disk::open_file.
   /// Space is allocated for entry.size when that is known; a file with holes gets that size and no space. Journal
-  /// header and directory are not synced yet: that is the first commit's. Errors: Code::busy when another receiver holds this name;
-  /// no_space; io.
+  /// header and directory are not synced yet: that is the first commit's. Errors: Code::busy when another receiver
+  /// holds this name; no_space; io.
   Result<LandingFile> begin_large(const Entry& entry, const disk::DirPtr& parent, std::uint64_t chunk_bytes,
                                   bool direct, Random& random);
-  /// Creates the landing file of a small file: empty, mode 0600, locked; keep `data` open until it is published or
-  /// dropped, its lock guards the name. Errors as above. Takes `disk` of the calling worker: this one may be called
-  /// from any worker's thread at once with others.
+  /// Creates the landing file of a small file: empty, mode 0600. Takes `disk` of the calling worker: this one may be
+  /// called from any worker's thread at once with others. Errors: no_space; io.
   Result<LandingFile> begin_small(disk::Disk& disk, std::string_view path, const disk::DirPtr& zone) const;
   /// The landing directory on the file system of `parent`.
   Result<disk::DirPtr> zone_for(const disk::DirPtr& parent, std::string_view parent_path);
@@ -90,7 +91,7 @@ class LandingZone {
   void forget_journal(const LandingFile& file);
   /// Removes an unfinished file and its journal.
   Result<> drop(const LandingFile& file);
-  /// Removes what killed receivers left behind and nobody locks (HASH.new; a journal or a part without the other;
+  /// Removes what killed receivers left behind and nobody locks (a journal or a part without the other;
   /// scratch files) and, when nothing is unfinished, the empty landing directories of mount points; syncs what it
   /// has swept. At the end of a transfer.
   /// `own_scratch`: how the scratch files of the transfer that ends begin.
@@ -107,7 +108,8 @@ class LandingZone {
     disk::DirPtr zone;     ///< its .longhaul
     disk::DirPtr landing;  ///< .longhaul/landing
   };
-  LandingZone(disk::Disk& disk, disk::DirPtr root) : disk_(disk), root_(std::move(root)) {}
+  LandingZone(disk::Disk& disk, disk::DirPtr root, std::string scratch)
+      : disk_(disk), root_(std::move(root)), scratch_(std::move(scratch)) {}
   Result<Zone> make_zone(disk::DirPtr top);
   Result<disk::DirPtr> topmost_on(std::uint64_t device, const disk::DirPtr& parent, std::string_view parent_path);
   Result<LandingFile> begin_in(const disk::DirPtr& landing, const Entry& entry, std::uint64_t chunk_bytes, bool direct,
@@ -116,13 +118,15 @@ class LandingZone {
   Result<> start(LandingFile& file, const Entry& entry, bool direct, Random& random);
   void sweep_name(const disk::DirPtr& landing, const std::string& name);
   void sweep_scratch(const disk::DirPtr& in, const std::string& name, const std::string& own);
-  void sweep_small(const disk::DirPtr& landing, const std::string& name);
   void sweep_large(const disk::DirPtr& landing, const std::string& hash);
 
   disk::Disk& disk_;
   disk::DirPtr root_;
+  std::string scratch_;
   std::uint64_t root_device_ = 0;
   std::map<std::uint64_t, Zone> zones_;  // by device
+  disk::DirPtr last_parent_;             // the one that zone_for() was asked for last: entries come by directory
+  disk::DirPtr last_zone_;
 };
 
 }  // namespace longhaul::journal

@@ -35,14 +35,13 @@ void LandingZone::sweep(const std::string& own_scratch) {
     // not.
     const bool gone = device != root_device_ && disk_.remove_dir(zone.zone, "landing").has_value();
     if (gone) (void)disk_.remove_dir(zone.top, zone_name);
+    if (gone) last_parent_ = nullptr;
     at = gone ? zones_.erase(at) : std::next(at);
   }
 }
 
 void LandingZone::sweep_name(const disk::DirPtr& landing, const std::string& name) {
-  if (name.ends_with(".new")) {
-    sweep_small(landing, name);
-  } else if (name.ends_with(".journal")) {
+  if (name.ends_with(".journal")) {
     const auto hash = name.substr(0, name.size() - std::string_view(".journal").size());
     if (is_missing(disk_, landing, hash + ".part")) sweep_large(landing, hash);
   } else if (name.ends_with(".part")) {
@@ -70,15 +69,6 @@ void LandingZone::sweep_scratch(const disk::DirPtr& in, const std::string& name,
     if (!locked || !*locked) return;
   }
   (void)disk_.unlink(in, name);
-}
-
-void LandingZone::sweep_small(const disk::DirPtr& landing, const std::string& name) {
-  auto file = disk_.open_file(landing, name, disk::Open::read, false);
-  if (!file) return;
-  auto locked = disk_.try_lock(**file);
-  if (!locked || !*locked) return;
-  auto same = still_named(disk_, **file, landing, name);
-  if (same && *same) (void)disk_.unlink(landing, name);
 }
 
 /// A journal without its part, or a part without its journal. The lock decides: its holder may just be making the other

@@ -72,11 +72,11 @@ class Budget {
   struct Use {
     std::uint32_t id = 0;
     bool used = false;
-    bool waits = false;        ///< it will be needed, but can still catch up later
-    double rate = 0;           ///< bytes/s that it should carry at most; 0 while used: let it run
+    bool waits = false;                   ///< it will be needed, but can still catch up later
+    double rate = 0;                      ///< bytes/s that it should carry at most; 0 while used: let it run
     std::optional<double> payable_bytes;  ///< what it may still carry, on its way included; nothing: any
-    double cost = 0;           ///< so far
-    double cost_forecast = 0;  ///< at the end
+    double cost = 0;                      ///< so far
+    double cost_forecast = 0;             ///< at the end
   };
   struct Answer {
     std::vector<Use> paths;       ///< in the order given

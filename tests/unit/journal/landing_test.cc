@@ -5,6 +5,7 @@
 
 #include "chunk/digest_tree.h"
 #include "journal/journal_file.h"
+#include "journal/manifest.h"
 #include "places.h"
 #include "protocol/bounds.h"
 #include "sim/sim_base.h"
@@ -26,7 +27,7 @@ class Landing : public JournalTest<Place> {
     parent_ = *this->disk_->open_dir(this->root_, "dir");
   }
   std::unique_ptr<LandingZone> open_zone(disk::Disk& disk) {
-    auto zone = LandingZone::open(disk, this->root_);
+    auto zone = LandingZone::open(disk, this->root_, "scratch.test.");
     EXPECT_TRUE(zone) << zone.error().text;
     return std::move(*zone);
   }
@@ -276,45 +277,49 @@ TYPED_TEST(Landing, AJournalWithoutItsPartSaysNothing) {
   EXPECT_TRUE(this->exists(this->parent_, "model.bin"));
 }
 
-TYPED_TEST(Landing, SmallFileIsEmptyLockedAndPublished) {
+TYPED_TEST(Landing, SmallFileIsEmptyAndPublished) {
   const auto zone = this->zone_->zone_for(this->parent_, "dir");
   ASSERT_TRUE(zone) << zone.error().text;
   auto file = this->zone_->begin_small(*this->disk_, this->entry_.path, *zone);
   ASSERT_TRUE(file) << file.error().text;
+  EXPECT_TRUE(file->name.starts_with("scratch.test."));
   EXPECT_EQ(this->disk_->stat(*file->data)->mode, 0600U);
-  auto second = this->zone_->begin_small(*this->disk_, this->entry_.path, *zone);
-  ASSERT_FALSE(second);
-  EXPECT_EQ(second.error().code, Code::busy);
-  this->zone_->sweep();
   ASSERT_TRUE(disk::write_now(*this->disk_, *file->data, 0, bytes_of("small")));
   ASSERT_TRUE(this->zone_->publish(*file, this->parent_, "model.bin"));
   EXPECT_EQ(text_of(this->read_all(this->parent_, "model.bin")), "small");
 }
 
-TYPED_TEST(Landing, ALeftOverSmallFileIsReplacedNotTruncated) {
-  this->write_all(this->landing(), this->name(".new"), bytes_of("left over"));
-  auto old = this->disk_->open_file(this->landing(), this->name(".new"), disk::Open::write, false);
-  ASSERT_TRUE(this->disk_->set_mode(**old, 0444));
-  auto file = this->zone_->begin_small(*this->disk_, this->entry_.path, this->landing());
-  ASSERT_TRUE(file) << file.error().text;
-  EXPECT_EQ(this->disk_->stat(*file->data)->size, 0U);
-  // The left-over itself is untouched: had it just been published, its reader would still see it whole.
-  EXPECT_EQ(this->disk_->stat(**old)->size, 9U);
+/// Two receivers land the same small file: each has its own, and whoever publishes last is there, whole.
+TYPED_TEST(Landing, SmallFilesOfTwoReceiversDoNotMeet) {
+  auto other = *LandingZone::open(*this->disk_, this->root_, "scratch.other.");
+  auto first = this->zone_->begin_small(*this->disk_, this->entry_.path, this->landing());
+  auto second = other->begin_small(*this->disk_, this->entry_.path, this->landing());
+  ASSERT_TRUE(first && second);
+  ASSERT_TRUE(disk::write_now(*this->disk_, *first->data, 0, bytes_of("first")));
+  ASSERT_TRUE(this->zone_->publish(*first, this->parent_, "model.bin"));
+  EXPECT_EQ(text_of(this->read_all(this->parent_, "model.bin")), "first");
+  ASSERT_TRUE(disk::write_now(*this->disk_, *second->data, 0, bytes_of("second")));
+  EXPECT_EQ(text_of(this->read_all(this->parent_, "model.bin")), "first");
+  ASSERT_TRUE(other->publish(*second, this->parent_, "model.bin"));
+  EXPECT_EQ(text_of(this->read_all(this->parent_, "model.bin")), "second");
 }
 
 TYPED_TEST(Landing, SweepTakesOnlyWhatNobodyHolds) {
-  auto held = this->zone_->begin_small(*this->disk_, "held", this->landing());
-  ASSERT_TRUE(held);
   auto unfinished = this->begin();
   ASSERT_TRUE(unfinished);
   unfinished = fail(Code::internal, "");
-  this->write_all(this->landing(), "0123.new", bytes_of("left"));
+  auto log = ManifestLog::open(*this->disk_, this->zone_->directory(), "manifest.alive.log");
+  ASSERT_TRUE(log) << log.error().text;
+  auto living_zone = *LandingZone::open(*this->disk_, this->root_, "scratch.alive.");
+  auto living = living_zone->begin_small(*this->disk_, "held", this->landing());
+  ASSERT_TRUE(living);
+  this->write_all(this->landing(), "scratch.killed.0123", bytes_of("left"));
   this->write_all(this->landing(), "0124.part", bytes_of("no journal"));
   this->write_all(this->landing(), "0125.journal", bytes_of("no part"));
   this->zone_->sweep();
   auto names = this->names_in(this->landing());
   std::ranges::sort(names);
-  std::vector<std::string> expected = {held->name + ".new", this->name(".journal"), this->name(".part")};
+  std::vector<std::string> expected = {living->name, this->name(".journal"), this->name(".part")};
   std::ranges::sort(expected);
   EXPECT_EQ(names, expected);
   EXPECT_EQ(this->zone_->unfinished_files(), 1U);
@@ -371,26 +376,6 @@ TEST_F(SimLanding, ALandingDirectoryThatAnotherSweptIsMadeAgain) {
   EXPECT_TRUE(exists(root_, "mnt/.longhaul/landing/" + file->name + ".part"));
 }
 
-TEST_F(SimLanding, PublishedBetweenOpenAndLockIsNotTouched) {
-  LandingFile first = *zone_->begin_small(*disk_, entry_.path, landing());
-  ASSERT_TRUE(disk::write_now(*disk_, *first.data, 0, bytes_of("published")));
-  // The second receiver has opened the name, and right before it locks, the first publishes and lets go.
-  place_.fs().fault = [&](const sim::FaultPoint& at) {
-    if (at.operation == "try_lock" && first.data != nullptr && at.process == "second") {
-      place_.fs().fault = nullptr;
-      EXPECT_TRUE(zone_->publish(first, parent_, "model.bin"));
-      first = {};
-    }
-    return 0;
-  };
-  auto second_disk = place_.fs().make_disk("second");
-  auto second = zone_->begin_small(*second_disk, entry_.path, landing());
-  ASSERT_TRUE(second) << second.error().text;
-  EXPECT_EQ(text_of(read_all(parent_, "model.bin")), "published");
-  EXPECT_EQ(disk_->stat(*second->data)->size, 0U);
-  EXPECT_TRUE(exists(landing(), name(".new")));
-}
-
 TEST_F(SimLanding, JournalPublishedBetweenOpenAndLockIsLookedUpAgain) {
   std::optional<LandingFile> first = *begin();
   place_.fs().fault = [&](const sim::FaultPoint& at) {
@@ -408,21 +393,6 @@ TEST_F(SimLanding, JournalPublishedBetweenOpenAndLockIsLookedUpAgain) {
   EXPECT_TRUE(exists(landing(), name(".journal")));
   EXPECT_EQ(disk_->stat(parent_, "model.bin")->size, entry_.size);
   EXPECT_TRUE(*still_named(*disk_, *second->journal, landing(), name(".journal")));
-}
-
-TEST_F(SimLanding, ALockTakenBySweepBetweenCreateAndLockIsNotBusy) {
-  auto second_disk = place_.fs().make_disk("second");
-  auto other = open_zone(*second_disk);
-  place_.fs().fault = [&](const sim::FaultPoint& at) {
-    if (at.operation == "try_lock" && at.process == "test") {
-      place_.fs().fault = nullptr;
-      other->sweep();
-    }
-    return 0;
-  };
-  auto file = zone_->begin_small(*disk_, entry_.path, landing());
-  ASSERT_TRUE(file) << file.error().text;
-  EXPECT_TRUE(*still_named(*disk_, *file->data, landing(), name(".new")));
 }
 
 /// Whatever a loss of power leaves, no journal may speak for a part that does not hold its nodes.

@@ -159,8 +159,7 @@ TEST(Scheduler, MoneyForThreeChunksBuysThree) {
   scheduler.add(3, 1, 0);
   const auto fill = [&](std::uint64_t first) {
     std::uint64_t number = first;
-    for (; const auto stream = scheduler.choose(chunk, much, 3); ++number)
-      scheduler.assigned(*stream, load(number), 0);
+    for (; const auto stream = scheduler.choose(chunk, much, 3); ++number) scheduler.assigned(*stream, load(number), 0);
     return number - first;
   };
   scheduler.allow(0, 3.5 * chunk);
