@@ -77,6 +77,16 @@ struct LeaveAlone {
   explicit operator bool() const { return newer || missing || existing; }
 };
 
+/// When what is sent to a directory is to be seen there.
+enum class Publish : std::uint8_t {
+  file,  ///< each file by itself, as soon as it is whole
+  /// Each source as a whole, when everything has arrived: one rename puts a directory, with all beneath it, in the
+  /// place of what stood there, which is removed. When anything failed, nothing of the transfer is published; what has
+  /// landed is kept, out of sight, for the next run. Every source must have a name: not for the content of a directory,
+  /// unless the source is given a name. Not together with LeaveAlone.
+  tree,
+};
+
 struct Options {
   std::vector<PathOptions> paths;    ///< dialling side only; empty: one path per address in the ticket
   std::vector<std::string> listen;   ///< listening side only; ADDR[:PORT]; empty: 127.0.0.1 and a free port
@@ -118,6 +128,7 @@ struct Options {
   bool keep = false;                      ///< receiver that listens: serve transfer after transfer
   bool file_events = false;               ///< sender: tell of each file that all of it is durable at the receiver
   LeaveAlone leave_alone;                 ///< sender: asked of the receiver for every transfer to it
+  Publish publish = Publish::file;        ///< sender: as well
 };
 
 }  // namespace longhaul

@@ -44,17 +44,18 @@ class Source {
 };
 
 /// Files, directories and symlinks on this machine. As rsync: `dir` lands as TARGET/dir, `dir/` lands its content.
-/// Errors: a path that does not exist, a rule that is none.
+/// `name`, one file name: the one path, or its content, lands as TARGET/name instead. Errors: a path that does not
+/// exist, a rule that is none, a name for several.
 Result<std::unique_ptr<Source>> tree_source(const std::vector<std::string>& paths, const Selection& selection = {},
-                                            const Fidelity& fidelity = {});
+                                            const Fidelity& fidelity = {}, const std::string& name = {});
 
 /// What `names` names beneath `directory`, by its name relative to it, with the directories that lead there. As rsync
 /// --files-from: a directory that is named arrives without its content, `dir/` with what is in it, one level deep; with
 /// `recursive` (rsync's -r) either arrives with all beneath it. A name that leads to nothing, or through a symlink, is
-/// an error of that name only. Errors: `directory` is none, a rule that is none.
+/// an error of that name only. `name`: as above. Errors: `directory` is none, a rule that is none.
 Result<std::unique_ptr<Source>> listed_source(const std::string& directory, const NameList& names,
                                               bool recursive = false, const Selection& selection = {},
-                                              const Fidelity& fidelity = {});
+                                              const Fidelity& fidelity = {}, const std::string& name = {});
 
 /// One file called `name` with the bytes of `content`, which must stay unchanged until the transfer has ended.
 std::unique_ptr<Source> memory_source(std::string name, std::span<const std::byte> content);

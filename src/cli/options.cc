@@ -272,14 +272,23 @@ Result<std::string> take_ticket(Arguments& rest, const Surroundings& surrounding
   return resolve_ticket(word, surroundings);
 }
 
+/// --name of what is not stdin, and --publish, which asks for names.
+Result<> read_source_name(const Line& line, Command& command) {
+  if (Result<> read = set(line, "--name", command.source_name, parse_stream_name); !read) return read;
+  if (!command.source_name.empty() && command.sources.size() > 1)
+    return bad("--name says what one SOURCE is called at the target, and there are several");
+  if (Result<> read = set(line, "--publish", command.engine.publish, parse_publish); !read) return read;
+  return check_publish(command);
+}
+
 Result<> check_stdin_source(const Line& line, Command& command) {
   const bool has_stdin = std::find(command.sources.begin(), command.sources.end(), "-") != command.sources.end();
   const std::string* name = line.value("--name");
   if (has_stdin && name == nullptr) return bad("SOURCE - is stdin and needs a name: --name NAME - TICKET");
   if (has_stdin && command.sources.size() > 1) return bad("stdin (-) is sent alone, without other sources");
-  if (!has_stdin && name != nullptr) return bad("--name names stdin: the SOURCE must be - then");
-  if (!has_stdin) return {};
+  if (!has_stdin) return read_source_name(line, command);
   command.sources.clear();
+  if (Result<> read = set(line, "--publish", command.engine.publish, parse_publish); !read) return read;
   return set(line, "--name", command.stream_name, parse_stream_name);
 }
 
@@ -328,6 +337,7 @@ Result<> read_copy(const Line& line, Command& command) {
   command.sources = std::move(rest);
   if (std::find(command.sources.begin(), command.sources.end(), "-") != command.sources.end())
     return bad("copy takes no stdin; a file called - is './-'");
+  if (Result<> read = read_source_name(line, command); !read) return read;
   if (Result<> checked = check_files_from(command); !checked) return checked;
   if (Result<> read = read_remote(command); !read) return read;
   if (command.remote) return check_max_cost(command.engine);

@@ -30,6 +30,7 @@ struct Command {
   std::string target;                ///< receive, copy, verify: a directory
   std::string ticket;                ///< send, receive: dial its listener; empty: listen
   std::string stream_name;           ///< send: not empty: stdin is sent under this name
+  std::string source_name;           ///< send, copy: what the one source is called at the target; empty: as it is here
   /// list, path, pause, resume, rate: which command is asked what.
   struct Asked {
     std::string transfer;

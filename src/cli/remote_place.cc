@@ -142,6 +142,8 @@ std::string remote_command(const Command& copy) {
     if (engine.leave_alone.existing) add("--ignore-existing");
     if (!copy.files_from.empty()) add("--files-from=-");  // handed over by the leash, whatever it was read from
     if (copy.recursive) add("--recursive");
+    if (engine.publish == Publish::tree) add("--publish=tree");
+    if (!copy.source_name.empty()) add("--name=" + copy.source_name);
   }
   line += " --";
   for (const std::string& path : copy.remote->paths) line += " " + quoted_path(path);

@@ -88,6 +88,30 @@ Result<std::vector<std::string>> read_rules(const std::vector<RuleOption>& given
   return rules.take();
 }
 
+Result<Publish> parse_publish(std::string_view text) {
+  if (text == "file") return Publish::file;
+  if (text == "tree") return Publish::tree;
+  return bad(fmt::format("--publish: '{}' is neither file nor tree", printable(text)));
+}
+
+Result<> check_publish(const Command& command) {
+  if (command.engine.publish != Publish::tree) return {};
+  if (command.engine.leave_alone)
+    return bad(
+        "--update, --existing and --ignore-existing look at what is at the target, and --publish tree makes a new tree "
+        "beside it: take one of them");
+  if (!command.source_name.empty()) return {};
+  for (const std::string& source : command.sources) {
+    const std::string last = source.substr(source.find_last_of("/:") + 1);
+    if (command.files_from.empty() && !last.empty() && last != "." && last != "..") continue;
+    return bad(fmt::format(
+        "--publish tree: '{}' stands for the content of a directory, and what is published as a whole needs "
+        "a name at the target: --name NAME",
+        printable(source)));
+  }
+  return {};
+}
+
 Result<std::int64_t> parse_newer(std::string_view text, std::int64_t now_unix_s) {
   // Times of files are nanoseconds in 64 bits.
   constexpr std::int64_t unix_s_max = std::numeric_limits<std::int64_t>::max() / 1'000'000'000;

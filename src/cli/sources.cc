@@ -45,8 +45,9 @@ Result<> read_names(Command& command, const StopFlag& stop) {
 
 Result<std::unique_ptr<Source>> source_of(const Command& command) {
   if (!command.stream_name.empty()) return stream_source(command.stream_name, STDIN_FILENO);
-  if (!command.names) return tree_source(command.sources, command.selection, command.fidelity);
-  return listed_source(command.sources.front(), *command.names, command.recursive, command.selection, command.fidelity);
+  if (!command.names) return tree_source(command.sources, command.selection, command.fidelity, command.source_name);
+  return listed_source(command.sources.front(), *command.names, command.recursive, command.selection, command.fidelity,
+                       command.source_name);
 }
 
 }  // namespace longhaul::cli

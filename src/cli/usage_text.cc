@@ -185,7 +185,11 @@ constexpr OptionText options[] = {
     {"--existing", nullptr, false, send | copy, "make nothing that is not at the target: only bring up to date"},
     {"--ignore-existing", nullptr, false, send | copy,
      "leave alone what is at the target in any version: only bring what is missing"},
-    {"--name", "NAME", false, send, "SOURCE is - : send stdin as one file called NAME"},
+    {"--publish", "file|tree", false, send | copy,
+     "when it is to be seen at the target: each file as soon as it is whole (file), or each SOURCE as a whole, by one "
+     "rename at the end, in place of what stood there (tree)"},
+    {"--name", "NAME", false, send | copy,
+     "SOURCE is -: send stdin as one file called NAME; else: SOURCE lands as NAME, a directory or (dir/) its content"},
     {"--stdout", nullptr, false, receive,
      "write the one file of the transfer to stdout, in order; the ticket goes to stderr"},
     {"--keep", nullptr, false, receive, "serve transfer after transfer, with a new ticket for each, until a signal"},

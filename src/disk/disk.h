@@ -153,6 +153,15 @@ class Disk {
   /// Replaces an existing file of that name (rename(2)).
   virtual Result<> rename(const DirPtr& from_base, std::string_view from, const DirPtr& to_base,
                           std::string_view to) = 0;
+  /// As `rename`, but fails with EEXIST when `to` is there (RENAME_NOREPLACE).
+  virtual Result<> rename_to_new(const DirPtr& from_base, std::string_view from, const DirPtr& to_base,
+                                 std::string_view to) = 0;
+  /// Both change places in one step (RENAME_EXCHANGE): each must be there. Code::unsupported, of this one and of
+  /// `rename_to_new`: the file system does not do it.
+  virtual Result<> exchange(const DirPtr& one_base, std::string_view one, const DirPtr& other_base,
+                            std::string_view other) = 0;
+  /// Whether something is mounted on `dir`, or on anything beneath it.
+  virtual Result<bool> holds_mounts(const DirPtr& dir) = 0;
   virtual Result<> unlink(const DirPtr& base, std::string_view name) = 0;
   virtual Result<> remove_dir(const DirPtr& base, std::string_view name) = 0;
 

@@ -13,10 +13,9 @@ std::unexpected<Error> misuse(std::string text) {
   return fail(Code::usage, std::move(text));
 }
 
-/// Whether the content of the path lands, not the path by its name: "a/", ".", "..", "/" have no name to land by.
-bool names_content(std::string_view path) {
-  const std::string_view last = path.substr(path.rfind('/') + 1);
-  return last.empty() || last == "." || last == "..";
+/// Whether the content of the path lands, not the path by its name.
+bool names_content(const std::string& path) {
+  return name_of_root(path).empty();
 }
 
 Result<Root> open_content_root(Disk& disk, const std::string& path) {
@@ -67,6 +66,11 @@ Result<> check_distinct(Disk& disk, const std::vector<Root>& roots) {
 }
 
 }  // namespace
+
+std::string name_of_root(const std::string& path) {
+  std::string last = path.substr(path.rfind('/') + 1);
+  return last == "." || last == ".." ? std::string() : last;
+}
 
 Result<std::vector<Root>> open_roots(Disk& disk, const std::vector<std::string>& paths) {
   std::vector<Root> roots;

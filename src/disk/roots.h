@@ -20,6 +20,9 @@ struct Root {
   DirPtr base;
 };
 
+/// What a source path lands by; empty: its content lands ("a/", ".", "..", "/" have no name).
+[[nodiscard]] std::string name_of_root(const std::string& path);
+
 /// Errors: usage (empty path, two that land under one name, something that cannot be sent), not_found.
 Result<std::vector<Root>> open_roots(Disk& disk, const std::vector<std::string>& paths);
 

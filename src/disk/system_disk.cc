@@ -17,12 +17,14 @@
 #include <atomic>
 #include <cerrno>
 #include <climits>
+#include <cstdio>
 
 #include "base/bytes.h"
 #include "disk/attributes.h"
 #include "disk/beneath.h"
 #include "disk/data_path.h"
 #include "disk/dir_stream.h"
+#include "disk/mounts.h"
 #include "disk/owner_names.h"
 #include "disk/system_file.h"
 #include "disk/system_stat.h"
@@ -142,6 +144,15 @@ class SystemDisk final : public Disk {
   Result<Range> next_data(OpenFile& file, std::uint64_t offset) override;
   Result<std::unique_ptr<DirStream>> open_stream(const DirPtr& dir, std::uint64_t position) override;
   Result<> rename(const DirPtr& from_base, std::string_view from, const DirPtr& to_base, std::string_view to) override;
+  Result<> rename_to_new(const DirPtr& from_base, std::string_view from, const DirPtr& to_base,
+                         std::string_view to) override {
+    return rename(from_base, from, to_base, to, RENAME_NOREPLACE);
+  }
+  Result<> exchange(const DirPtr& one_base, std::string_view one, const DirPtr& other_base,
+                    std::string_view other) override {
+    return rename(one_base, one, other_base, other, RENAME_EXCHANGE);
+  }
+  Result<bool> holds_mounts(const DirPtr& dir) override { return mounts_at_or_beneath(real(dir).fd.get()); }
   Result<> unlink(const DirPtr& base, std::string_view name) override;
   Result<> remove_dir(const DirPtr& base, std::string_view name) override;
 
@@ -174,6 +185,8 @@ class SystemDisk final : public Disk {
   Result<> on(const DirPtr& base, std::string_view name, const char* what, Call call);
   template <class Call>
   Result<> on(OpenFile& file, const char* what, Call call);
+  Result<> rename(const DirPtr& from_base, std::string_view from, const DirPtr& to_base, std::string_view to,
+                  unsigned flags);
   Result<> prepare(SystemFile& file, bool direct);
   bool has_device(int fd, std::uint64_t device);
   static bool has_device(SystemDir& dir);
@@ -352,12 +365,21 @@ Result<Range> SystemDisk::next_data(OpenFile& file, std::uint64_t offset) {
 
 Result<> SystemDisk::rename(const DirPtr& from_base, std::string_view from, const DirPtr& to_base,
                             std::string_view to) {
+  return rename(from_base, from, to_base, to, 0);
+}
+
+Result<> SystemDisk::rename(const DirPtr& from_base, std::string_view from, const DirPtr& to_base, std::string_view to,
+                            unsigned flags) {
   if (auto fine = check_path(to); !fine) return fine;
   const Place target = place_beneath(real(to_base).fd.get(), to);
   if (target.directory < 0) return failed("rename to", real(to_base), to);
-  return at(from_base, from, "rename", [&target](int dir, const char* last) {
-    return ::renameat(dir, last, target.directory, target.name.c_str());
+  Result<> done = at(from_base, from, "rename", [&target, flags](int dir, const char* last) {
+    return ::renameat2(dir, last, target.directory, target.name.c_str(), flags);
   });
+  const bool odd_flag =
+      flags != 0 && !done && (done.error().system_errno == EINVAL || done.error().system_errno == ENOSYS);
+  if (odd_flag) done.error().code = Code::unsupported;
+  return done;
 }
 
 Result<> SystemDisk::unlink(const DirPtr& base, std::string_view name) {

@@ -119,7 +119,8 @@ void Commit::begin_phase(Phase phase) {
       write_manifest();
       break;
     case Phase::sync_manifest:
-      if (!group_.whole.empty()) submit(disk::Operation::Kind::sync_data, manifest_.file_ptr(), nullptr);
+      for (journal::ManifestLog* log : logs_of_group())
+        submit(disk::Operation::Kind::sync_data, log->file_ptr(), nullptr);
       break;
   }
 }
@@ -256,17 +257,27 @@ void Commit::write_manifest() {
     group_.whole.push_back({file, *root, nullptr, file->entry.size});
   }
   std::erase_if(group_.whole, [&](const Whole& whole) { return lost(*whole.file); });
-  if (group_.whole.empty()) return;
-  Step& step = submit(disk::Operation::Kind::write, manifest_.file_ptr(), nullptr);
+  for (journal::ManifestLog* log : logs_of_group()) {
+    Step& step = submit(disk::Operation::Kind::write, log->file_ptr(), nullptr);
+    for (const Whole& whole : group_.whole)
+      if (&log_of(*whole.file) == log)
+        journal::encode_manifest_record({whole.file->entry.path, whole.size, whole.file->entry.mtime_ns, whole.root},
+                                        step.buffer);
+    step.data = step.buffer.data();
+    step.bytes = static_cast<std::uint32_t>(step.buffer.size());
+    log->keep_room(disk_);
+    step.offset = log->end_offset();
+    log->written(step.bytes);
+    disk_.submit(step);
+  }
+}
+
+/// Each once: the transfer's own, or those of its trees.
+std::vector<journal::ManifestLog*> Commit::logs_of_group() {
+  std::vector<journal::ManifestLog*> logs;
   for (const Whole& whole : group_.whole)
-    journal::encode_manifest_record({whole.file->entry.path, whole.size, whole.file->entry.mtime_ns, whole.root},
-                                    step.buffer);
-  step.data = step.buffer.data();
-  step.bytes = static_cast<std::uint32_t>(step.buffer.size());
-  manifest_.keep_room(disk_);
-  step.offset = manifest_.end_offset();
-  manifest_.written(step.bytes);
-  disk_.submit(step);
+    if (std::ranges::find(logs, &log_of(*whole.file)) == logs.end()) logs.push_back(&log_of(*whole.file));
+  return logs;
 }
 
 std::vector<disk::DirPtr> Commit::directories_to_sync(const std::vector<Whole>& published) const {

@@ -94,6 +94,8 @@ class Commit {
   Step& submit(disk::Operation::Kind kind, disk::FilePtr file, std::shared_ptr<InFile> in_file);
   void lose(const std::shared_ptr<InFile>& file, const std::shared_ptr<InBundle>& bundle, Error error);
   [[nodiscard]] bool lost(const InFile& file) const { return lost_.contains(&file); }
+  [[nodiscard]] journal::ManifestLog& log_of(const InFile& file) { return file.log ? *file.log : manifest_; }
+  std::vector<journal::ManifestLog*> logs_of_group();
   std::vector<disk::DirPtr> directories_to_sync(const std::vector<Whole>& published) const;
 
   disk::Disk& disk_;

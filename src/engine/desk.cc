@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "disk/blocking.h"
 #include "engine/landing_ops.h"
 #include "protocol/bounds.h"
 
@@ -52,6 +53,12 @@ Result<> check_target_path(const std::string& path) {
 Result<> Desk::open() {
   if (setup_.zone == nullptr) return {};
   if (auto made = make_logs(); !made) return made;
+  if (setup_.trash != nullptr) {
+    auto trees = TreeLanding::open(
+        {setup_.disk, setup_.random, *setup_.zone, *setup_.trash, setup_.target, setup_.scratch_name});
+    if (!trees) return std::unexpected(std::move(trees.error()));
+    trees_ = *std::move(trees);
+  }
   return find_granularity();
 }
 
@@ -136,6 +143,12 @@ Decision Desk::decide(std::uint64_t id, Entry entry) {
     return refuse(Code::refused, printable(entry.path) + " claims an impossible size");
   if (setup_.zone == nullptr) return take_sink_file(id, std::move(entry));
   hold_to_what_is_allowed(entry);
+  if (trees_)
+    if (auto entered = trees_->enter(entry); !entered) {
+      Decision decision = refuse(entered.error().code, entered.error().text);
+      decision.fatal = std::move(entered.error());
+      return decision;
+    }
   if (entry.type == EntryType::directory) return take_directory(entry);
   if (entry.path.empty()) return refuse(Code::refused, "a file without a name is refused");
   auto [parent_path, name] = split_path(entry.path);
@@ -148,13 +161,17 @@ Decision Desk::decide(std::uint64_t id, Entry entry) {
 }
 
 Result<disk::DirPtr> Desk::directory(const std::string& path) {
-  if (path.empty()) return setup_.zone->root();
+  if (path.empty()) return root();
   if (const auto at = open_dirs_.find(path); at != open_dirs_.end()) return at->second;
-  auto opened = setup_.disk.open_dir(setup_.zone->root(), path);
+  auto opened = setup_.disk.open_dir(root(), path);
   if (!opened) return opened;
   if (open_dirs_.size() >= open_dirs_max) open_dirs_.clear();
   open_dirs_[path] = *opened;
   return opened;
+}
+
+Result<disk::Stat> Desk::look(const Entry& entry, const disk::DirPtr& parent, const std::string& name) {
+  return trees_ ? trees_->look(entry, parent, name) : setup_.disk.stat(parent, name);
 }
 
 Decision Desk::take_directory(const Entry& entry) {
@@ -163,7 +180,7 @@ Decision Desk::take_directory(const Entry& entry) {
     const auto [parent_path, name] = split_path(entry.path);
     auto parent = directory(parent_path);
     if (!parent) return without_parent(entry, parent.error());
-    const auto there = setup_.disk.stat(*parent, name);
+    const auto there = look(entry, *parent, name);
     if (left_alone(entry, there)) return leave(entry);
     if (there && there->type != disk::FileType::directory)
       return refuse(Code::busy,
@@ -187,7 +204,7 @@ Decision Desk::take_directory(const Entry& entry) {
 }
 
 Decision Desk::take_symlink(const Entry& entry, const disk::DirPtr& parent, const std::string& name) {
-  const auto there = setup_.disk.stat(parent, name);
+  const auto there = look(entry, parent, name);
   if (!there && there.error().code != Code::not_found) return refuse(there.error().code, there.error().text);
   if (left_alone(entry, there)) return leave(entry);
   if (there && there->type == disk::FileType::directory)
@@ -244,7 +261,7 @@ Decision Desk::take_special(const Entry& entry, const disk::DirPtr& parent, cons
                                      "--special if the sender is trusted with that");
   if (!entry.special)
     return refuse(Code::protocol, printable(entry.path) + " was announced in a way that makes no sense");
-  const auto there = setup_.disk.stat(parent, name);
+  const auto there = look(entry, parent, name);
   if (!there && there.error().code != Code::not_found) return refuse(there.error().code, there.error().text);
   if (left_alone(entry, there)) return leave(entry);
   if (there && there->type == disk::FileType::directory)
@@ -303,24 +320,26 @@ Result<> Desk::match(const disk::DirPtr& parent, const std::string& name, const 
     return unchanged(there, entry) ? Result<>() : setup_.disk.set_link_mtime(parent, name, entry.mtime_ns);
   // A change of owner takes mode bits away, an ACL brings its own.
   if (there.mode == entry.mode && !*changed) return {};
-  if (auto file = setup_.disk.open_file(parent, name, disk::Open::read, false))
-    (void)setup_.disk.set_mode(**file, entry.mode);
-  return {};
+  auto file = setup_.disk.open_file(parent, name, disk::Open::read, false);
+  if (file) (void)setup_.disk.set_mode(**file, entry.mode);
+  // Of a tree, nothing is to be seen before all of it is durable.
+  return file && trees_ ? disk::sync_now(setup_.disk, **file, true) : Result<>();
 }
 
 Decision Desk::take_file(std::uint64_t id, Entry entry, const disk::DirPtr& parent, const std::string& parent_path,
                          std::string name) {
-  const auto there = setup_.disk.stat(parent, name);
+  const auto there = look(entry, parent, name);
   if (!there && there.error().code != Code::not_found) return refuse(there.error().code, there.error().text);
   if (left_alone(entry, there)) return leave(entry);
   if (there && there->type == disk::FileType::directory)
     return refuse(Code::busy, printable(entry.path) +
                                   " is a file at the sender and a directory at the target; move that away first");
   if (there && there->type == disk::FileType::file && entry.size_known && there->size == entry.size &&
-      unchanged(*there, entry)) {
+      unchanged(*there, entry) && (!trees_ || trees_->may_stay(entry, parent, name, *there))) {
     const auto matched = match(parent, name, *there, entry);
     return matched ? skip(entry) : refuse(matched.error().code, matched.error().text);
   }
+  if (trees_ && trees_->reuse(entry, parent, name, mtime_granularity_ns_)) return skip(entry);
   return begin_file(id, std::move(entry), parent, parent_path, std::move(name));
 }
 
@@ -334,6 +353,7 @@ Decision Desk::begin_file(std::uint64_t id, Entry entry, const disk::DirPtr& par
   file->name = std::move(name);
   file->parent = parent;
   file->zone = std::move(*zone);
+  if (trees_) file->log = trees_->log_of(file->entry.path);
   file->chunk_bytes = setup_.chunk_bytes;
   file->direct = setup_.direct;
   Decision decision;

@@ -12,6 +12,7 @@
 
 #include "disk/disk.h"
 #include "engine/incoming.h"
+#include "engine/tree_landing.h"
 #include "journal/entry_log.h"
 #include "journal/landing.h"
 #include "longhaul/options.h"
@@ -75,6 +76,8 @@ class Desk {
     std::string scratch_name;   ///< of the directory log
     bool after_a_kill = false;  ///< an earlier receiver may have left names that it never synced
     LeaveAlone leave_alone;
+    std::string target = {};          ///< as a path that can be opened
+    journal::Trash* trash = nullptr;  ///< not null: whole trees are published, in the end
   };
   explicit Desk(Setup setup) : setup_(std::move(setup)) {}
 
@@ -83,6 +86,12 @@ class Desk {
   Decision decide(std::uint64_t id, Entry entry);
   /// Further names of files that are there by now; then modes and times of all directories, children first.
   Result<LateFailures> finish();
+  /// With whole trees, around `finish`: before it, if everything has arrived; after it, with what it has told - and
+  /// puts the trees in their places, or says in `late` that they are not.
+  Result<> settle_trees();
+  void publish_trees(bool whole, LateFailures& late);
+  /// Logs of trees that were published: to be merged into the manifest.
+  [[nodiscard]] std::vector<std::string> tree_logs() const;
   /// The transfer ends without its end: lets go of the scratch files.
   void abandon();
 
@@ -117,10 +126,14 @@ class Desk {
   bool unchanged(const disk::Stat& there, const Entry& entry) const;
   Result<> match(const disk::DirPtr& parent, const std::string& name, const disk::Stat& there, const Entry& entry);
   Result<disk::DirPtr> directory(const std::string& path);
+  Result<disk::Stat> look(const Entry& entry, const disk::DirPtr& parent, const std::string& name);
+  /// Where what is announced lands by its path: the target, or what stands for it.
+  [[nodiscard]] const disk::DirPtr& root() const { return trees_ ? trees_->directory() : setup_.zone->root(); }
 
   Setup setup_;
   std::unique_ptr<journal::EntryLog> directories_;
   std::unique_ptr<journal::EntryLog> links_;
+  std::unique_ptr<TreeLanding> trees_;  ///< null: every file is published by itself
   LateFailures late_;
   std::unordered_map<std::string, disk::DirPtr> open_dirs_;
   std::int64_t mtime_granularity_ns_ = 1;

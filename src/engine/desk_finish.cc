@@ -61,7 +61,7 @@ Result<> Desk::finish_link(const Entry& link) {
     return fail(Code::source_changed, "it is a hard link to " + printable(link.link_target) +
                                           ", which is at the target in another version; without --hard-links it is "
                                           "sent by itself");
-  const auto there = setup_.disk.stat(*parent, name);
+  const auto there = look(link, *parent, name);
   if (!there && there.error().code != Code::not_found) return std::unexpected(there.error());
   if (there && there->type == disk::FileType::directory)
     return fail(Code::busy, "it is a file at the sender and a directory at the target; move that away first");
@@ -73,7 +73,7 @@ Result<> Desk::finish_link(const Entry& link) {
 }
 
 Result<> Desk::finish_directory(const Entry& entry) {
-  auto dir = setup_.disk.open_dir(setup_.zone->root(), entry.path);
+  auto dir = setup_.disk.open_dir(root(), entry.path);
   if (!dir) return std::unexpected(dir.error());
   Unkept unkept;
   Result<> finished = set_properties(setup_.disk, *dir, "", entry, unkept);
@@ -91,7 +91,7 @@ Result<> Desk::finish_directories() {
   if (read)
     read = directories_->read_backwards([&](const Entry& entry) {
       if ((entry.mode & 0400) == 0) return;
-      auto dir = setup_.disk.open_dir(setup_.zone->root(), entry.path);
+      auto dir = setup_.disk.open_dir(root(), entry.path);
       const Result<> synced = dir ? setup_.disk.sync_dir(*dir) : Result<>();  // that it is not there was told above
       if (!synced) failed_late(entry, synced.error());
     });
@@ -99,6 +99,23 @@ Result<> Desk::finish_directories() {
   if (auto removed = directories_->remove(); !removed) return removed;
   directories_.reset();
   return {};
+}
+
+Result<> Desk::settle_trees() {
+  return trees_ ? trees_->remove_left_over() : Result<>();
+}
+
+void Desk::publish_trees(bool whole, LateFailures& late) {
+  if (!trees_) return;
+  std::vector<FileError> failures;
+  trees_->publish(whole && late.count == 0, failures);
+  late.count += failures.size();
+  // They come first: of all that went wrong this is what the user must hear.
+  late.first.insert(late.first.begin(), failures.begin(), failures.end());
+}
+
+std::vector<std::string> Desk::tree_logs() const {
+  return trees_ ? trees_->logs() : std::vector<std::string>();
 }
 
 void Desk::abandon() {

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "disk/pipe.h"
+#include "disk/roots.h"
 #include "disk/system_disk.h"
 #include "protocol/bounds.h"
 
@@ -20,6 +21,7 @@ struct Trees {
   Fidelity fidelity;
   std::optional<NameList> names;  ///< with it: what it names beneath the one path
   bool recursive = false;         ///< ... and everything in its directories
+  std::string name = {};          ///< what the one source is called at the target; empty: as it is called here
 
   [[nodiscard]] Result<std::unique_ptr<disk::TreeWalk>> open(disk::Disk& disk) const {
     if (!names) return disk::TreeWalk::open(disk, paths, selection, fidelity);
@@ -27,28 +29,61 @@ struct Trees {
   }
 };
 
+/// The one source lands by another name than it has, or its content by one at all.
+class OtherName {
+ public:
+  /// `other` empty: nothing is changed. `own`: what the walk calls the source; empty: its content comes by itself.
+  OtherName(std::string other, std::string own) : other_(std::move(other)), own_(std::move(own)) {}
+  [[nodiscard]] std::string at_target(std::string path) const { return exchanged(std::move(path), own_, other_); }
+  [[nodiscard]] std::string at_source(std::string path) const { return exchanged(std::move(path), other_, own_); }
+
+ private:
+  /// `path` is `from`, or beneath it.
+  [[nodiscard]] std::string exchanged(std::string path, const std::string& from, const std::string& to) const {
+    if (other_.empty()) return path;
+    std::string rest = from.empty() ? std::move(path) : path.substr(std::min(from.size() + 1, path.size()));
+    if (rest.empty()) return to;
+    return to.empty() ? rest : to + "/" + rest;
+  }
+  std::string other_;
+  std::string own_;
+};
+
 class TreeFeed final : public Feed {
  public:
-  explicit TreeFeed(Trees trees) : trees_(std::move(trees)) {}
+  explicit TreeFeed(Trees trees)
+      : trees_(std::move(trees)),
+        name_(trees_.name, trees_.names || trees_.paths.empty() ? "" : disk::name_of_root(trees_.paths.front())) {}
 
   Result<> begin(disk::Disk& disk) override {
     auto walk = trees_.open(disk);
     if (!walk) return std::unexpected(walk.error());
+    if (auto looked = look_at_listed(disk); !looked) return looked;
     const std::lock_guard lock(mutex_);
     walk_ = std::move(*walk);
     return {};
   }
   Result<bool> next(disk::Disk& disk, std::vector<Entry>& out, std::vector<FileError>& errors,
                     std::size_t max) override {
-    return walk_->next(disk, out, errors, max);
+    const std::size_t before = out.size();
+    auto more = walk_->next(disk, out, errors, max);
+    if (listed_ && out.size() > before) {
+      if (!out[before].path.empty()) out.insert(out.begin() + static_cast<std::ptrdiff_t>(before), *listed_);
+      listed_.reset();
+    }
+    for (std::size_t i = before; i < out.size(); ++i) {
+      out[i].path = name_.at_target(out[i].path);
+      if (out[i].type == EntryType::hard_link) out[i].link_target = name_.at_target(out[i].link_target);
+    }
+    return more;
   }
   Result<Content> open(disk::Disk& disk, const Entry& entry, bool direct) override {
-    auto file = walk()->open_content(disk, entry, direct);
+    auto file = walk()->open_content(disk, at_source(entry), direct);
     if (!file) return std::unexpected(file.error());
     return Content{std::move(*file), nullptr};
   }
   [[nodiscard]] bool rereadable() const override { return true; }
-  [[nodiscard]] std::string words(const Entry& entry) const override { return walk()->source_path(entry); }
+  [[nodiscard]] std::string words(const Entry& entry) const override { return walk()->source_path(at_source(entry)); }
   [[nodiscard]] disk::NotKept not_kept() const override { return walk()->not_kept(); }
 
  private:
@@ -56,7 +91,23 @@ class TreeFeed final : public Feed {
     const std::lock_guard lock(mutex_);
     return walk_;
   }
+  /// A list names what is beneath its directory, and need not name that: by its other name it must arrive all the same.
+  Result<> look_at_listed(disk::Disk& disk) {
+    if (trees_.name.empty() || !trees_.names) return {};
+    const auto directory = disk.open_root(trees_.paths.front());
+    if (!directory) return std::unexpected(directory.error());
+    const auto stat = disk.stat(*directory, "");
+    if (!stat) return std::unexpected(stat.error());
+    listed_ = Entry{.type = EntryType::directory, .path = {}, .mode = stat->mode, .mtime_ns = stat->mtime_ns};
+    return {};
+  }
+  [[nodiscard]] Entry at_source(Entry entry) const {
+    entry.path = name_.at_source(entry.path);
+    return entry;
+  }
   Trees trees_;
+  OtherName name_;
+  std::optional<Entry> listed_;  ///< to go before everything else
   mutable std::mutex mutex_;
   std::shared_ptr<disk::TreeWalk> walk_;
 };
@@ -254,9 +305,13 @@ class PipeSource final : public Source {
 
 }  // namespace
 
-std::unique_ptr<Feed> make_tree_feed(std::vector<std::string> paths, Selection selection, Fidelity fidelity) {
-  return std::make_unique<TreeFeed>(
-      Trees{.paths = std::move(paths), .selection = std::move(selection), .fidelity = fidelity, .names = std::nullopt});
+std::unique_ptr<Feed> make_tree_feed(std::vector<std::string> paths, Selection selection, Fidelity fidelity,
+                                     std::string name) {
+  return std::make_unique<TreeFeed>(Trees{.paths = std::move(paths),
+                                          .selection = std::move(selection),
+                                          .fidelity = fidelity,
+                                          .names = std::nullopt,
+                                          .name = std::move(name)});
 }
 
 std::shared_ptr<Feed> make_feed(std::unique_ptr<Source> source) {
@@ -279,15 +334,21 @@ Result<std::unique_ptr<Source>> begun(engine::Trees trees) {
 }  // namespace
 
 Result<std::unique_ptr<Source>> tree_source(const std::vector<std::string>& paths, const Selection& selection,
-                                            const Fidelity& fidelity) {
-  return begun({.paths = paths, .selection = selection, .fidelity = fidelity, .names = std::nullopt});
+                                            const Fidelity& fidelity, const std::string& name) {
+  if (!name.empty() && paths.size() != 1) return fail(Code::usage, "only one source can be given another name");
+  return begun({.paths = paths, .selection = selection, .fidelity = fidelity, .names = std::nullopt, .name = name});
 }
 
 Result<std::unique_ptr<Source>> listed_source(const std::string& directory, const NameList& names, bool recursive,
-                                              const Selection& selection, const Fidelity& fidelity) {
+                                              const Selection& selection, const Fidelity& fidelity,
+                                              const std::string& name) {
   if (directory.empty()) return fail(Code::usage, "a source path is empty");
-  return begun(
-      {.paths = {directory}, .selection = selection, .fidelity = fidelity, .names = names, .recursive = recursive});
+  return begun({.paths = {directory},
+                .selection = selection,
+                .fidelity = fidelity,
+                .names = names,
+                .recursive = recursive,
+                .name = name});
 }
 
 std::unique_ptr<Source> memory_source(std::string name, std::span<const std::byte> content) {

@@ -39,7 +39,9 @@ class Feed {
 };
 
 /// Files on this machine (or on a simulated one).
-std::unique_ptr<Feed> make_tree_feed(std::vector<std::string> paths, Selection selection = {}, Fidelity fidelity = {});
+/// `name`: see tree_source.
+std::unique_ptr<Feed> make_tree_feed(std::vector<std::string> paths, Selection selection = {}, Fidelity fidelity = {},
+                                     std::string name = {});
 /// Whatever the public API was given.
 std::shared_ptr<Feed> make_feed(std::unique_ptr<Source> source);
 

@@ -47,7 +47,8 @@ protocol::Hello::Cipher to_wire(Cipher cipher) {
 }
 
 std::uint64_t features_needed(const Options& options) {
-  return options.leave_alone ? protocol::feature_leave_alone : 0;
+  return (options.leave_alone ? protocol::feature_leave_alone : 0) |
+         (options.publish == Publish::tree ? protocol::feature_publish_tree : 0);
 }
 
 Result<Cipher> agree_on_cipher(Cipher own, Cipher peer) {

@@ -16,6 +16,7 @@
 #include "engine/claims.h"
 #include "engine/properties.h"
 #include "journal/landing.h"
+#include "journal/manifest.h"
 #include "longhaul/entry.h"
 #include "longhaul/sink.h"
 
@@ -54,8 +55,9 @@ struct InFile {
   Landing landing = Landing::whole;
   std::uint64_t chunk_bytes = 0;
   bool direct = false;
-  std::shared_ptr<Writer> writer;  ///< Landing::sink
-  Unkept unkept;                   ///< set before it is published, by whoever sets its metadata
+  std::shared_ptr<Writer> writer;             ///< Landing::sink
+  std::shared_ptr<journal::ManifestLog> log;  ///< where its digest goes; null: to the transfer's own
+  Unkept unkept;                              ///< set before it is published, by whoever sets its metadata
 
   std::mutex mutex;
   bool source_gone = false;  ///< the sender could not read it again: what has landed is the last there will be

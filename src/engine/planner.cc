@@ -34,6 +34,7 @@ protocol::Message Planner::opening(const std::string& id) const {
   open.set_update(setup_.leave_alone.newer);
   open.set_existing(setup_.leave_alone.missing);
   open.set_ignore_existing(setup_.leave_alone.existing);
+  open.set_publish_tree(setup_.publish == Publish::tree);
   return message;
 }
 
@@ -384,6 +385,7 @@ void Planner::source_failed(std::uint64_t file, FileError error) {
 
 void Planner::fed(FeedBatch batch) {
   --batches_wanted_;
+  unread_ += batch.errors.size();
   for (auto& error : batch.errors) record_error(error.path, std::move(error.error));
   for (auto& entry : batch.entries) {
     if (entry.type == EntryType::file) {

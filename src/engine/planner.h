@@ -51,6 +51,7 @@ class Planner {
     bool direct = true;
     bool sparse = true;  ///< holes are kept
     LeaveAlone leave_alone;
+    Publish publish = Publish::file;
     Time stall_after = 0;
   };
   Planner(disk::Disk& disk, PlannerHost& host, Setup setup, Time now);
@@ -195,6 +196,7 @@ class Planner {
   disk::NotKept not_kept_;
   std::uint64_t filled_files_ = 0;  ///< whose holes are not kept
   bool end_told_ = false;
+  std::uint64_t unread_ = 0;     ///< what the walk could not look at
   std::deque<Entry> held_;       ///< walked, not announced
   std::deque<Entry> announced_;  ///< waiting for their verdicts
   std::uint64_t next_id_ = 0;

@@ -56,6 +56,7 @@ void Planner::announce() {
     protocol::Message message;
     message.mutable_end_of_entries()->set_transfer(setup_.transfer);
     message.mutable_end_of_entries()->set_entries(next_id_);
+    message.mutable_end_of_entries()->set_unread(unread_);
     host_.tell(std::move(message));
   }
   if (!walk_done_ && batches_wanted_ < batches_ahead && held_.size() < held_max) {

@@ -102,6 +102,19 @@ Result<> set_properties(disk::Disk& disk, const disk::DirPtr& base, std::string_
   return done;
 }
 
+bool shows_attributes(disk::Disk& disk, const disk::DirPtr& base, std::string_view name, const Entry& entry) {
+  if (!entry.attributes) return true;
+  const Attributes& wanted = *entry.attributes;
+  const auto there = disk.attributes(base, name);
+  if (!there) return wanted.list.empty();
+  const auto has = [&](const Attribute& each) { return std::ranges::find(*there, each) != there->end(); };
+  const auto is_extra = [&](const Attribute& each) {
+    const auto same_name = [&](const Attribute& other) { return other.name == each.name; };
+    return is_stray(wanted, each.name) && std::ranges::none_of(wanted.list, same_name);
+  };
+  return std::ranges::all_of(wanted.list, has) && std::ranges::none_of(*there, is_extra);
+}
+
 Result<bool> match_properties(disk::Disk& disk, const disk::DirPtr& base, std::string_view name,
                               const disk::Stat& there, const Entry& entry, Unkept& unkept) {
   const OfName spot{disk, base, name};

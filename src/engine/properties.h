@@ -21,5 +21,7 @@ Result<> set_properties(disk::Disk& disk, const disk::DirPtr& base, std::string_
 /// Owner and attributes of an entry that is there already, where they differ. False: nothing had to be set.
 Result<bool> match_properties(disk::Disk& disk, const disk::DirPtr& base, std::string_view name,
                               const disk::Stat& there, const Entry& entry, Unkept& unkept);
+/// Whether match_properties() would leave its attributes as they are.
+bool shows_attributes(disk::Disk& disk, const disk::DirPtr& base, std::string_view name, const Entry& entry);
 
 }  // namespace longhaul::engine

@@ -132,9 +132,8 @@ void SessionCore::take_message(const protocol::Message& message, Time now) {
     case Body::kEndOfEntries:
       if (const auto at = incoming_.find(message.end_of_entries().transfer()); at != incoming_.end())
         at->second.entries_known = true;
-      return to_storage(
-          message.end_of_entries().transfer(),
-          [entries = message.end_of_entries().entries()](Storage& storage) { storage.end_of_entries(entries); });
+      return to_storage(message.end_of_entries().transfer(),
+                        [end = message.end_of_entries()](Storage& storage) { storage.end_of_entries(end); });
     case Body::kVerdicts:
       if (Planner* planner = planner_of(message.verdicts().transfer())) planner->verdicts(message.verdicts());
       return;
@@ -210,6 +209,7 @@ void SessionCore::start_planner(std::uint32_t transfer, Outgoing& outgoing, Time
   setup.direct = setup_.options.direct;
   setup.sparse = setup_.options.sparse;
   setup.leave_alone = setup_.options.leave_alone;
+  setup.publish = setup_.options.publish;
   setup.stall_after = static_cast<Time>(setup_.options.stall_after_s * static_cast<double>(second));
   outgoing.planner =
       std::make_unique<Planner>(*kit_.plain_disk, static_cast<PlannerHost&>(*this), std::move(setup), now);
@@ -320,6 +320,7 @@ void SessionCore::open_incoming(const protocol::OpenTransfer& open) {
                       protocol::frame_bytes_min * protocol::frame_bytes_min;
   setup.direct = setup_.options.direct;
   setup.leave_alone = {.newer = open.update(), .missing = open.existing(), .existing = open.ignore_existing()};
+  setup.publish_trees = open.publish_tree();
   setup.ready = [this, transfer] { post([transfer](SessionCore& self) { self.storage_ready(transfer, self.now_); }); };
   setup.tell = [this, transfer](protocol::Message message) {
     post([transfer, message = std::move(message)](SessionCore& self) {

@@ -63,13 +63,22 @@ Result<> Storage::open() {
   if (setup_.leave_alone && setup_.sink->directory().empty())
     return longhaul::fail(Code::usage,
                           "--update, --existing and --ignore-existing need a receiver that writes to a directory");
-  if (const std::string target = setup_.sink->directory(); !target.empty()) {
+  const std::string target = setup_.sink->directory();
+  if (setup_.publish_trees && (target.empty() || setup_.leave_alone))
+    return longhaul::fail(Code::usage,
+                          target.empty() ? "--publish tree needs a receiver that writes to a directory"
+                                         : "--update, --existing and --ignore-existing look at what is at the target, "
+                                           "and --publish tree makes a new tree beside it: take one of them");
+  if (!target.empty()) {
     auto root = open_target(*kit_.plain_disk, target);
     if (!root) return std::unexpected(root.error());
     auto zone = journal::LandingZone::open(*kit_.plain_disk, *root,
                                            fmt::format("scratch.{}.{:016x}.", setup_.id, world_.random.next()));
     if (!zone) return std::unexpected(zone.error());
     zone_ = std::move(*zone);
+    trash_ = std::make_unique<journal::Trash>(*kit_.plain_disk, zone_->directory(), setup_.id);
+    if (auto settled = journal::settle_trees(*kit_.plain_disk, *zone_, *trash_); !settled)
+      return std::unexpected(settled.error());
     auto logs = journal::list_logs(*kit_.plain_disk, zone_->directory());
     if (!logs) return std::unexpected(logs.error());
     after_a_kill = !logs->empty();
@@ -78,9 +87,9 @@ Result<> Storage::open() {
     manifest_ = std::move(*manifest);
     commit_ = std::make_unique<Commit>(*kit_.disk, *zone_, *manifest_, static_cast<CommitEvents&>(*this));
   }
-  desk_ = std::make_unique<Desk>(Desk::Setup{*kit_.plain_disk, world_.random, zone_.get(), *setup_.sink, *files_,
-                                             counters_, setup_.chunk_bytes, setup_.direct, "scratch." + setup_.id,
-                                             after_a_kill, setup_.leave_alone});
+  desk_ = std::make_unique<Desk>(Desk::Setup{
+      *kit_.plain_disk, world_.random, zone_.get(), *setup_.sink, *files_, counters_, setup_.chunk_bytes, setup_.direct,
+      "scratch." + setup_.id, after_a_kill, setup_.leave_alone, target, setup_.publish_trees ? trash_.get() : nullptr});
   return desk_->open();
 }
 
@@ -104,6 +113,7 @@ void Storage::announce(const protocol::Announce& batch) {
       return fail({Code::protocol, "the sender announced more attributes of an entry than was agreed", 0});
     Decision decision = desk_->decide(id, std::move(entry));
     if (decision.fatal) return fail(std::move(*decision.fatal));
+    if (decision.verdict.action() == protocol::Verdict::REFUSE) something_failed_ = true;
     if (decision.dirty) commit_->add_dirty(std::move(decision.dirty));
     if (decision.file)
       attribute_bytes_ += protocol::attribute_bytes(decision.file->entry);
@@ -125,6 +135,7 @@ void Storage::announce(const protocol::Announce& batch) {
 }
 
 void Storage::file_end(const protocol::FileEnd& end) {
+  if (end.state() == protocol::FileEnd::FAILED) something_failed_ = true;
   const auto file = files_->find(end.file());
   if (!file || failed_) return;
   if (end.state() == protocol::FileEnd::FAILED) {
@@ -143,8 +154,9 @@ void Storage::file_end(const protocol::FileEnd& end) {
   finish_if_whole(file);
 }
 
-void Storage::end_of_entries(std::uint64_t entries) {
-  entries_ = entries;
+void Storage::end_of_entries(const protocol::EndOfEntries& end) {
+  entries_ = end.entries();
+  if (end.unread() > 0) something_failed_ = true;
 }
 
 // --- mail from workers ------------------------------------------------------------------------------------------
@@ -358,6 +370,7 @@ void Storage::restart_file(const std::shared_ptr<InFile>& file) {
   again->name = file->name;
   again->parent = parent;
   again->zone = file->zone;
+  again->log = file->log;
   again->landing = Landing::journalled;
   again->chunk_bytes = file->chunk_bytes;
   again->direct = file->direct;
@@ -375,6 +388,7 @@ void Storage::restart_file(const std::shared_ptr<InFile>& file) {
 /// The sender hears of it.
 void Storage::give_up_file(const std::shared_ptr<InFile>& file, const Error& error) {
   if (files_->find(file->id) != file) return;
+  something_failed_ = true;
   protocol::Message message;
   auto& failed = *message.mutable_file_failed();
   failed.set_transfer(setup_.transfer);
@@ -472,7 +486,8 @@ Time Storage::step(Time now) {
   if (commit_) files_->chunks_waiting.store(commit_->chunks_waiting(), std::memory_order_relaxed);
   flush_durable();
   if (closing_ && (!commit_ || commit_->idle())) {
-    close_now();
+    constexpr std::size_t names_at_once = 256;
+    if (!complete_ || !trash_ || !trash_->remove_some(names_at_once)) close_now();
     return now;
   }
   if (!failed_ && !complete_ && all_resolved() && (!commit_ || commit_->idle())) {
@@ -494,23 +509,40 @@ Time Storage::step_commit(Time now, bool flush) {
 
 void Storage::finish_transfer(Time now) {
   if (now < merge_again_) return;
-  if (!std::exchange(desk_finished_, true)) {
-    if (zone_) zone_->sweep("scratch." + setup_.id);  // takes directories out of others, which then get their times
-    auto late = desk_->finish();
-    if (!late) return fail(std::move(late.error()));
-    late_failures_ = std::move(*late);
-  }
-  if (zone_) {
-    Result<> merged = journal::merge_left_over_logs(*kit_.plain_disk, zone_->directory());
-    if (merged) merged = journal::merge_manifest(*kit_.plain_disk, zone_->directory(), manifest_name_);
-    if (!merged) {
-      if (merged.error().code != Code::busy) return fail(std::move(merged.error()));
-      merge_again_ = now + 50 * millisecond;
-      return;
-    }
+  if (!std::exchange(desk_finished_, true) && !finish_desk()) return;
+  if (const Result<> merged = zone_ ? merge_manifests() : Result<>(); !merged) {
+    if (merged.error().code != Code::busy) return fail(merged.error());
+    merge_again_ = now + 50 * millisecond;
+    return;
   }
   complete_ = true;
   setup_.complete();
+}
+
+bool Storage::finish_desk() {
+  if (zone_) zone_->sweep("scratch." + setup_.id);  // takes directories out of others, which then get their times
+  if (!something_failed_)
+    if (auto settled = desk_->settle_trees(); !settled) {
+      fail(std::move(settled.error()));
+      return false;
+    }
+  auto late = desk_->finish();
+  if (!late) {
+    fail(std::move(late.error()));
+    return false;
+  }
+  late_failures_ = std::move(*late);
+  desk_->publish_trees(!something_failed_, late_failures_);
+  return true;
+}
+
+Result<> Storage::merge_manifests() {
+  disk::Disk& disk = *kit_.plain_disk;
+  Result<> merged = journal::merge_left_over_logs(disk, zone_->root(), zone_->directory());
+  if (merged) merged = journal::merge_manifest(disk, zone_->root(), zone_->directory(), manifest_name_);
+  for (const std::string& log : desk_->tree_logs())
+    if (merged) merged = journal::merge_manifest(disk, zone_->root(), zone_->directory(), log);
+  return merged;
 }
 
 void Storage::close_now() {
@@ -523,6 +555,8 @@ void Storage::close_now() {
     file->landing_file.journal.reset();
     files_->remove(file->id);
   }
+  if (complete_ && trash_ && !trash_->stuck().empty())
+    log::warn("what was replaced cannot be removed and stays in .longhaul/trash of the target: " + trash_->stuck());
   commit_.reset();
   if (desk_) desk_->abandon();
   desk_.reset();

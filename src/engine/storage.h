@@ -25,6 +25,7 @@ class Storage final : public Role, public LandingEvents, private CommitEvents {
     std::uint32_t frame_bytes = 0;  ///< how both sides have agreed to cut chunks
     bool direct = true;
     LeaveAlone leave_alone;
+    bool publish_trees = false;                   ///< see Publish::tree
     std::function<void()> ready;                  ///< landing zone and manifest are open: it can be announced to
     std::function<void(protocol::Message)> tell;  ///< to the peer, by way of control; any thread
     std::function<void(Error)> failed;            ///< the transfer cannot go on
@@ -47,7 +48,7 @@ class Storage final : public Role, public LandingEvents, private CommitEvents {
   // By mail.
   void announce(const protocol::Announce& batch);
   void file_end(const protocol::FileEnd& end);
-  void end_of_entries(std::uint64_t entries);
+  void end_of_entries(const protocol::EndOfEntries& end);
   /// No more frames will come (workers have let go): commits what has landed, then lets go of everything.
   void close() { closing_ = true; }
 
@@ -91,6 +92,8 @@ class Storage final : public Role, public LandingEvents, private CommitEvents {
   Time step_commit(Time now, bool flush);
   [[nodiscard]] bool all_resolved() const { return entries_ && resolved_ == *entries_; }
   void finish_transfer(Time now);
+  bool finish_desk();
+  Result<> merge_manifests();
   void close_now();
   void fail(Error error);
 
@@ -104,6 +107,7 @@ class Storage final : public Role, public LandingEvents, private CommitEvents {
   std::unique_ptr<journal::LandingZone> zone_;
   std::unique_ptr<journal::ManifestLog> manifest_;
   std::string manifest_name_;
+  std::unique_ptr<journal::Trash> trash_;
   std::unique_ptr<Desk> desk_;
   std::unique_ptr<Commit> commit_;
   std::map<std::uint64_t, std::uint64_t> final_sizes_;  ///< FileEnd came, chunks are still on their way
@@ -113,6 +117,7 @@ class Storage final : public Role, public LandingEvents, private CommitEvents {
   std::uint64_t resolved_ = 0;
   std::size_t attribute_bytes_ = 0;  ///< of files that are on their way
   std::optional<std::uint64_t> entries_;
+  bool something_failed_ = false;  ///< at either end: no tree is whole
   bool opened_ = false;
   Time open_by_ = 0;  ///< until then one who holds our log is waited for
   bool desk_finished_ = false;

@@ -9,6 +9,7 @@
 //       HASH.journal      its journal: locked (flock) by the receiver that lands the file
 //       scratch.ID.*      what transfer ID has in hand: small files between creation and publish, names being made
 //     tickets             open tickets (engine)
+//     tree/, trash/       trees that will be published as a whole, and what they have replaced (landing_tree.h)
 //
 // Journal file: header, padded with zeros to journal_header_bytes * n, then one 24-byte record per node at
 // header + node * 24: Digest node | u64 check = XXH3-64(digest || node number u64 || journal nonce u64). A record of

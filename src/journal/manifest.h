@@ -2,8 +2,11 @@
 // is sorted by path bytes (external merge: bounded memory) and merged into the target's manifest (a newer record wins).
 //
 // Both files: header "LHMANIF1" | u32 version = 1 | u32 order (logs: a later one says what is newer; else 0) | records:
-//   u32 record_bytes | u8 type (1 file, 2 end, 0 never) | 3 reserved | u32 path_bytes | u64 size | i64 mtime_ns |
-//   Digest root | path | u64 check = XXH3-64 of all before it
+//   u32 record_bytes | u8 type (1 file, 2 end, 3 tree, 0 never) | 3 reserved | u32 path_bytes | u64 size |
+//   i64 mtime_ns | Digest root | path | u64 check = XXH3-64 of all before it
+// Logs only: a record of type 3 names a directory that was published as a whole, with '/' behind its name. What was
+// there before is gone, so that no record of what is beneath it, this log's or an older one, goes into the manifest
+// unless a file of its size and time stands there.
 // A sorted manifest ends with a record of type 2: no path, zeros, size = number of records before it.
 // A torn tail (zeros, or the first record with a wrong check) ends a log; in a sorted manifest it is damage, and so are
 // paths out of order and a missing end record.
@@ -26,6 +29,7 @@ struct ManifestRecord {
   std::uint64_t size = 0;
   std::int64_t mtime_ns = 0;
   Digest root;
+  bool is_tree = false;  ///< type 3: only the path counts
   bool operator==(const ManifestRecord&) const = default;
 };
 
@@ -72,11 +76,12 @@ Result<std::vector<LogName>> list_logs(disk::Disk& disk, const disk::DirPtr& dir
 /// synced; then the log is removed. Holds an exclusive lock on `directory`/manifest.lock, so that two transfers that
 /// end at the same time follow each other; waiting for it is retried by the caller (Code::busy). Memory: at most
 /// `memory_bytes`; more spills to sorted runs beside the log. A log that is not there has been merged already: success.
-Result<> merge_manifest(disk::Disk& disk, const disk::DirPtr& directory, const std::string& log_name,
-                        std::size_t memory_bytes = 32 * 1024 * 1024);
+/// `root`: the target, in which files of trees are looked at.
+Result<> merge_manifest(disk::Disk& disk, const disk::DirPtr& root, const disk::DirPtr& directory,
+                        const std::string& log_name, std::size_t memory_bytes = 32 * 1024 * 1024);
 
 /// Merges the logs that killed receivers left behind (manifest.*.log that nobody locks). Before one's own log, so that
 /// what is newer wins: of two left-over logs the one that was begun later. Errors: as merge_manifest.
-Result<> merge_left_over_logs(disk::Disk& disk, const disk::DirPtr& directory);
+Result<> merge_left_over_logs(disk::Disk& disk, const disk::DirPtr& root, const disk::DirPtr& directory);
 
 }  // namespace longhaul::journal

@@ -21,8 +21,10 @@ constexpr std::size_t buffer_bytes_max = 256 * 1024;
 
 class Merge {
  public:
-  Merge(disk::Disk& disk, const disk::DirPtr& directory, const std::string& log_name, std::size_t memory_bytes)
+  Merge(disk::Disk& disk, const disk::DirPtr& root, const disk::DirPtr& directory, const std::string& log_name,
+        std::size_t memory_bytes)
       : disk_(disk),
+        root_(root),
         directory_(directory),
         log_name_(log_name),
         memory_bytes_(memory_bytes),
@@ -35,11 +37,19 @@ class Merge {
   Result<> remove_old_runs();
   Result<> cut_into_runs();
   Result<> write_run(std::vector<ManifestRecord>& records);
-  Result<> merge_files(const std::vector<std::string>& inputs, const std::string& output, bool sync);
+  enum class Pass : std::uint8_t { intermediate, last };
+  struct Input {
+    std::unique_ptr<RecordReader> reader;
+    std::optional<ManifestRecord> head;
+  };
+  Result<> merge_files(const std::vector<std::string>& inputs, const std::string& output, Pass pass);
+  const ManifestRecord* choose(const std::vector<Input>& open, const std::string& path);
+  unsigned likeness(const ManifestRecord& record);
   Result<> publish();
   [[nodiscard]] std::string next_run_name() { return log_name_ + ".run" + std::to_string(run_number_++); }
 
   disk::Disk& disk_;
+  const disk::DirPtr& root_;
   const disk::DirPtr& directory_;
   const std::string& log_name_;
   const std::size_t memory_bytes_;
@@ -47,6 +57,7 @@ class Merge {
   const std::size_t buffer_bytes_;
   std::vector<std::string> runs_;  // oldest first
   std::uint64_t run_number_ = 0;
+  std::string tree_;  // last pass: the tree beneath which records are held against the files, "NAME/"
 };
 
 Result<> Merge::run() {
@@ -67,7 +78,7 @@ Result<> Merge::run() {
       const std::vector<std::string> group(runs_.begin() + static_cast<std::ptrdiff_t>(first),
                                            runs_.begin() + static_cast<std::ptrdiff_t>(first + count));
       merged.push_back(next_run_name());
-      if (auto done = merge_files(group, merged.back(), false); !done) return done;
+      if (auto done = merge_files(group, merged.back(), Pass::intermediate); !done) return done;
       for (const auto& name : group) {
         if (auto removed = unlink_if_there(disk_, directory_, name); !removed) return removed;
       }
@@ -76,7 +87,7 @@ Result<> Merge::run() {
     runs_ = std::move(merged);
   }
   if (!old || runs_.size() > 1) {
-    if (auto done = merge_files(runs_, std::string(new_name), true); !done) return done;
+    if (auto done = merge_files(runs_, std::string(new_name), Pass::last); !done) return done;
     if (auto done = publish(); !done) return done;
   }
   if (auto removed = remove_old_runs(); !removed) return removed;
@@ -135,11 +146,7 @@ Result<> Merge::write_run(std::vector<ManifestRecord>& records) {
 }
 
 /// `inputs`: oldest first; of records of one path the youngest stays.
-Result<> Merge::merge_files(const std::vector<std::string>& inputs, const std::string& output, bool sync) {
-  struct Input {
-    std::unique_ptr<RecordReader> reader;
-    std::optional<ManifestRecord> head;
-  };
+Result<> Merge::merge_files(const std::vector<std::string>& inputs, const std::string& output, Pass pass) {
   std::vector<Input> open;
   for (const auto& name : inputs) {
     auto reader = RecordReader::open(disk_, directory_, name, ManifestKind::sorted, buffer_bytes_);
@@ -151,13 +158,18 @@ Result<> Merge::merge_files(const std::vector<std::string>& inputs, const std::s
   auto writer = RecordWriter::create(disk_, directory_, output, buffer_bytes_);
   if (!writer) return std::unexpected(std::move(writer.error()));
   for (;;) {
-    Input* least = nullptr;
-    for (auto& input : open) {
+    const Input* least = nullptr;
+    for (const auto& input : open) {
       if (input.head && (least == nullptr || input.head->path <= least->head->path)) least = &input;
     }
-    if (least == nullptr) return (*writer)->finish(sync);
-    if (auto added = (*writer)->add(*least->head); !added) return added;
+    if (least == nullptr) return (*writer)->finish(pass == Pass::last);
     const std::string path = least->head->path;
+    const bool last_tree = least->head->is_tree && pass == Pass::last;
+    if (last_tree) tree_ = path;
+    const bool beneath = !tree_.empty() && path.starts_with(tree_);
+    const ManifestRecord* chosen = last_tree ? nullptr : beneath ? choose(open, path) : &*least->head;
+    if (chosen != nullptr)
+      if (auto added = (*writer)->add(*chosen); !added) return added;
     for (auto& input : open) {
       if (!input.head || input.head->path != path) continue;
       auto next = input.reader->next();
@@ -167,6 +179,29 @@ Result<> Merge::merge_files(const std::vector<std::string>& inputs, const std::s
   }
 }
 
+/// Of the records of a path beneath a tree, the youngest of those that are most like the file. Null: none of them is
+/// about what stands there now.
+const ManifestRecord* Merge::choose(const std::vector<Input>& open, const std::string& path) {
+  const ManifestRecord* best = nullptr;
+  unsigned best_likeness = 0;
+  for (auto input = open.rbegin(); input != open.rend(); ++input) {
+    if (!input->head || input->head->path != path) continue;
+    const unsigned like = likeness(*input->head);
+    if (like > best_likeness) best = &*input->head;
+    best_likeness = std::max(best_likeness, like);
+  }
+  return best;
+}
+
+/// 0: another file, or none. A file system may keep times in whole seconds only.
+unsigned Merge::likeness(const ManifestRecord& record) {
+  constexpr std::int64_t ns_per_s = 1'000'000'000;
+  const auto stat = disk_.stat(root_, record.path);
+  if (!stat || stat->type != disk::FileType::file || stat->size != record.size) return 0;
+  if (stat->mtime_ns == record.mtime_ns) return 2;
+  return stat->mtime_ns / ns_per_s == record.mtime_ns / ns_per_s ? 1 : 0;
+}
+
 Result<> Merge::publish() {
   if (auto renamed = disk_.rename(directory_, new_name, directory_, manifest_name); !renamed) return renamed;
   return disk_.sync_dir(directory_);
@@ -174,17 +209,17 @@ Result<> Merge::publish() {
 
 }  // namespace
 
-Result<> merge_manifest(disk::Disk& disk, const disk::DirPtr& directory, const std::string& log_name,
-                        std::size_t memory_bytes) {
+Result<> merge_manifest(disk::Disk& disk, const disk::DirPtr& root, const disk::DirPtr& directory,
+                        const std::string& log_name, std::size_t memory_bytes) {
   auto lock = disk.open_file(directory, lock_name, disk::Open::create_or_open, false);
   if (!lock) return std::unexpected(std::move(lock.error()));
   auto locked = disk.try_lock(**lock);
   if (!locked) return std::unexpected(std::move(locked.error()));
   if (!*locked) return fail(Code::busy, "another transfer to this target is writing the manifest now; try again soon");
-  return Merge(disk, directory, log_name, memory_bytes).run();
+  return Merge(disk, root, directory, log_name, memory_bytes).run();
 }
 
-Result<> merge_left_over_logs(disk::Disk& disk, const disk::DirPtr& directory) {
+Result<> merge_left_over_logs(disk::Disk& disk, const disk::DirPtr& root, const disk::DirPtr& directory) {
   auto logs = list_logs(disk, directory);
   if (!logs) return std::unexpected(std::move(logs.error()));
   for (const auto& [order, name] : *logs) {
@@ -193,7 +228,7 @@ Result<> merge_left_over_logs(disk::Disk& disk, const disk::DirPtr& directory) {
     if (!file) return std::unexpected(std::move(file.error()));
     const auto locked = disk.try_lock(**file);
     if (!locked || !*locked) continue;
-    if (auto merged = merge_manifest(disk, directory, name); !merged) return merged;
+    if (auto merged = merge_manifest(disk, root, directory, name); !merged) return merged;
   }
   return {};
 }

@@ -17,6 +17,7 @@ constexpr std::string_view magic = "LHMANIF1";
 constexpr std::uint32_t version = 1;
 constexpr std::byte type_file{1};
 constexpr std::byte type_end{2};
+constexpr std::byte type_tree{3};
 constexpr std::size_t path_at = 44;
 constexpr std::size_t buffer_bytes_min = 256;
 
@@ -48,13 +49,14 @@ ManifestRecord decode(const std::byte* at, std::size_t bytes) {
   record.mtime_ns = load<std::int64_t>(at + 20);
   std::memcpy(record.root.bytes.data(), at + 28, sizeof(Digest));
   record.path = text_of({at + path_at, bytes - manifest_fixed_bytes});
+  record.is_tree = at[4] == type_tree;
   return record;
 }
 
 }  // namespace
 
 void encode_manifest_record(const ManifestRecord& record, std::vector<std::byte>& out) {
-  encode(type_file, record, out);
+  encode(record.is_tree ? type_tree : type_file, record, out);
 }
 
 void encode_manifest_end(std::uint64_t records, std::vector<std::byte>& out) {
@@ -148,7 +150,7 @@ Result<std::optional<ManifestRecord>> RecordReader::next() {
   }
   ManifestRecord record = decode(at, bytes);
   if (sorted && at[4] == type_end) return check_end(record.size);
-  if (at[4] != type_file || record.path.empty()) {
+  if ((at[4] != type_file && at[4] != type_tree) || record.path.empty()) {
     if (sorted) return damaged("a record of an unknown type");
     ended_ = true;
     return std::nullopt;

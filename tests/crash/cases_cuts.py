@@ -173,6 +173,53 @@ def large(t, kind):
     report(t, totals)
 
 
+def tree(t, kind):
+    """A tree that is replaced as a whole: after each power failure the old one stands there or the new one, to the last byte."""
+    chance, source, before = seeded(t), t.directory / "source", t.directory / "before"
+    (source / "d").mkdir(parents=True)
+    for number in range(300):
+        data.write_random(source / "d" / f"{number}", chance.randrange(60_000))
+    data.write_random(source / "large", 20 * MIB + 3)
+    data.copy_tree(source, before)
+    disk = FaultDisk(t, kind)
+    target, words = disk.top / "target", ("--publish", "tree")
+    t.run("before", "copy", "--no-control", *words, source, target)
+    for number in range(0, 300, 2):
+        path = source / "d" / f"{number}"
+        data.write_random(path, chance.randrange(60_000)) if number % 4 else path.unlink()
+    data.write_random(source / "d/new", 3 * MIB)
+    disk.slow(chance.choice(FLUSH_S), DISK_MB_PER_S)
+    receiver = t.receive(target)
+    sender = t.send(*words, source, cap="200Mbps")
+    cuts = []
+    while sender.poll() is None and len(cuts) < 2 * CUTS_PER_ROUND:
+        time.sleep(chance.uniform(0, 0.2))
+        mode, seed, done = chance.choice(CUT_MODES), chance.randrange(1 << 32), bool(sender.events("done"))
+        cuts.append((f"cut {len(cuts)} ({mode} {seed})", disk.cut(f"cut-{len(cuts)}", mode, seed), done))
+    t.exits(sender, 0)
+    t.exits(receiver, 0)
+    same(t, source, target / "source")
+    disk.close()
+    seen = {"old": 0, "new": 0}
+    for told, image, done in cuts:
+        with after_power_failure(t, kind, image) as where:
+            there = where / "target/source"
+            is_new = not data.difference(source, there)
+            is_old = not data.difference(before, there)
+            t.check(is_new or (is_old and not done), f"{told}: neither tree stands there; to the new one: {data.difference(source, there)}; "
+                                                     f"to the old one: {data.difference(before, there)}")
+            seen["new" if is_new else "old"] += 1
+            if chance.random() < 0.15:  # and it goes on
+                t.run("again", "copy", "--no-control", *words, source, where / "target")
+                same(t, source, there)
+                t.equal(verify(t, where / "target")["without_digest"], 0, f"{told}: files without a digest")
+    print(f"      {len(cuts)} cuts, the old tree after {seen['old']}, the new one after {seen['new']}", flush=True)
+    t.check(seen["old"] > 0, "no cut came before the end")
+
+
+for system in SYSTEMS:
+    case_for(tree, system, "Power cuts while a tree is replaced as a whole: the old one is there, or the new one",
+             tiers=("quick", "fast", "full") if system == "ext4" else ("full",))
 for system in SYSTEMS:
     case_for(mixed, system, "Power cuts while a tree of small and large files arrives: what was acknowledged is there")
 for system in SYSTEMS:

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shutil
 import stat
 import struct
 import subprocess
@@ -85,6 +86,11 @@ def make_oddities(root):
     os.utime(join(here, b"readonly"), ns=(1_111_111_111_000_000_111,) * 2)
     os.utime(join(here, b"empty"), ns=(1_222_222_222_000_000_222,) * 2)
     return len(ODD_SIZES) + len(ODD_NAMES) + 7 + 6 + 1
+
+
+def copy_tree(source, target):
+    """With modes and times, of directories too."""
+    shutil.copytree(source, target, symlinks=True)
 
 
 def listing(root):

@@ -68,6 +68,29 @@ std::string Laws::landing_part(const std::string& path) const {
   return target_ + "/.longhaul/landing/" + digest_of(std::as_bytes(std::span(path))).hex() + ".part";
 }
 
+/// Where a file waits that appears with its tree.
+std::string Laws::landing_name(const std::string& path) const {
+  return target_ + "/.longhaul/tree/" + path;
+}
+
+/// While its tree is on its way from one name to the other, neither is sure, but one of them is.
+bool Laws::survives_in_its_tree(const std::string& path) const {
+  if (whole_.empty() || !path.starts_with(whole_ + "/")) return false;
+  std::shared_ptr<const Inode> at = files_.look(target_ + "/" + whole_);
+  for (std::size_t begin = whole_.size() + 1; at != nullptr && begin <= path.size();) {
+    const std::size_t end = std::min(path.find('/', begin), path.size());
+    const std::string name = path.substr(begin, end - begin);
+    const auto here = at->names.find(name);
+    const auto there = at->durable_names.find(name);
+    if (here == at->names.end() || there == at->durable_names.end()) return false;
+    if (here->second.inode != there->second.inode || !at->unsynced.empty()) return false;
+    at = here->second.inode;
+    begin = end + 1;
+  }
+  return at != nullptr && same_bytes(at->bytes, at->durable_bytes) && at->cached == at->durable &&
+         wrong_about(path, *at).empty();
+}
+
 const Laws::Version* Laws::version_of(const std::string& path, const Inode& inode) const {
   const auto at = versions_.find(path);
   if (at == versions_.end()) return nullptr;
@@ -94,7 +117,27 @@ std::string Laws::wrong_about(const std::string& path, const Inode& inode) const
 void Laws::named(const std::string& path, const Inode& inode) {
   const std::string name = in_target(path);
   if (name.empty()) return complain(path + " was made outside the target");
-  if (is_internal(name) || inode.type != disk::FileType::file) return;
+  if (is_internal(name)) return;
+  if (!whole_.empty() && name.starts_with(whole_ + "/"))
+    return complain(name + " appears by itself, not with its tree");
+  if (inode.type == disk::FileType::directory) return named_tree(name, inode);
+  if (inode.type == disk::FileType::file) look_at_published(name, inode);
+}
+
+/// One that has something in it comes from elsewhere, by a rename: it appears with all that it has.
+void Laws::named_tree(const std::string& name, const Inode& dir) {
+  const auto same_name = [](const auto& one, const auto& other) { return one.second.inode == other.second.inode; };
+  if (!dir.names.empty() && (!dir.unsynced.empty() || dir.cached != dir.durable ||
+                             !std::ranges::equal(dir.names, dir.durable_names, same_name)))
+    complain(name + " appears as a whole before it is durable");
+  for (const auto& [entry_name, entry] : dir.names) {
+    const std::string path = name + "/" + entry_name;
+    if (entry.inode->type == disk::FileType::directory) named_tree(path, *entry.inode);
+    if (entry.inode->type == disk::FileType::file) look_at_published(path, *entry.inode);
+  }
+}
+
+void Laws::look_at_published(const std::string& name, const Inode& inode) {
   published_.insert(inode.number);
   ++published_count_;
   if (!same_bytes(inode.bytes, inode.durable_bytes) || inode.cached != inode.durable)
@@ -202,7 +245,9 @@ void Laws::promised(const std::string& path, std::uint64_t offset, std::uint64_t
   const Extent extent{offset, bytes};
   promised_[path].insert(extent);
   const std::string final_name = target_ + "/" + path;
-  if (files_.survives(final_name) && wrong_about(path, *files_.look(final_name)).empty()) return;
+  for (const std::string& name : {final_name, landing_name(path)})
+    if (files_.survives(name) && wrong_about(path, *files_.look(name)).empty()) return;
+  if (survives_in_its_tree(path)) return;
   const auto part = files_.look(landing_part(path));
   if (part == nullptr) return doubt(path, fmt::format("{} at {} was answered durable and is nowhere", path, offset));
   if (!files_.name_survives(landing_part(path)))
@@ -252,7 +297,7 @@ void Laws::look_at_everything() {
       complain(path + " stands at its final name and " + wrong);
   });
   for (const auto& [path, extents] : promised_) {
-    if (files_.look(target_ + "/" + path) != nullptr) continue;
+    if (files_.look(target_ + "/" + path) != nullptr || files_.look(landing_name(path)) != nullptr) continue;
     const auto part = files_.look(landing_part(path));
     for (const Extent& extent : extents)
       if (part == nullptr || !holds(path, part->bytes, extent))

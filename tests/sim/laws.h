@@ -29,6 +29,10 @@ class Laws final : public FileWatcher, public PromiseListener {
   /// The sender lies about its files: what lands need not be a version of them. Everything else holds.
   void distrust_sender() { sender_lies_ = true; }
 
+  /// The directory of the target with this name appears as a whole: nothing is made beneath it, nothing in it is
+  /// anything but durable, and all of it is that of one moment.
+  void expect_whole(const std::string& name) { whole_ = name; }
+
   // FileWatcher, PromiseListener
   void named(const std::string& path, const Inode& inode) override;
   void written(const Inode& inode, std::uint64_t offset, std::uint64_t bytes) override;
@@ -70,6 +74,10 @@ class Laws final : public FileWatcher, public PromiseListener {
   void journal_written(const std::string& name, const Inode& journal, std::uint64_t offset, std::uint64_t bytes);
   [[nodiscard]] bool is_node_of(const std::string& part, std::uint64_t node, std::span<const std::byte> digest) const;
   [[nodiscard]] bool journalled(const std::string& path, Extent extent) const;
+  void named_tree(const std::string& name, const Inode& dir);
+  void look_at_published(const std::string& name, const Inode& inode);
+  [[nodiscard]] bool survives_in_its_tree(const std::string& path) const;
+  [[nodiscard]] std::string landing_name(const std::string& path) const;
   void complain(std::string words);
   void doubt(const std::string& path, std::string words);
   void settle_doubts(Time before);
@@ -90,6 +98,7 @@ class Laws final : public FileWatcher, public PromiseListener {
   std::set<std::uint64_t> published_;                      ///< inode numbers
   std::uint64_t published_count_ = 0;
   bool sender_lies_ = false;
+  std::string whole_;  ///< empty: files appear one by one
   std::vector<std::string> complaints_;
 };
 

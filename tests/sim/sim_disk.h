@@ -7,6 +7,8 @@
 //   - of a directory's changes since its last sync_dir a random beginning is kept. A rename to another directory never
 //   loses
 //     the file as long as neither directory was synced; whoever syncs the old one first may lose it.
+//   - a directory that is renamed to another one, and two names that change places, do so as one: no file system shows
+//   a directory in two places.
 #pragma once
 
 #include <cstdint>
@@ -40,6 +42,9 @@ struct NameChange {
   std::string name;
   Name to;                  ///< no inode: the name went away
   std::uint64_t needs = 0;  ///< the other half of a rename, which must survive too; 0: none
+  /// The directory of the other half, and its change: of a rename of a directory, or an exchange, both survive or none.
+  std::weak_ptr<Inode> tied_to = {};
+  std::uint64_t tied_sequence = 0;
 };
 
 struct Metadata {
@@ -174,11 +179,16 @@ class SimFileSystem {
   InodePtr make_inode(disk::FileType type, std::uint32_t mode, std::uint64_t device);
   void add_name(const InodePtr& in, std::string_view name, const InodePtr& inode, std::uint64_t* sequence = nullptr);
   void remove_name(Inode& dir, std::string_view name, std::uint64_t needs = 0);
+  void exchange_names(const InodePtr& one_dir, std::string_view one, const InodePtr& other_dir, std::string_view other);
+  /// The last changes of both directories are one: they survive a crash together or not at all.
+  static void tie(const InodePtr& one, const InodePtr& other);
+  [[nodiscard]] static bool holds_mounts(const Inode& dir);
   static void resize(Inode& file, std::uint64_t bytes);
   static void sync_names(Inode& dir);
   static void write_back(Inode& file, const std::vector<std::uint64_t>& pages);
   static void sync_pages(Inode& file, const std::vector<std::uint64_t>& pages, bool metadata_too);
   void crash_names();
+  void keep_ties(std::map<const Inode*, std::size_t>& kept) const;
   void crash_file(Inode& file);
   void count_links();
   void touch(Inode& inode);

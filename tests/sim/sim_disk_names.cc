@@ -223,8 +223,44 @@ Result<> SimDisk::rename(const disk::DirPtr& from_base, std::string_view from, c
   std::uint64_t sequence = 0;
   fs_.add_name(target->dir, target->name, source->inode, &sequence);
   fs_.remove_name(*source->dir, source->name, sequence);
+  if (moves_dir) SimFileSystem::tie(target->dir, source->dir);
   fs_.touch(*source->inode);
   return {};
+}
+
+namespace {
+
+/// As SystemDisk has it: EINVAL means that the file system does not know the flag.
+std::unexpected<Error> flag_refused(Error error) {
+  if (error.system_errno == EINVAL) error.code = Code::unsupported;
+  return std::unexpected(std::move(error));
+}
+
+}  // namespace
+
+Result<> SimDisk::rename_to_new(const disk::DirPtr& from_base, std::string_view from, const disk::DirPtr& to_base,
+                                std::string_view to) {
+  auto target = walk(to_base, to, "rename_to_new");
+  if (!target) return flag_refused(std::move(target.error()));
+  if (target->inode != nullptr) return fail_errno(EEXIST, words("rename_to_new", to));
+  return rename(from_base, from, to_base, to);
+}
+
+Result<> SimDisk::exchange(const disk::DirPtr& one_base, std::string_view one, const disk::DirPtr& other_base,
+                           std::string_view other) {
+  auto first = walk_existing(one_base, one, "exchange");
+  if (!first) return flag_refused(std::move(first.error()));
+  auto second = walk_existing(other_base, other, "exchange_with");
+  if (!second) return std::unexpected(std::move(second.error()));
+  if (first->dir->device != second->dir->device) return fail_errno(EXDEV, words("exchange", other));
+  if (first->inode == second->inode) return {};
+  fs_.exchange_names(first->dir, first->name, second->dir, second->name);
+  return {};
+}
+
+Result<bool> SimDisk::holds_mounts(const disk::DirPtr& dir) {
+  if (const int error = strike("holds_mounts", ""); error != 0) return fail_errno(error, words("holds_mounts", ""));
+  return SimFileSystem::holds_mounts(*inode_of(dir));
 }
 
 Result<> SimDisk::unlink(const disk::DirPtr& base, std::string_view name) {

@@ -74,6 +74,11 @@ class SimDisk final : public disk::Disk {
   Result<std::unique_ptr<disk::DirStream>> open_stream(const disk::DirPtr& dir, std::uint64_t position) override;
   Result<> rename(const disk::DirPtr& from_base, std::string_view from, const disk::DirPtr& to_base,
                   std::string_view to) override;
+  Result<> rename_to_new(const disk::DirPtr& from_base, std::string_view from, const disk::DirPtr& to_base,
+                         std::string_view to) override;
+  Result<> exchange(const disk::DirPtr& one_base, std::string_view one, const disk::DirPtr& other_base,
+                    std::string_view other) override;
+  Result<bool> holds_mounts(const disk::DirPtr& dir) override;
   Result<> unlink(const disk::DirPtr& base, std::string_view name) override;
   Result<> remove_dir(const disk::DirPtr& base, std::string_view name) override;
 

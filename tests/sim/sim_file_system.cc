@@ -1,6 +1,7 @@
 // What is in the cache, what is on the medium, and what a loss of power leaves.
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "base/check.h"
 #include "sim_disk.h"
@@ -83,6 +84,46 @@ void SimFileSystem::remove_name(Inode& dir, std::string_view name, std::uint64_t
   touch(dir);
 }
 
+void SimFileSystem::exchange_names(const InodePtr& one_dir, std::string_view one, const InodePtr& other_dir,
+                                   std::string_view other) {
+  const InodePtr first = one_dir->names.find(one)->second.inode;
+  const InodePtr second = other_dir->names.find(other)->second.inode;
+  const auto put = [this](const InodePtr& in, std::string_view name, const InodePtr& inode) {
+    const Name entry{inode, 1 + (random_.draw() >> 2)};
+    in->names.insert_or_assign(std::string(name), entry);
+    in->unsynced.push_back({.sequence = next_sequence_++, .name = std::string(name), .to = entry});
+    inode->named_in = in;
+    inode->last_name = name;
+    in->cached.mtime_ns = clock_.wall_ns();
+    touch(*in);
+    touch(*inode);
+  };
+  put(one_dir, one, second);
+  put(other_dir, other, first);
+  if (one_dir != other_dir) tie(one_dir, other_dir);
+  if (watcher == nullptr) return;
+  watcher->named(path_of(*first), *first);
+  watcher->named(path_of(*second), *second);
+}
+
+void SimFileSystem::tie(const InodePtr& one, const InodePtr& other) {
+  if (one == other) return;
+  NameChange& first = one->unsynced.back();
+  NameChange& second = other->unsynced.back();
+  first.tied_to = other;
+  first.tied_sequence = second.sequence;
+  second.tied_to = one;
+  second.tied_sequence = first.sequence;
+}
+
+bool SimFileSystem::holds_mounts(const Inode& dir) {
+  const InodePtr above = dir.named_in.lock();
+  if (above != nullptr && above->device != dir.device) return true;
+  return std::ranges::any_of(dir.names, [](const auto& each) {
+    return each.second.inode->type == disk::FileType::directory && holds_mounts(*each.second.inode);
+  });
+}
+
 /// Of what is grown no page has been written.
 void SimFileSystem::resize(Inode& file, std::uint64_t bytes) {
   const std::uint64_t first = (file.bytes.size() + page_bytes - 1) / page_bytes;
@@ -94,8 +135,11 @@ void SimFileSystem::resize(Inode& file, std::uint64_t bytes) {
 
 void SimFileSystem::sync_names(Inode& dir) {
   dir.durable_names = dir.names;
-  dir.unsynced.clear();
+  const std::vector<NameChange> synced = std::exchange(dir.unsynced, {});
   dir.durable = dir.cached;
+  // The other half of what was one step is in the same commit, and what came before it in that directory.
+  for (const NameChange& change : synced)
+    if (const InodePtr other = change.tied_to.lock(); other != nullptr && !other->unsynced.empty()) sync_names(*other);
   // A symlink or a pipe cannot be synced by itself.
   for (const auto& [name, entry] : dir.names)
     if (entry.inode->type == disk::FileType::symlink || entry.inode->special)
@@ -141,6 +185,27 @@ void SimFileSystem::crash() {
   trace_.note("crash", used_bytes());
 }
 
+/// Of two changes that are one step, none is kept when the other is lost.
+void SimFileSystem::keep_ties(std::map<const Inode*, std::size_t>& kept) const {
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (const auto& weak : inodes_) {
+      const auto dir = weak.lock();
+      if (dir == nullptr) continue;
+      for (std::size_t i = 0; i < kept[dir.get()]; ++i) {
+        const NameChange& change = dir->unsynced[i];
+        const auto other = change.tied_to.lock();
+        if (other == nullptr) continue;
+        const auto at = std::ranges::find(other->unsynced, change.tied_sequence, &NameChange::sequence);
+        if (at == other->unsynced.end() || static_cast<std::size_t>(at - other->unsynced.begin()) < kept[other.get()])
+          continue;
+        kept[dir.get()] = i;
+        changed = true;
+      }
+    }
+  }
+}
+
 void SimFileSystem::crash_names() {
   std::map<const Inode*, std::size_t> kept;
   std::set<std::uint64_t> lost;
@@ -149,7 +214,12 @@ void SimFileSystem::crash_names() {
     if (dir == nullptr || dir->unsynced.empty()) continue;
     const std::size_t cut = random_.below(dir->unsynced.size() + 1);
     kept[dir.get()] = cut;
-    for (std::size_t i = cut; i < dir->unsynced.size(); ++i) lost.insert(dir->unsynced[i].sequence);
+  }
+  keep_ties(kept);
+  for (const auto& weak : inodes_) {
+    const auto dir = weak.lock();
+    if (dir == nullptr || dir->unsynced.empty()) continue;
+    for (std::size_t i = kept[dir.get()]; i < dir->unsynced.size(); ++i) lost.insert(dir->unsynced[i].sequence);
   }
   // Hold all of them: an inode may lose its last name in one directory before another one gives it back.
   std::vector<InodePtr> held;

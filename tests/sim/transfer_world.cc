@@ -139,6 +139,7 @@ TransferWorld::TransferWorld(std::uint64_t seed, WorldPlan plan)
     world.network().set_path(sender_host(path), receiver_host(path), plan_.paths[path]);
   auto& files = target_file_system();
   files.put_dir(target);
+  if (!plan_.publish_as.empty()) laws.expect_whole(plan_.publish_as);
   files.put_file("outside", std::as_bytes(std::span("nobody writes here")));
   files.direct_alignment = plan_.target_alignment;
   files.watcher = &laws;
@@ -189,7 +190,7 @@ void TransferWorld::add_source_file(const std::string& path, std::uint64_t bytes
   const auto mtime_ns = static_cast<std::int64_t>(1 + draw(1'600'000'000'000'000'000));
   source_file_system().put_file(std::string(source) + "/" + path, content, mode, mtime_ns);
   if (plan_.tree.holes) source_file_system().dig(std::string(source) + "/" + path);
-  laws.source_version(path, content, mode, mtime_ns);
+  laws.source_version(at_target(path), content, mode, mtime_ns);
   source_files_.push_back(path);
 }
 
@@ -212,8 +213,18 @@ void TransferWorld::rewrite_source(const std::string& path, bool secretly) {
   random_.fill(content);
   const std::int64_t mtime_ns =
       secretly ? before->cached.mtime_ns : before->cached.mtime_ns + 1 + static_cast<std::int64_t>(draw(second));
-  laws.source_version(path, content, before->cached.mode, mtime_ns);
+  laws.source_version(at_target(path), content, before->cached.mode, mtime_ns);
   source_file_system().rewrite(name, content, mtime_ns);
+}
+
+void TransferWorld::remove_source_file(const std::string& path) {
+  const auto disk = source_file_system().make_disk("somebody");
+  EXPECT_TRUE(disk->unlink(*disk->open_root(source), path));
+  const auto slash = path.rfind('/');
+  const std::string parent = slash == std::string::npos ? "" : "/" + path.substr(0, slash);
+  EXPECT_TRUE(disk->sync_dir(*disk->open_root(source + parent)));
+  laws.promise_void(at_target(path));            // a tree that is published as a whole will not have it
+  std::erase(source_files_, std::string(path));  // which may be one of them
 }
 
 std::shared_ptr<TransferWorld::Life> TransferWorld::start(const std::string& name, const std::string& host,
@@ -284,14 +295,16 @@ bool TransferWorld::start_sender() {
   setup.options.streams = plan_.streams;
   setup.options.require = plan_.sender.require;
   setup.options.forbid = plan_.sender.forbid;
+  if (!plan_.publish_as.empty()) setup.options.publish = Publish::tree;
   if (plan_.sender_options) plan_.sender_options(setup.options);
   const auto life = start("sender", sender_host(0), std::move(setup));
   sender_ = life;
   if (life == nullptr) return false;
-  life->core->send(engine::make_tree_feed({std::string(source) + "/"}), [this, core = life->core](Outcome outcome) {
-    sent = std::move(outcome);
-    core->shut_down();
-  });
+  life->core->send(engine::make_tree_feed({std::string(source) + "/"}, {}, {}, plan_.publish_as),
+                   [this, core = life->core](Outcome outcome) {
+                     sent = std::move(outcome);
+                     core->shut_down();
+                   });
   return true;
 }
 
@@ -401,7 +414,7 @@ void TransferWorld::check_complete() {
   laws.look_at_manifest();
   check_laws();
   std::map<std::string, const Inode*> landed;
-  target_file_system().for_each(target, ".longhaul",
+  target_file_system().for_each(landing(), ".longhaul",
                                 [&](const std::string& path, const Inode& inode) { landed[path] = &inode; });
   std::size_t wanted = 0;
   source_file_system().for_each(source, {}, [&](const std::string& path, const Inode& inode) {
@@ -411,9 +424,11 @@ void TransferWorld::check_complete() {
     if (!words.empty()) ADD_FAILURE() << path << " " << words;
   });
   EXPECT_EQ(landed.size(), wanted);
-  target_file_system().for_each(
-      std::string(target) + "/.longhaul/landing", {},
-      [](const std::string& path, const Inode&) { ADD_FAILURE() << path << " is left in the landing zone"; });
+  for (const char* place : {"landing", "tree", "trash"})
+    target_file_system().for_each(std::string(target) + "/.longhaul/" + place, {},
+                                  [place](const std::string& path, const Inode&) {
+                                    ADD_FAILURE() << path << " is left in the landing zone's " << place;
+                                  });
 }
 
 }  // namespace longhaul::sim

@@ -41,6 +41,8 @@ struct WorldPlan {
     std::vector<std::string> require;
     std::vector<std::string> forbid;
   };
+  /// Not empty: the source is published as a whole, as this directory of the target.
+  std::string publish_as;
   std::vector<std::vector<std::string>> tags;  ///< of each path; none where there is no entry
   Policy sender;
   Policy receiver;
@@ -52,6 +54,10 @@ struct WorldPlan {
 class TransferWorld {
  public:
   static constexpr const char* target = "target";
+  /// Where the content of the source is to be seen at the end.
+  [[nodiscard]] std::string landing() const {
+    return plan_.publish_as.empty() ? target : std::string(target) + "/" + plan_.publish_as;
+  }
   static constexpr const char* source = "src";
 
   /// Two paths, and the rest drawn from the seed.
@@ -82,6 +88,8 @@ class TransferWorld {
 
   /// A source file gets other content of its own size, and another mtime or (`secretly`) the same.
   void rewrite_source(const std::string& path, bool secretly);
+  void add_source_file(const std::string& path, std::uint64_t bytes);
+  void remove_source_file(const std::string& path);
 
   /// Every file at its final name is whole and right; everything promised is there; nothing was written elsewhere.
   void check_laws();
@@ -118,7 +126,9 @@ class TransferWorld {
   struct Life;
   void tell_story();
   void make_tree();
-  void add_source_file(const std::string& path, std::uint64_t bytes);
+  [[nodiscard]] std::string at_target(const std::string& path) const {
+    return plan_.publish_as.empty() ? path : plan_.publish_as + "/" + path;
+  }
   void cut_holes(std::span<std::byte> content);
   std::shared_ptr<Life> start(const std::string& name, const std::string& host, engine::SessionSetup setup);
   void count_loss();

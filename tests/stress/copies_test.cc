@@ -127,7 +127,9 @@ class Crowd final : private StreamEvents {
       task.extent.bytes = bundle->bytes;
       give_to_all(task);
     }
-    storage_->post([count = contents_.size()](Storage& it) { it.end_of_entries(count); });
+    protocol::EndOfEntries end;
+    end.set_entries(contents_.size());
+    storage_->post([end](Storage& it) { it.end_of_entries(end); });
     complete_.get_future().wait();
     close();
   }

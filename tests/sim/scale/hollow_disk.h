@@ -63,6 +63,15 @@ class HollowDisk final : public disk::Disk {
                   std::string_view to) override {
     return under_->rename(from_base, from, to_base, to);
   }
+  Result<> rename_to_new(const disk::DirPtr& from_base, std::string_view from, const disk::DirPtr& to_base,
+                         std::string_view to) override {
+    return under_->rename_to_new(from_base, from, to_base, to);
+  }
+  Result<> exchange(const disk::DirPtr& one_base, std::string_view one, const disk::DirPtr& other_base,
+                    std::string_view other) override {
+    return under_->exchange(one_base, one, other_base, other);
+  }
+  Result<bool> holds_mounts(const disk::DirPtr& dir) override { return under_->holds_mounts(dir); }
   Result<> unlink(const disk::DirPtr& base, std::string_view name) override { return under_->unlink(base, name); }
   Result<> remove_dir(const disk::DirPtr& base, std::string_view name) override {
     return under_->remove_dir(base, name);

@@ -256,7 +256,7 @@ TEST(ReceiverAtScale, TheManifestOfManyFiles) {
     memory.progress(i, files);
   }
   const double merge_begun = cpu_seconds();
-  const auto merged = journal::merge_manifest(*place.disk, place.root, "manifest.1.log");
+  const auto merged = journal::merge_manifest(*place.disk, place.root, place.root, "manifest.1.log");
   ASSERT_TRUE(merged) << merged.error().text;
   const double read_begun = cpu_seconds();
   std::uint64_t next = 0;

@@ -333,7 +333,7 @@ TEST(Options, WrongSendsAreTold) {
        {{"send", "--cipher", "none", "a", "-", "-"}, "both a SOURCE and the TICKET"},
        {{"send", "--cipher", "none", "--name", "n", "-", "-"}, "both a SOURCE and the TICKET"},
        {{"send", "--cipher", "none", "-", ticket}, "--name"},
-       {{"send", "--cipher", "none", "--name", "n", "dir", ticket}, "--name names stdin"},
+       {{"send", "--cipher", "none", "--name", "n", "dir", "dir2", ticket}, "there are several"},
        {{"send", "--cipher", "none", "--name", "n", "-", "dir", ticket}, "alone"},
        {{"send", "--cipher", "none", "--name", "../n", "-", ticket}, "not a file name"},
        {{"send", "--cipher", "none", "", ticket}, "empty"},

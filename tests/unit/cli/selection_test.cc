@@ -69,11 +69,39 @@ TEST(SelectionOptions, SayWhatIsLeftAlone) {
   EXPECT_TRUE(!both.newer && both.missing && both.existing);
 }
 
+TEST(SelectionOptions, SayWhenItIsToBeSeen) {
+  EXPECT_EQ(good({"copy", "a", "b"}).engine.publish, Publish::file);
+  EXPECT_EQ(good({"copy", "--publish", "file", "a/", "b"}).engine.publish, Publish::file);
+  EXPECT_EQ(good({"copy", "--publish", "tree", "a", "c", "b"}).engine.publish, Publish::tree);
+  EXPECT_EQ(good({"send", "--publish=tree", "a", "-"}).engine.publish, Publish::tree);
+  EXPECT_EQ(good({"send", "--publish=tree", "--name", "n", "-", "--listen", "::1"}).engine.publish, Publish::tree);
+  const Command named = good({"copy", "--publish", "tree", "--name", "n", "a/", "b"});
+  EXPECT_EQ(named.source_name, "n");
+  EXPECT_EQ(named.engine.publish, Publish::tree);
+  EXPECT_EQ(good({"copy", "--publish", "tree", "--name", "n", "--files-from", "list", "a", "b"}).source_name, "n");
+  EXPECT_EQ(good({"send", "--name", "n", "a", "-"}).source_name, "n");
+}
+
+TEST(SelectionOptions, WhatCannotBePublishedAsAWholeIsRefused) {
+  for (const char* source : {"a/", ".", "..", "a/.", "/", "far:", "far:a/", "far:."})
+    EXPECT_TRUE(has(refused({"copy", "--publish", "tree", source, "b"}), "--name NAME")) << source;
+  EXPECT_TRUE(has(refused({"copy", "--publish", "tree", "--files-from", "list", "a", "b"}), "--name NAME"));
+  for (const char* leave : {"-u", "--existing", "--ignore-existing"})
+    EXPECT_TRUE(has(refused({"copy", "--publish", "tree", leave, "a", "b"}), "take one of them")) << leave;
+  EXPECT_TRUE(has(refused({"copy", "--publish", "all", "a", "b"}), "neither file nor tree"));
+  EXPECT_TRUE(has(refused({"receive", "--publish", "tree", "b"}), "--publish"));
+  EXPECT_TRUE(has(refused({"copy", "--name", "n", "a", "c", "b"}), "several"));
+  EXPECT_TRUE(has(refused({"copy", "--name", "x/y", "a", "b"}), "not a file name"));
+}
+
 TEST(SelectionOptions, CrossToTheMachineThatSends) {
   const std::string line = remote_command(
       good({"copy", "-u", "--existing", "--ignore-existing", "-r", "--files-from", "list", "far:a", "b"}));
   for (const char* word : {"'--update'", "'--existing'", "'--ignore-existing'", "'--recursive'", "'--files-from=-'"})
     EXPECT_TRUE(has(line, word)) << word << " in " << line;
+  const std::string whole = remote_command(good({"copy", "--publish", "tree", "--name", "n", "far:a/", "b"}));
+  EXPECT_TRUE(has(whole, "'--publish=tree'") && has(whole, "'--name=n'")) << whole;
+  EXPECT_FALSE(has(remote_command(good({"copy", "--publish", "tree", "a", "far:b"})), "--publish"));
   const std::string other = remote_command(good({"copy", "-u", "--files-from", "list", "a", "far:b"}));
   EXPECT_FALSE(has(other, "--update") || has(other, "--files-from")) << other;
 }

@@ -16,6 +16,7 @@
 #include "base/bytes.h"
 #include "disk/beneath.h"
 #include "disk/blocking.h"
+#include "disk/mounts.h"
 #include "place.h"
 
 namespace longhaul::disk {
@@ -315,6 +316,56 @@ TEST(FileLimit, IsRaisedToTheHardLimit) {
   rlimit after{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &after), 0);
   EXPECT_EQ(after.rlim_cur, before.rlim_max);
+}
+
+TEST_P(NamesTest, TwoNamesChangePlaces) {
+  ASSERT_TRUE(disk().make_dir(root_, "old", 0755));
+  ASSERT_TRUE(disk().make_dir(root_, "in", 0755));
+  ASSERT_TRUE(disk().make_dir(root_, "in/new", 0755));
+  put_file(scratch_ / "old/of the old", "x");
+  put_file(scratch_ / "in/new/of the new", "x");
+  ASSERT_TRUE(disk().exchange(root_, "in/new", root_, "old").has_value());
+  EXPECT_TRUE(fs::exists(scratch_ / "old/of the new"));
+  EXPECT_TRUE(fs::exists(scratch_ / "in/new/of the old"));
+  EXPECT_EQ(code(disk().exchange(root_, "old", root_, "nothing")), Code::not_found);
+  EXPECT_EQ(code(disk().exchange(root_, "../x", root_, "old")), Code::refused);
+  EXPECT_EQ(code(disk().exchange(root_, "old", root_, "../x")), Code::refused);
+}
+
+TEST_P(NamesTest, ARenameToANewNameReplacesNothing) {
+  ASSERT_TRUE(disk().make_dir(root_, "d", 0755));
+  ASSERT_TRUE(disk().make_dir(root_, "empty", 0755));
+  const auto refused = disk().rename_to_new(root_, "d", root_, "empty");
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().system_errno, EEXIST);
+  EXPECT_TRUE(disk().rename_to_new(root_, "d", root_, "new").has_value());
+  EXPECT_TRUE(fs::exists(scratch_ / "new"));
+}
+
+TEST_P(NamesTest, MountsAreFoundAtAndBeneathADirectory) {
+  const auto proc = disk().open_root("/proc");
+  ASSERT_TRUE(proc.has_value()) << text_of_error(proc);
+  EXPECT_EQ(disk().holds_mounts(*proc), true);
+  EXPECT_EQ(disk().holds_mounts(*disk().open_root("/")), true);
+  ASSERT_TRUE(disk().make_dir(root_, "d", 0755));
+  EXPECT_EQ(disk().holds_mounts(*disk().open_dir(root_, "d")), false);
+}
+
+TEST(Mounts, AreReadAsTheKernelWritesThem) {
+  const std::string_view text =
+      "22 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw\n"
+      "30 22 0:25 / /data/with\\040space\\134 rw shared:5 - tmpfs tmpfs rw\n"
+      "31 22 0:26 /sub /data/tree/deep/mnt rw - ext4 /dev/sdb rw\n";
+  EXPECT_TRUE(names_mount_beneath(text, "/"));
+  EXPECT_TRUE(names_mount_beneath(text, "/data"));
+  EXPECT_TRUE(names_mount_beneath(text, "/data/tree"));
+  EXPECT_TRUE(names_mount_beneath(text, "/data/tree/deep/mnt"));
+  EXPECT_TRUE(names_mount_beneath(text, "/data/with space\\"));
+  EXPECT_FALSE(names_mount_beneath(text, "/data/tr"));
+  EXPECT_FALSE(names_mount_beneath(text, "/data/tree/deep/mnt/further"));
+  EXPECT_FALSE(names_mount_beneath(text, "/data/with"));
+  EXPECT_FALSE(names_mount_beneath("", "/"));
+  EXPECT_FALSE(names_mount_beneath("nonsense\n\n", "/"));
 }
 
 INSTANTIATE_TEST_SUITE_P(Both, NamesTest, testing::Bool(),

@@ -130,5 +130,37 @@ TEST(TreeFeed, WalksAndOpensOnAnyDisk) {
   EXPECT_FALSE(make_tree_feed({"nowhere"})->begin(*place.disk));
 }
 
+TEST(TreeFeed, TheOneSourceMayLandByAnotherName) {
+  Place place;
+  place.fs.put_file("in/src/d/f", bytes_of("content"), 0640, 99);
+  place.fs.put_file("in/src/srcf", bytes_of("c"), 0640, 99);
+  ASSERT_TRUE(
+      place.disk->make_hard_link(*place.disk->open_root("in"), "src/d/f", *place.disk->open_root("in"), "src/g"));
+  const auto paths_of = [&](const std::string& source, const std::string& name) {
+    const auto feed = make_tree_feed({source}, {}, {.hard_links = true}, name);
+    if (const auto begun = feed->begin(*place.disk); !begun) return std::vector<std::string>{begun.error().text};
+    std::vector<Entry> entries;
+    std::vector<FileError> errors;
+    EXPECT_EQ(feed->next(*place.disk, entries, errors, 100), false);
+    std::vector<std::string> paths;
+    for (const Entry& entry : entries) {
+      paths.push_back(entry.path);
+      if (entry.type == EntryType::hard_link) {
+        EXPECT_TRUE(std::ranges::any_of(entries, [&](const Entry& each) { return each.path == entry.link_target; }));
+      } else if (entry.type == EntryType::file) {
+        EXPECT_TRUE(feed->open(*place.data_disk, entry, false)) << entry.path;
+        EXPECT_TRUE(feed->words(entry).starts_with("in/src/")) << feed->words(entry);
+      }
+    }
+    std::ranges::sort(paths);
+    return paths;
+  };
+  const std::vector<std::string> all = {"n", "n/d", "n/d/f", "n/g", "n/srcf"};
+  EXPECT_EQ(paths_of("in/src", "n"), all);
+  EXPECT_EQ(paths_of("in/src/", "n"), all);
+  EXPECT_EQ(paths_of("in/src/srcf", "n"), std::vector<std::string>{"n"});
+  EXPECT_EQ(paths_of("in/src/", "").front(), "");
+}
+
 }  // namespace
 }  // namespace longhaul::engine

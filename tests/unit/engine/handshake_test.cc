@@ -367,6 +367,10 @@ TEST(FeaturesNeeded, AreThoseOfWhatIsAskedFor) {
     EXPECT_EQ(features_needed(options), protocol::feature_leave_alone);
     EXPECT_NE(features_needed(options) & protocol::features_known, 0U);
   }
+  Options whole;
+  whole.publish = Publish::tree;
+  EXPECT_EQ(features_needed(whole), protocol::feature_publish_tree);
+  EXPECT_NE(features_needed(whole) & protocol::features_known, 0U);
 }
 
 TEST_F(StrangeDialler, OptionalFeaturesAreNoMatter) {

@@ -189,6 +189,17 @@ TEST_F(PlannerTest, AnnouncesEverythingOnce) {
   EXPECT_EQ(told_.back().end_of_entries().entries(), 3U);
 }
 
+TEST_F(PlannerTest, TellsHowMuchTheWalkCouldNotRead) {
+  FeedBatch batch;
+  batch.entries = {file("a", 1)};
+  batch.errors = {{"b", {Code::permission, "cannot be read", 0}}, {"c", {Code::permission, "cannot be read", 0}}};
+  planner_->fed(std::move(batch));
+  feed({});
+  ASSERT_TRUE(told_.back().has_end_of_entries());
+  EXPECT_EQ(told_.back().end_of_entries().entries(), 1U);
+  EXPECT_EQ(told_.back().end_of_entries().unread(), 2U);
+}
+
 TEST_F(PlannerTest, SmallFilesTravelTogetherUntilTheyAreDurable) {
   planner_->stream_up(1, 1);
   feed({file("a", 100), file("b", 0), file("c", 200)});

@@ -19,11 +19,12 @@ class StorageTest : public ::testing::Test {
     other_disk_ = place_.fs.make_disk("other");
     make(directory_sink("target"), {});
   }
-  void make(std::shared_ptr<Sink> sink, LeaveAlone leave_alone) {
+  void make(std::shared_ptr<Sink> sink, LeaveAlone leave_alone, bool publish_trees = false) {
     Storage::Setup setup;
     setup.id = "mine";
     setup.sink = std::move(sink);
     setup.leave_alone = leave_alone;
+    setup.publish_trees = publish_trees;
     setup.chunk_bytes = protocol::node_bytes;
     setup.ready = [this] { ready_ = true; };
     setup.tell = [](const protocol::Message&) {};
@@ -68,6 +69,19 @@ TEST_F(StorageTest, WhoeverKeepsItsLogIsNotWaitedForWithoutEnd) {
   ASSERT_TRUE(failed_);
   EXPECT_EQ(failed_->code, Code::busy);
   EXPECT_FALSE(ready_);
+}
+
+TEST_F(StorageTest, TreesArePublishedInDirectoriesOnlyAndLeaveNothingAlone) {
+  for (const bool is_stream : {true, false}) {
+    failed_.reset();
+    make(is_stream ? std::shared_ptr<Sink>(stream_sink(-1)) : std::shared_ptr<Sink>(directory_sink("target")),
+         {.newer = !is_stream}, true);
+    storage_->step(second);
+    EXPECT_FALSE(ready_);
+    ASSERT_TRUE(failed_);
+    EXPECT_EQ(failed_->code, Code::usage);
+    EXPECT_NE(failed_->text.find("--publish tree"), std::string::npos) << failed_->text;
+  }
 }
 
 TEST_F(StorageTest, WhereThereIsNoDirectoryNothingCanBeLeftAlone) {

@@ -97,18 +97,51 @@ TYPED_TEST(Manifest, ALogWhoseHeaderWasNeverSyncedBeginsAnew) {
 
 TYPED_TEST(Manifest, MergeSortsAndTheNewerRecordWins) {
   this->append({record_of("b", 1), record_of("c", 1), record_of("a\xff", 1), record_of("a", 1)});
-  ASSERT_TRUE(merge_manifest(*this->disk_, this->root_, "manifest.1.log"));
+  ASSERT_TRUE(merge_manifest(*this->disk_, this->root_, this->root_, "manifest.1.log"));
   EXPECT_FALSE(this->exists(this->root_, "manifest.1.log"));
   this->append({record_of("d", 2), record_of("b", 2), record_of("b", 3)}, "manifest.2.log");
-  ASSERT_TRUE(merge_manifest(*this->disk_, this->root_, "manifest.2.log"));
+  ASSERT_TRUE(merge_manifest(*this->disk_, this->root_, this->root_, "manifest.2.log"));
   EXPECT_EQ(this->read("manifest", false), (std::vector{record_of("a", 1), record_of("a\xff", 1), record_of("b", 3),
                                                         record_of("c", 1), record_of("d", 2)}));
-  EXPECT_TRUE(merge_manifest(*this->disk_, this->root_, "manifest.2.log"));
+  EXPECT_TRUE(merge_manifest(*this->disk_, this->root_, this->root_, "manifest.2.log"));
+}
+
+/// What was published as a whole takes the place of all that was there.
+TYPED_TEST(Manifest, BeneathATreeOnlyRecordsOfWhatStandsThereStay) {
+  const auto of_file = [&](const char* path, std::uint64_t size, std::int64_t mtime_ns, const char* content) {
+    return ManifestRecord{.path = path, .size = size, .mtime_ns = mtime_ns, .root = digest_of(bytes_of(content))};
+  };
+  ASSERT_TRUE(this->disk_->make_dir(this->root_, "t", 0755));
+  const auto dir = *this->disk_->open_dir(this->root_, "t");
+  for (const auto& [name, bytes] : {std::pair{"kept", 3}, {"new", 4}, {"again", 5}}) {
+    this->write_all(dir, name, std::vector<std::byte>(static_cast<std::size_t>(bytes)));
+    const auto file = *this->disk_->open_file(dir, name, disk::Open::read, false);
+    ASSERT_TRUE(this->disk_->set_mtime(*file, 7'000'000'000));
+  }
+  constexpr std::int64_t then = 7'000'000'000;
+  this->append({of_file("t", 1, then, "a file once"), of_file("t-beside", 1, then, "beside"),
+                of_file("t/gone", 1, then, "gone"), of_file("t/kept", 3, then, "kept"),
+                of_file("t/new", 9, then, "older"), of_file("t/again", 5, then, "as it was")});
+  ASSERT_TRUE(merge_manifest(*this->disk_, this->root_, this->root_, "manifest.1.log"));
+  const ManifestRecord tree{.path = "t/", .root = {}, .is_tree = true};
+  const std::vector<ManifestRecord> log = {tree, of_file("t/landed and left out again", 4, then, "?"),
+                                           of_file("t/new", 4, then, "new"),
+                                           // Landed in one run, and was there already by the next.
+                                           of_file("t/again", 5, 9'000'000'000, "another")};
+  for (const std::size_t memory : {std::size_t{1} << 20U, std::size_t{1}}) {  // the second: a run for each record
+    this->append(log, "manifest.2.log");
+    EXPECT_EQ(this->read("manifest.2.log", true), log);
+    ASSERT_TRUE(merge_manifest(*this->disk_, this->root_, this->root_, "manifest.2.log", memory));
+    EXPECT_EQ(this->read("manifest", false),
+              (std::vector{of_file("t", 1, then, "a file once"), of_file("t-beside", 1, then, "beside"),
+                           of_file("t/again", 5, then, "as it was"), of_file("t/kept", 3, then, "kept"),
+                           of_file("t/new", 4, then, "new")}));
+  }
 }
 
 TYPED_TEST(Manifest, AnEmptyLogMakesAnEmptyManifest) {
   this->append({});
-  ASSERT_TRUE(merge_manifest(*this->disk_, this->root_, "manifest.1.log"));
+  ASSERT_TRUE(merge_manifest(*this->disk_, this->root_, this->root_, "manifest.1.log"));
   EXPECT_EQ(this->read("manifest", false), std::vector<ManifestRecord>{});
 }
 
@@ -121,11 +154,11 @@ TYPED_TEST(Manifest, ManyRunsInLittleMemory) {
     expected[path] = log.back();
   }
   this->append({log.begin(), log.begin() + 1000}, "manifest.1.log");
-  ASSERT_TRUE(merge_manifest(*this->disk_, this->root_, "manifest.1.log", 4000));
+  ASSERT_TRUE(merge_manifest(*this->disk_, this->root_, this->root_, "manifest.1.log", 4000));
   // Runs of a merge that was killed are not taken for ours.
   this->write_all(this->root_, "manifest.2.log.run0", bytes_of("left over"));
   this->append({log.begin() + 1000, log.end()}, "manifest.2.log");
-  ASSERT_TRUE(merge_manifest(*this->disk_, this->root_, "manifest.2.log", 4000));
+  ASSERT_TRUE(merge_manifest(*this->disk_, this->root_, this->root_, "manifest.2.log", 4000));
   std::vector<ManifestRecord> sorted;
   for (const auto& [path, record] : expected) sorted.push_back(record);
   EXPECT_EQ(this->read("manifest", false), sorted);
@@ -138,14 +171,14 @@ TYPED_TEST(Manifest, MergeIsBusyWhileAnotherMerges) {
   this->append({record_of("a", 1)});
   auto lock = this->disk_->open_file(this->root_, "manifest.lock", disk::Open::create_or_open, false);
   ASSERT_TRUE(*this->disk_->try_lock(**lock));
-  EXPECT_EQ(merge_manifest(*this->disk_, this->root_, "manifest.1.log").error().code, Code::busy);
+  EXPECT_EQ(merge_manifest(*this->disk_, this->root_, this->root_, "manifest.1.log").error().code, Code::busy);
   lock->reset();
-  EXPECT_TRUE(merge_manifest(*this->disk_, this->root_, "manifest.1.log"));
+  EXPECT_TRUE(merge_manifest(*this->disk_, this->root_, this->root_, "manifest.1.log"));
 }
 
 TYPED_TEST(Manifest, EveryDamageOfASortedManifestIsAnError) {
   this->append({record_of("a", 1), record_of("b", 1)});
-  ASSERT_TRUE(merge_manifest(*this->disk_, this->root_, "manifest.1.log"));
+  ASSERT_TRUE(merge_manifest(*this->disk_, this->root_, this->root_, "manifest.1.log"));
   const auto whole = this->read_all(this->root_, "manifest");
   for (std::size_t at = 0; at < whole.size(); ++at) {
     if (at >= 12 && at < 16) continue;  // the header's reserved bytes
@@ -161,7 +194,7 @@ TYPED_TEST(Manifest, EveryDamageOfASortedManifestIsAnError) {
     EXPECT_EQ(read.error().code, Code::corrupt);
   }
   this->append({record_of("c", 2)}, "manifest.2.log");
-  EXPECT_EQ(merge_manifest(*this->disk_, this->root_, "manifest.2.log").error().code, Code::corrupt);
+  EXPECT_EQ(merge_manifest(*this->disk_, this->root_, this->root_, "manifest.2.log").error().code, Code::corrupt);
   EXPECT_EQ(this->read("manifest.2.log", true), std::vector{record_of("c", 2)});
 }
 
@@ -202,14 +235,14 @@ TEST(SimManifest, ACrashAnywhereInAMergeLosesNothing) {
       ASSERT_TRUE(disk::sync_now(*disk, log->file(), true));
     };
     publish("manifest.1.log", {wanted[0], record_of("b", 1)});
-    ASSERT_TRUE(merge_manifest(*disk, root, "manifest.1.log"));
+    ASSERT_TRUE(merge_manifest(*disk, root, root, "manifest.1.log"));
     publish("manifest.2.log", {wanted[2], wanted[1]});
     std::uint64_t left = seed % 50;
     fs.fault = [&](const sim::FaultPoint&) { return left == 0 ? EIO : (--left, 0); };
-    (void)merge_manifest(*disk, root, "manifest.2.log");
+    (void)merge_manifest(*disk, root, root, "manifest.2.log");
     fs.fault = nullptr;
     if (seed % 3 != 0) fs.crash();
-    auto merged = merge_manifest(*disk, root, "manifest.2.log");
+    auto merged = merge_manifest(*disk, root, root, "manifest.2.log");
     ASSERT_TRUE(merged) << merged.error().text << " seed " << seed;
     std::vector<ManifestRecord> found;
     ASSERT_TRUE(read_manifest(*disk, root, "manifest", false,
@@ -241,7 +274,7 @@ TEST(Manifest, OfTwoLeftOverLogsTheOneBegunLaterIsNewer) {
       encode_manifest_record({"path", 7, mtime_ns++, {}}, bytes);
       ASSERT_TRUE(disk::write_now(*disk, log->file(), log->end_offset(), bytes));
     }
-    ASSERT_TRUE(merge_left_over_logs(*disk, root));
+    ASSERT_TRUE(merge_left_over_logs(*disk, root, root));
     std::int64_t found = 0;
     ASSERT_TRUE(read_manifest(*disk, root, "manifest", false, [&](const ManifestRecord& record) {
       found = record.mtime_ns;

@@ -1,0 +1,134 @@
+#include "journal/trash.h"
+
+#include <cerrno>
+#include <utility>
+
+namespace longhaul::journal {
+namespace {
+
+constexpr std::string_view trash_name = "trash";
+constexpr std::size_t names_per_batch = 256;
+
+bool is_directory_error(const Error& error) {
+  return error.system_errno == EISDIR || error.system_errno == EPERM;  // POSIX has the second one
+}
+
+}  // namespace
+
+Result<> Trash::open() {
+  if (trash_) return {};
+  auto made = disk_.make_dir(zone_, trash_name, 0700);
+  if (!made && made.error().system_errno != EEXIST) return made;
+  auto opened = disk_.open_dir(zone_, trash_name);
+  if (!opened) return std::unexpected(std::move(opened.error()));
+  trash_ = *std::move(opened);
+  return {};
+}
+
+/// A directory that its owner may not write to cannot be moved: its ".." changes.
+Result<> Trash::move_up(const disk::DirPtr& in, std::string_view name) {
+  const std::string there = own_ + "." + std::to_string(number_++);
+  Result<> moved = disk_.rename(in, name, trash_, there);
+  if (moved || moved.error().code != Code::permission) return moved;
+  const auto directory = disk_.open_dir(in, name);
+  if (!directory) return moved;
+  if (auto changed = disk_.set_mode(*directory, 0700); !changed) return moved;
+  return disk_.rename(in, name, trash_, there);
+}
+
+Result<> Trash::take(const disk::DirPtr& in, std::string_view name) {
+  const auto stat = disk_.stat(in, name);
+  if (!stat) return stat.error().code == Code::not_found ? Result<>() : std::unexpected(stat.error());
+  if (stat->type != disk::FileType::directory) return disk_.unlink(in, name);
+  if (auto opened = open(); !opened) return opened;
+  return move_up(in, name);
+}
+
+void Trash::note(const Error& why) {
+  if (stuck_.empty()) stuck_ = why.text;
+}
+
+bool Trash::remove_some(std::size_t names) {
+  if (!trash_) {
+    auto opened = disk_.open_dir(zone_, trash_name);
+    if (!opened) return false;  // there has never been any
+    trash_ = *std::move(opened);
+  }
+  for (std::size_t done = 0; done < names; ++done) {
+    if (!current_ && !next_top()) return false;
+    if (!current_) continue;
+    if (names_.empty()) {
+      const auto more = stream_->next(names_, names_per_batch);
+      if (!more) note(more.error());
+      if (!more || !*more) {
+        leave();
+        continue;
+      }
+    }
+    const disk::DirEntry entry = std::move(names_.back());
+    names_.pop_back();
+    remove(entry.name);
+  }
+  return true;
+}
+
+/// Goes on to the next name of the trash; false when a whole pass over it has removed nothing.
+bool Trash::next_top() {
+  while (top_names_.empty()) {
+    if (!tops_) {
+      auto stream = disk_.open_stream(trash_, 0);
+      if (!stream) return false;
+      tops_ = *std::move(stream);
+      progress_ = false;
+    }
+    const auto more = tops_->next(top_names_, names_per_batch);
+    if (more && *more) break;
+    tops_.reset();
+    if (!more || !progress_) return false;
+  }
+  const disk::DirEntry top = std::move(top_names_.back());
+  top_names_.pop_back();
+  if (enter(top.name)) return true;
+  if (disk_.unlink(trash_, top.name)) progress_ = true;  // no directory: nobody of ours puts such a thing there
+  return true;
+}
+
+bool Trash::enter(const std::string& name) {
+  auto directory = disk_.open_dir(trash_, name);
+  if (!directory) return false;
+  const auto stat = disk_.stat(*directory, "");
+  if (stat && (stat->mode & 0700) != 0700) {
+    // It was opened for passing through only: again, now that it may be read.
+    if (auto changed = disk_.set_mode(*directory, 0700); !changed) note(changed.error());
+    directory = disk_.open_dir(trash_, name);
+    if (!directory) return false;
+  }
+  auto stream = disk_.open_stream(*directory, 0);
+  if (!stream) {
+    note(stream.error());
+    return true;
+  }
+  current_ = *std::move(directory);
+  current_name_ = name;
+  stream_ = *std::move(stream);
+  names_.clear();
+  return true;
+}
+
+void Trash::remove(const std::string& name) {
+  Result<> removed = disk_.unlink(current_, name);
+  if (!removed && is_directory_error(removed.error())) removed = move_up(current_, name);
+  if (removed)
+    progress_ = true;
+  else if (removed.error().code != Code::not_found)  // another receiver removes it, too
+    note(removed.error());
+}
+
+/// What came meanwhile, or was passed over by a listing that changed under it, is left to the next pass.
+void Trash::leave() {
+  if (disk_.remove_dir(trash_, current_name_)) progress_ = true;
+  current_.reset();
+  stream_.reset();
+}
+
+}  // namespace longhaul::journal
