@@ -4,6 +4,7 @@
 #include <benchmark/benchmark.h>
 
 #include <array>
+#include <bit>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -14,6 +15,7 @@
 
 #include "base/digest.h"
 #include "base/slots.h"
+#include "chunk/packing.h"
 #include "disk/system_disk.h"
 #include "protocol/frame.h"
 #include "ring/ring.h"
@@ -106,6 +108,63 @@ BENCHMARK(seal_and_open)
     ->ArgsProduct({{static_cast<int>(longhaul::Cipher::aes_256_gcm), static_cast<int>(longhaul::Cipher::aes_128_gcm),
                     static_cast<int>(longhaul::Cipher::chacha20_poly1305)},
                    {1, 64}});
+
+/// As training runs log: zstd makes about a third of it.
+std::vector<std::byte> log_lines(std::size_t bytes) {
+  std::string text;
+  std::mt19937_64 random(1);
+  while (text.size() < bytes) {
+    char line[120];
+    std::snprintf(line, sizeof line, "%08zu step loss=%.4f grad_norm=%.4f tokens/s=%u host=node%02u\n", text.size(),
+                  static_cast<double>(random() % 30000) / 10000, static_cast<double>(random() % 10000) / 10000,
+                  static_cast<unsigned>(90000 + random() % 9999), static_cast<unsigned>(random() % 64));
+    text += line;
+  }
+  const ConstBytes all = longhaul::bytes_of(text);
+  return {all.begin(), all.begin() + static_cast<std::ptrdiff_t>(bytes)};
+}
+
+/// Weights near zero, as bfloat16: signs and mantissas are noise, exponents are not.
+std::vector<std::byte> bfloat16_weights(std::size_t bytes) {
+  std::vector<std::byte> data(bytes);
+  std::mt19937_64 random(1);
+  std::normal_distribution<float> weight(0, 0.02F);
+  for (std::size_t at = 0; at + 2 <= bytes; at += 2) {
+    const auto bits = std::bit_cast<std::uint32_t>(weight(random));
+    longhaul::store(data.data() + at, static_cast<std::uint16_t>(bits >> 16U));
+  }
+  return data;
+}
+
+std::vector<std::byte> content_of(std::int64_t kind, std::size_t bytes) {
+  return kind == 0 ? log_lines(bytes) : kind == 1 ? bfloat16_weights(bytes) : random_bytes(bytes);
+}
+
+/// Frames of content 0: log lines, 1: bfloat16 weights, 2: random bytes. `packed`: the part that is left.
+void pack(benchmark::State& state) {
+  const auto raw = content_of(state.range(1), slot_payload_bytes);
+  std::vector<std::byte> packed(slot_payload_bytes - slot_payload_bytes / 32);
+  longhaul::chunk::Packer packer(static_cast<int>(state.range(0)));
+  std::size_t bytes = 0;
+  for ([[maybe_unused]] auto _ : state) bytes = packer.pack(raw, packed);
+  state.counters["packed"] = bytes == 0 ? 1 : static_cast<double>(bytes) / static_cast<double>(raw.size());
+  count_bytes(state, raw.size());
+}
+BENCHMARK(pack)->ArgNames({"level", "content"})->ArgsProduct({{-20, -5, 1, 3, 9, 19}, {0, 1, 2}});
+
+/// Bytes are those that come out.
+void unpack(benchmark::State& state) {
+  const auto raw = content_of(state.range(1), slot_payload_bytes);
+  std::vector<std::byte> packed(slot_payload_bytes + 4096);
+  longhaul::chunk::Packer packer(static_cast<int>(state.range(0)));
+  packed.resize(packer.pack(raw, packed));
+  std::vector<std::byte> again(raw.size());
+  longhaul::chunk::Unpacker unpacker;
+  for ([[maybe_unused]] auto _ : state)
+    if (!unpacker.unpack(packed, again)) state.SkipWithError("what was packed does not unpack");
+  count_bytes(state, raw.size());
+}
+BENCHMARK(unpack)->ArgNames({"level", "content"})->ArgsProduct({{1, 3, 19}, {0, 1}});
 
 void slot_take_and_give_back(benchmark::State& state) {
   SlotPool pool(4);

@@ -61,6 +61,26 @@ enum class Cipher : std::uint8_t {
 /// Errors (Code::usage) name those that there are.
 [[nodiscard]] Result<Cipher> parse_cipher(std::string_view name);
 
+/// Whether frames are packed (zstd) before they cross, each by itself; what does not shrink goes as it is.
+struct Compression {
+  enum class Mode : std::uint8_t {
+    none,
+    automatic,  ///< level 1, while the paths are the limit and not this machine, and content shrinks by a tenth
+    always,     ///< `level`, whatever the limit is
+  };
+  static constexpr int level_usual = 3;  ///< as zstd's own
+  static constexpr int level_min = -50;  ///< the faster, the less it shrinks
+  static constexpr int level_max = 19;
+  Mode mode = Mode::none;
+  int level = level_usual;  ///< of `always`
+  friend bool operator==(const Compression&, const Compression&) = default;
+};
+
+/// "none", "auto", "zstd:3".
+[[nodiscard]] std::string name_of(const Compression& compression);
+/// Takes what `name_of` gives, and "zstd" for the usual level. Errors (Code::usage) name what there is.
+[[nodiscard]] Result<Compression> parse_compression(std::string_view text);
+
 /// Whether `text` is a timetable that `Options::schedule` takes. Errors (Code::usage) name the entry and say what to
 /// write instead.
 [[nodiscard]] Result<> check_schedule(std::string_view text);
@@ -117,6 +137,7 @@ struct Options {
   bool direct = true;             ///< use O_DIRECT where the file system offers it
   bool sparse = true;             ///< sender: holes of files are kept; false: they arrive filled with zeros
   Cipher cipher = Cipher::automatic;
+  Compression compression;     ///< sender
   std::string identity_pem;    ///< this endpoint's private key (see identity.h); empty: made for the occasion
   double retry_for_s = 300;    ///< how long to wait for a peer that is away before giving up
   double stall_after_s = 300;  ///< no byte of progress for so long while connected: give up (exit 7)

@@ -24,18 +24,20 @@ struct PathReport {
   std::string
       streams_why;  ///< what asked for that number: "4: 8 brought no more (...)", "4: as asked"; empty: the peer
   bool up = false;
-  std::string state;         ///< "up", "down", "draining", "drained", "disabled", "removed", "spared" (up, and not
-                             ///< needed now: see Options::deadline_unix_s)
-  std::uint64_t rtt_us = 0;  ///< round trip, as its newest sending stream finds it; 0: not known
-  std::uint64_t bytes = 0;   ///< file bytes carried in this run, re-sent ones included
-  double bytes_per_s = 0;    ///< over the last second; in the final report over the whole run
+  std::string state;             ///< "up", "down", "draining", "drained", "disabled", "removed", "spared" (up, and not
+                                 ///< needed now: see Options::deadline_unix_s)
+  std::uint64_t rtt_us = 0;      ///< round trip, as its newest sending stream finds it; 0: not known
+  std::uint64_t bytes = 0;       ///< file bytes carried in this run, re-sent ones included
+  std::uint64_t wire_bytes = 0;  ///< what crossed for them: less where frames were packed. Without headers, and what
+                                 ///< the network adds
+  double bytes_per_s = 0;        ///< over the last second; in the final report over the whole run
   // What the dialling side said of it.
   std::vector<std::string> tags;
   std::uint64_t cap_bits_per_s = 0;  ///< 0: none
   int dscp = -1;                     ///< -1: the system's
   double weight = 1;
   double cost_per_gb = 0;
-  double cost = 0;       ///< of `bytes`, at `cost_per_gb` for 10^9
+  double cost = 0;       ///< of `wire_bytes`, at `cost_per_gb` for 10^9
   std::string excluded;  ///< why policy, of either side, kept every byte off it; empty: it was permitted
   // Of the side that sends.
   bool degraded = false;        ///< worse than it used to be, now
@@ -88,6 +90,10 @@ struct Report {
   std::string verdict;               ///< what limits now, in words ("network", "source", "target", ...)
   std::string durability;            ///< "fsync", "none (stream)", ...
   std::string cipher;                ///< "aes-256-gcm", ..., "none": data crosses in clear; empty: not agreed yet
+  std::string compression;           ///< sender: what was asked for: "none", "auto", "zstd:3"
+  std::uint64_t wire_bytes = 0;      ///< of all paths together: compare with their `bytes`
+  std::uint64_t packed_frames = 0;   ///< that crossed packed, up to 1 MiB of file bytes each
+  std::uint64_t futile_frames = 0;   ///< sender: that were tried, and would not shrink by enough
   std::string streams_chosen;        ///< how the number of streams was chosen, in words
   std::vector<PathReport> paths;
   double cost = 0;  ///< of all paths together

@@ -59,6 +59,7 @@ Json path_of(const PathReport& path) {
   Json object = {{"name", words(path.name)},    {"bytes", path.bytes}, {"rate", path.bytes_per_s},
                  {"streams", path.streams},     {"up", path.up},       {"local", words(path.local)},
                  {"remote", words(path.remote)}};
+  object["wire_bytes"] = path.wire_bytes;
   Json tags = Json::array();
   for (const std::string& tag : path.tags) tags.push_back(words(tag));
   object["tags"] = std::move(tags);
@@ -107,6 +108,7 @@ void put_progress(Json& object, const Report& report) {
   object["forecast"] = words_or_null(report.forecast);
   object["verdict"] = words(report.verdict);
   object["cost"] = report.cost;
+  object["wire_bytes"] = report.wire_bytes;
   object["paths"] = paths_of(report);
 }
 
@@ -144,6 +146,10 @@ void put_totals(Json& object, const Report& report) {
   object["left_alone"] = report.left_alone;
   object["durability"] = words(report.durability);
   object["cipher"] = words(report.cipher);
+  object["compression"] = words_or_null(report.compression);
+  object["wire_bytes"] = report.wire_bytes;
+  object["packed_frames"] = report.packed_frames;
+  object["futile_frames"] = report.futile_frames;
   object["streams_chosen"] = words(report.streams_chosen);
   object["verdict"] = words(report.verdict);
   object["cost"] = report.cost;

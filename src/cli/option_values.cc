@@ -47,6 +47,12 @@ Result<Cipher> parse_cipher_option(std::string_view text) {
   return cipher;
 }
 
+Result<Compression> parse_compression_option(std::string_view text) {
+  Result<Compression> compression = parse_compression(text);
+  if (!compression) return bad("--compress: " + compression.error().text);
+  return compression;
+}
+
 Result<std::uint64_t> parse_cap(std::string_view what, std::string_view text) {
   const Result<std::uint64_t> rate = parse_rate(text);
   if (!rate) return bad(fmt::format("{}: {}", what, rate.error().text));

@@ -21,6 +21,7 @@ constexpr unsigned paths_max = 32;
 /// A multiple of 8 MiB up to 512 MiB.
 [[nodiscard]] Result<std::uint64_t> parse_chunk(std::string_view text);
 [[nodiscard]] Result<Cipher> parse_cipher_option(std::string_view text);
+[[nodiscard]] Result<Compression> parse_compression_option(std::string_view text);
 /// A rate above zero, in bits per second.
 [[nodiscard]] Result<std::uint64_t> parse_cap(std::string_view what, std::string_view text);
 /// Tags between any of `separators` ("us+fiber").

@@ -136,6 +136,7 @@ Result<> read_engine(const Line& line, Options& engine, const Surroundings& surr
         set(line, "--max-cost", engine.max_cost, parse_money), set(line, "--streams", engine.streams, streams),
         set(line, "--workers", engine.workers, parse_workers), set(line, "--chunk", engine.chunk_bytes, parse_chunk),
         set(line, "--cipher", engine.cipher, parse_cipher_option),
+        set(line, "--compress", engine.compression, parse_compression_option),
         set(line, "--retry-for", engine.retry_for_s, duration("--retry-for")),
         set(line, "--stall-timeout", engine.stall_after_s, duration("--stall-timeout")),
         set(line, "--ticket-valid", engine.ticket_valid_s, duration("--ticket-valid"))}) {

@@ -115,6 +115,7 @@ std::string remote_command(const Command& copy) {
   if (engine.cipher != Cipher::automatic) add(fmt::format("--cipher={}", name_of(engine.cipher)));
   add("--retry-for=" + seconds_of(engine.retry_for_s));
   add("--stall-timeout=" + seconds_of(engine.stall_after_s));
+  if (engine.compression != Compression{} && copy.remote->sends) add("--compress=" + name_of(engine.compression));
   if (engine.chunk_bytes != 0 && copy.remote->sends) add(fmt::format("--chunk={}", engine.chunk_bytes));
   if (!engine.direct) add("--no-direct");
   if (!engine.sparse && copy.remote->sends) add("--no-sparse");

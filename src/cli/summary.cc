@@ -61,6 +61,21 @@ std::string also_line(const Report& report) {
   return line + "\n";
 }
 
+/// What compression came to, on either side; at the sender also why it came to nothing.
+std::string compression_line(const Report& report) {
+  std::uint64_t content = 0;
+  for (const PathReport& path : report.paths) content += path.bytes;
+  if (report.packed_frames > 0 && content > 0) {
+    const double part = 100 * static_cast<double>(report.wire_bytes) / static_cast<double>(content);
+    return fmt::format("  compressed to {:.{}f} %: {} crossed for {}\n", part, part < 10 ? 1 : 0,
+                       format_bytes(report.wire_bytes), format_bytes(content));
+  }
+  if (report.futile_frames > 0) return "  not compressed: what was tried did not shrink by enough\n";
+  if (report.compression == "auto" && content > 0)
+    return "  not compressed: the paths took all that this machine could send\n";
+  return {};
+}
+
 std::string moved_lines(const Report& report) {
   std::string out;
   if (report.skipped_files > 0 || report.skipped_bytes > 0) {
@@ -69,6 +84,7 @@ std::string moved_lines(const Report& report) {
   }
   out += also_line(report);
   if (report.resent_bytes > 0) out += fmt::format("  sent again: {}\n", format_bytes(report.resent_bytes));
+  out += compression_line(report);
   if (!report.schedule.empty()) out += fmt::format("  timetable: {}\n", printable(report.schedule));
   for (const PathReport& path : report.paths) out += path_line(path);
   if (report.cost > 0) out += fmt::format("  cost: {}\n", format_money(report.cost));

@@ -139,6 +139,8 @@ constexpr OptionText options[] = {
      "auto, aes-256-gcm, aes-128-gcm, chacha20-poly1305 seal the data (auto: as the peer says, or aes-256-gcm); none: "
      "data "
      "in clear, if both sides say so"},
+    {"--compress", "auto|zstd[:LEVEL]|none", false, send | copy,
+     "pack what crosses: always, or auto: while the paths are the limit and content shrinks by a tenth (none)"},
     {"--identity", "FILE", false, movers | keygen, "the key of this side (~/.config/longhaul/identity)"},
     {"--trusted", nullptr, false, peers,
      "listen without a ticket: admit those whose keys 'longhaul trust' knows, and nobody else"},

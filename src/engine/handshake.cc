@@ -47,8 +47,11 @@ protocol::Hello::Cipher to_wire(Cipher cipher) {
 }
 
 std::uint64_t features_needed(const Options& options) {
-  return (options.leave_alone ? protocol::feature_leave_alone : 0) |
-         (options.publish == Publish::tree ? protocol::feature_publish_tree : 0);
+  std::uint64_t needed = 0;
+  if (options.leave_alone) needed |= protocol::feature_leave_alone;
+  if (options.compression.mode != Compression::Mode::none) needed |= protocol::feature_compression;
+  if (options.publish == Publish::tree) needed |= protocol::feature_publish_tree;
+  return needed;
 }
 
 Result<Cipher> agree_on_cipher(Cipher own, Cipher peer) {

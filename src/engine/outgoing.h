@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/feed.h"
+#include "engine/frame_packing.h"
 #include "engine/hole_map.h"
 #include "longhaul/entry.h"
 #include "protocol/bounds.h"
@@ -40,6 +41,8 @@ struct OutgoingFile {
   std::uint64_t chunk_bytes = 0;
   bool direct = false;
   bool one_chunk = false;  ///< the sender looks at the identity before it sends the last frame; no FileEnd
+
+  PackTrials trials{6};  ///< files of several chunks
 
   std::mutex mutex;  ///< guards `content`: opened by the first worker that needs it, or by the planner (holes)
   Content content;

@@ -108,6 +108,20 @@ bool ReceiveStream::verify(const protocol::FrameHeader& header, const Slot& slot
   return true;
 }
 
+/// Nothing to do where nothing is packed.
+bool ReceiveStream::unpack(const protocol::FrameHeader& header, const Slot& slot) {
+  return !header.packed() || context_.packing.unpack(slot, header.wire_bytes, header.raw_bytes);
+}
+
+/// `file` null: a bundle. A frame that was sealed as it came has not been touched on its way, but by what packed it.
+void ReceiveStream::came_damaged(IncomingTransfer& transfer, std::shared_ptr<InFile> file,
+                                 const protocol::FrameHeader& header, const std::string& what) {
+  const char* how =
+      channel_->sealed() ? " was packed wrongly by the sender, or unpacked wrongly here" : " was damaged on its way";
+  transfer.events->chunk_failed(std::move(file), header.chunk, header.attempt, {Code::corrupt, what + how, 0});
+  fail({Code::corrupt, "a frame came damaged", 0});
+}
+
 /// The chunk that the frame belongs to; null: not wanted any more, or `fail` has been called.
 std::shared_ptr<InChunk> ReceiveStream::find_chunk(IncomingTransfer& transfer, const protocol::FrameHeader& header) {
   const auto file = transfer.files->find(header.file);
@@ -155,14 +169,9 @@ void ReceiveStream::take_chunk_frame(IncomingTransfer& transfer, const protocol:
 
 void ReceiveStream::take_data(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk,
                               const protocol::FrameHeader& header, Slot slot) {
-  if (!channel_->sealed() && !verify(header, slot)) {
-    transfer.events->chunk_failed(
-        chunk->file, chunk->index, header.attempt,
-        {Code::corrupt, "a frame of " + printable(chunk->file->entry.path) + " was damaged on its way", 0});
-    fail({Code::corrupt, "a frame came damaged", 0});
-    return;
-  }
-  counters_->content_bytes.fetch_add(header.raw_bytes, std::memory_order_relaxed);
+  if (!unpack(header, slot) || (!tag_suffices(header) && !verify(header, slot)))
+    return came_damaged(transfer, chunk->file, header, "a frame of " + printable(chunk->file->entry.path));
+  counters_->count(header, 0);
   const std::span<const Digest> leaves(header.leaves.data(), header.leaf_count);
   switch (chunk->claims.claim(header.frame_index, leaves)) {
     case FrameClaims::Answer::won:
@@ -186,6 +195,7 @@ void ReceiveStream::file_differs(IncomingTransfer& transfer, const std::shared_p
 }
 
 void ReceiveStream::take_bundle_frame(IncomingTransfer& transfer, const protocol::FrameHeader& header, Slot slot) {
+  if (!unpack(header, slot)) return came_damaged(transfer, nullptr, header, "a frame of small files");
   auto decoded = chunk::decode_bundle({slot.payload(), header.raw_bytes}, header.leaves[0]);
   if (!decoded) {
     transfer.events->chunk_failed(nullptr, header.chunk, header.attempt, decoded.error());
@@ -195,14 +205,10 @@ void ReceiveStream::take_bundle_frame(IncomingTransfer& transfer, const protocol
     const chunk::BundleRow& of = decoded->rows[row];
     if (!transfer.files->was_announced(of.file))
       return fail({Code::protocol, "the peer bundled a file it never announced", 0});
-    if (of.whole && !channel_->sealed() && chunk::file_digest(decoded->contents[row]) != of.digest) {
-      Error error{Code::corrupt, "a small file was damaged on its way", 0};
-      transfer.events->chunk_failed(nullptr, header.chunk, header.attempt, error);
-      return fail(std::move(error));
-    }
+    if (of.whole && !tag_suffices(header) && chunk::file_digest(decoded->contents[row]) != of.digest)
+      return came_damaged(transfer, nullptr, header, "a small file");
   }
-  counters_->content_bytes.fetch_add(header.raw_bytes - chunk::bundle_table_bytes(decoded->rows.size()),
-                                     std::memory_order_relaxed);
+  counters_->count(header, chunk::bundle_table_bytes(decoded->rows.size()));
   const auto bundle = transfer.files->bundle(header.chunk, header.frame_count);
   if (!bundle || bundle->claims.frame_count() != header.frame_count) {
     if (bundle) fail({Code::protocol, "the peer cut a bundle in another way than before", 0});

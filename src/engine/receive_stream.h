@@ -61,6 +61,13 @@ class ReceiveStream {
   void take_frame(const protocol::FrameHeader& header, Slot slot);
   bool take_early_frame();
   bool verify(const protocol::FrameHeader& header, const Slot& slot) const;
+  bool unpack(const protocol::FrameHeader& header, const Slot& slot);
+  /// What its tag has shown is what the peer has read.
+  [[nodiscard]] bool tag_suffices(const protocol::FrameHeader& header) const {
+    return channel_->sealed() && !header.packed();
+  }
+  void came_damaged(IncomingTransfer& transfer, std::shared_ptr<InFile> file, const protocol::FrameHeader& header,
+                    const std::string& what);
   std::shared_ptr<InChunk> find_chunk(IncomingTransfer& transfer, const protocol::FrameHeader& header);
   void take_chunk_frame(IncomingTransfer& transfer, const protocol::FrameHeader& header, Slot slot);
   void take_bundle_frame(IncomingTransfer& transfer, const protocol::FrameHeader& header, Slot slot);

@@ -76,40 +76,6 @@ bool SendStream::call_back(std::uint32_t transfer, const paths::Load& copy) {
   return true;
 }
 
-Time SendStream::look_at_health(Time now) {
-  constexpr Time look_every = 25 * millisecond;
-  const bool work = !tasks_.empty() || !frames_.empty() || sending_;
-  if (quiet_ && !work) return time_never;
-  if (looked_at_ != 0 && now - looked_at_ < look_every) return looked_at_ + look_every;
-  const Time before = std::exchange(looked_at_, now);
-  const wire::Health health = channel_->connection().health();
-  const bool pressed = !held_ && (channel_->sending() || health.bytes_unsent > 0);
-  if (std::exchange(was_pressed_, pressed) && pressed) pressed_ += now - before;
-  StreamHealth told;
-  told.sample = {.at = now,
-                 .rtt = static_cast<Time>(health.rtt_us) * 1000,
-                 .acked_bytes = health.bytes_acked,
-                 .acks = health.acks,
-                 .waiting = health.bytes_in_flight > 0,
-                 .handed_bytes = health.bytes_in_flight + health.bytes_unsent,
-                 .held = static_cast<Time>(health.held_us) * 1000};
-  told.retransmits = health.retransmits;
-  told.sent_bytes = health.bytes_sent;
-  told.segment_bytes = health.segment_bytes;
-  told.resent_bytes = health.bytes_resent;
-  told.pressed = pressed_;
-  told.buffer_held = static_cast<Time>(health.buffer_held_us) * 1000;
-  counters_->set_health(told);
-  quiet_ = !work && health.bytes_in_flight + health.bytes_unsent == 0;
-  return quiet_ ? time_never : now + look_every;
-}
-
-void SendStream::settle_figures() {
-  const std::uint64_t counted = counters_->content_bytes.load(std::memory_order_relaxed);
-  const std::uint64_t unsent = std::min(counted, channel_->connection().health().bytes_unsent);
-  counters_->content_bytes.store(counted - unsent, std::memory_order_relaxed);
-}
-
 bool SendStream::step() {
   if (failed_) return false;
   bool moved = receive_messages();
@@ -124,6 +90,7 @@ bool SendStream::step() {
     if (!send_front()) break;
     moved = true;
   }
+  if (channel_->sending()) refused_at_ = context_.now;
   return moved;
 }
 
@@ -318,16 +285,17 @@ bool SendStream::send_front() {
   } else {
     finish_bundle(*frame, header);
   }
-  const std::size_t frame_rows = frame->reads.size();
+  const std::size_t table = task.bundle ? chunk::bundle_table_bytes(frame->reads.size()) : 0;
+  pack(*frame, header);
   std::byte* begin = frame->slot.before_payload(protocol::frame_header_bytes);
   protocol::encode_frame_header(
       header, std::span<std::byte, protocol::frame_header_bytes>(begin, protocol::frame_header_bytes));
   channel_->begin_frame({begin, protocol::frame_header_bytes + header.wire_bytes});
   sending_ = std::move(frame);
-  const std::size_t table = task.bundle ? chunk::bundle_table_bytes(frame_rows) : 0;
   active.sent_bytes += header.raw_bytes - table;
-  if (!header.hole()) counters_->content_bytes.fetch_add(header.raw_bytes - table, std::memory_order_relaxed);
+  if (!header.hole()) counters_->count(header, table);
   counters_->frames.fetch_add(1, std::memory_order_relaxed);
+  note_sent(header);
   if (const auto flushed = channel_->flush(); !flushed) fail(flushed.error());
   return true;
 }

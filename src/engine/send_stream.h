@@ -68,6 +68,9 @@ class SendStream {
   void watch();
   /// The stream ends: what the kernel has not sent of it has not been carried.
   void settle_figures();
+  /// It waits for the wire rather than the wire for it: its connection took no more of late, and not because the peer
+  /// reads too slowly.
+  [[nodiscard]] bool wire_limits() const;
   void stop_watching() { channel_->unwatch(*context_.kit.poller); }
 
   [[nodiscard]] wire::Channel& channel() { return *channel_; }
@@ -86,6 +89,10 @@ class SendStream {
   bool send_front();
   Result<> finish_large(OutFrame& frame, protocol::FrameHeader& header);
   void finish_bundle(OutFrame& frame, protocol::FrameHeader& header);
+  void pack(OutFrame& frame, protocol::FrameHeader& header);
+  [[nodiscard]] PackTrials& trials_of(ActiveTask& active);
+  void note_sent(const protocol::FrameHeader& header);
+  [[nodiscard]] std::uint64_t in_content(std::uint64_t wire_bytes) const;
   bool bundled_file_whole(OutRead& read, const BundlePlan::File& file);
   void submit(OutRead& read);
   static bool is_late(const OutRead& read);
@@ -109,6 +116,14 @@ class SendStream {
   bool was_pressed_ = false;  ///< when it was looked at
   bool quiet_ = false;        ///< nothing was left to send when it was looked at
   bool held_ = false;         ///< the transfer is paused
+  PackTrials bundle_trials_{4};
+  PackTrials small_file_trials_{4};  ///< files of one chunk
+  std::optional<Time> refused_at_;   ///< when the connection last took no more
+  double peer_held_ = 0;             ///< part of the time, of late
+  // Of the last frames; equal while none is packed.
+  std::uint64_t recent_content_ = 0;
+  std::uint64_t recent_wire_ = 0;
+  StreamHealth told_;
   bool failed_ = false;
   Error error_;
 };

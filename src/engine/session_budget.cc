@@ -84,12 +84,22 @@ paths::Budget::Ask SessionCore::budget_ask(Time now, bool& walk_done) const {
     walk_done = walk_done && outgoing.planner->walk_done();
   }
   if (!walk_done) ask.bytes = std::max(ask.bytes, expected_left());
+  ask.bytes = on_the_wire(ask.bytes);
   ask.bytes = std::max<std::uint64_t>(ask.bytes, 1);  // empty files want a path too
   if (setup_.options.deadline_unix_s > 0) ask.deadline_s = deadline_left_s();
   if (setup_.options.max_cost >= 0) ask.money = setup_.options.max_cost;
   ask.cap = static_cast<double>(cap_of_all()) / bits_per_byte;
   ask.local = local_time(world_.clock.wall_ns());
   return ask;
+}
+
+/// Rates and money are about what crosses: as much of what is left as of what has gone out, where frames are packed.
+std::uint64_t SessionCore::on_the_wire(std::uint64_t content_bytes) const {
+  Carried sum;
+  for (std::size_t path = 0; path < paths_.size(); ++path) sum += carried(path);
+  if (sum.wire_bytes == sum.content_bytes || sum.content_bytes == 0) return content_bytes;
+  return static_cast<std::uint64_t>(static_cast<double>(content_bytes) * static_cast<double>(sum.wire_bytes) /
+                                    static_cast<double>(sum.content_bytes));
 }
 
 /// Of what the sources were counted to hold before, if they were.
@@ -138,7 +148,7 @@ std::vector<paths::Budget::Path> SessionCore::budget_paths(Time now) {
     its.estimate = its.cap;
     its.cost_per_gb = path.options.cost_per_gb;
     its.permitted = path.may_carry() && !streams[i].empty() && !stuck;
-    its.sent_bytes = path_bytes(i);
+    its.sent_bytes = carried(i).wire_bytes;
     if (its.permitted && !its.held) slowest = slowest > 0 ? std::min(slowest, its.measured) : its.measured;
     found.push_back(its);
   }

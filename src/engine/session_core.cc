@@ -55,7 +55,8 @@ SessionCore::SessionCore(Kit kit, World& world, SessionSetup setup)
   const unsigned count = setup_.options.workers != 0 ? setup_.options.workers : std::min(cores, workers_max);
   for (unsigned i = 0; i < count; ++i) {
     workers_.push_back(static_cast<Worker*>(&world_.runner.start([&, i](Kit its) {
-      return std::make_unique<Worker>(std::move(its), i + 1, static_cast<StreamEvents&>(*this), setup_.touch_memory);
+      return std::make_unique<Worker>(std::move(its), i + 1, static_cast<StreamEvents&>(*this),
+                                      WorkerSetup{setup_.touch_memory, setup_.options.compression, &world_.clock});
     })));
   }
 }
@@ -383,7 +384,7 @@ void SessionCore::take_stream_down(std::uint32_t id, const Error& error) {
   if (at == streams_.end()) return;
   const Stream stream = at->second;
   Path& path = paths_[stream.path];
-  path.bytes_ended += stream.counters->content_bytes.load(std::memory_order_relaxed);
+  path.ended += stream.counters->carried();
   streams_.erase(at);
   if (path.streams_up > 0) --path.streams_up;
   // Streams that end with their last transfer are no news.
@@ -502,7 +503,7 @@ Time SessionCore::step(Time now) {
     if (!outgoing.planner) continue;
     if (look)
       for (const auto& [id, stream] : streams_)
-        if (stream.sends) outgoing.planner->sampled(id, stream.counters->health().sample);
+        if (stream.sends) outgoing.planner->sampled(id, stream.counters->health().sample_in_content());
     if (lost_since_ != 0) outgoing.planner->alive(now);  // the session's own deadline runs
     again = std::min(again, outgoing.planner->step(now));
     if (outgoing.planner->failure()) {

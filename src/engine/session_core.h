@@ -97,8 +97,8 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
     std::vector<StreamSlot> slots;
     unsigned streams_up = 0;
     unsigned streams_most = 0;
-    bool broken = false;            ///< lost its last stream while a transfer ran, and has not come back
-    std::uint64_t bytes_ended = 0;  ///< of streams that are gone
+    bool broken = false;  ///< lost its last stream while a transfer ran, and has not come back
+    Carried ended;        ///< by streams that are gone
     std::uint64_t bytes_sampled = 0;
     double bytes_per_s = 0;
     std::string last_error;
@@ -284,6 +284,7 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   void lift_budget_caps();
   [[nodiscard]] std::vector<paths::Budget::Path> budget_paths(Time now);
   [[nodiscard]] std::uint64_t expected_left() const;
+  [[nodiscard]] std::uint64_t on_the_wire(std::uint64_t content_bytes) const;
   [[nodiscard]] paths::Budget::Ask budget_ask(Time now, bool& walk_done) const;
   [[nodiscard]] Time half_of_the_money(const std::vector<paths::Budget::Path>& paths,
                                        const paths::Budget::Answer& answer) const;
@@ -392,7 +393,7 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   void close_report(Report& report) const;
   template <class Transfer>
   Report running_report(const Transfer& transfer, Time now) const;
-  [[nodiscard]] std::uint64_t path_bytes(std::size_t path) const;
+  [[nodiscard]] Carried carried(std::size_t path) const;
   static const char* words_of(Use use);
 
   World& world_;

@@ -12,6 +12,12 @@ double as_seconds(Time time) {
   return static_cast<double>(time) / static_cast<double>(second);
 }
 
+/// Of `all`, as `part` is of `whole`.
+std::uint64_t part_of(std::uint64_t all, std::uint64_t part, std::uint64_t whole) {
+  if (part == whole) return all;
+  return static_cast<std::uint64_t>(static_cast<double>(all) * static_cast<double>(part) / static_cast<double>(whole));
+}
+
 }  // namespace
 
 const char* SessionCore::words_of(Use use) {
@@ -30,18 +36,18 @@ const char* SessionCore::words_of(Use use) {
   return "";
 }
 
-std::uint64_t SessionCore::path_bytes(std::size_t path) const {
-  std::uint64_t bytes = paths_[path].bytes_ended;
+Carried SessionCore::carried(std::size_t path) const {
+  Carried sum = paths_[path].ended;
   for (const auto& [id, stream] : streams_)
-    if (stream.path == path) bytes += stream.counters->content_bytes.load(std::memory_order_relaxed);
-  return bytes;
+    if (stream.path == path) sum += stream.counters->carried();
+  return sum;
 }
 
 void SessionCore::sample(Time now) {
   const double seconds = std::max(as_seconds(now - sampled_at_), 1e-3);
   sampled_at_ = now;
   for (std::size_t i = 0; i < paths_.size(); ++i) {
-    const std::uint64_t bytes = path_bytes(i);
+    const std::uint64_t bytes = carried(i).content_bytes;
     // A stream that ended took back what had not left this host.
     paths_[i].bytes_per_s = static_cast<double>(bytes - std::min(bytes, paths_[i].bytes_sampled)) / seconds;
     paths_[i].bytes_sampled = bytes;
@@ -127,7 +133,7 @@ void SessionCore::add_paths(Report& report, double over_s) const {
   // was carried, though the last look at its stream may have been too early to see that.
   std::vector<std::uint64_t> not_carried(paths_.size());
   for (const auto& [id, stream] : streams_)
-    if (over_s > 0 && stream.sends) not_carried[stream.path] += stream.counters->health().sample.handed_bytes;
+    if (over_s > 0 && stream.sends) not_carried[stream.path] += stream.counters->health().handed_content;
   for (std::size_t i = 0; i < paths_.size(); ++i) {
     const Path& path = paths_[i];
     PathReport out;
@@ -140,15 +146,19 @@ void SessionCore::add_paths(Report& report, double over_s) const {
     out.state = path.use != Use::in_use ? words_of(path.use) : !out.up ? "down" : path.duty.spared ? "spared" : "up";
     out.cap_bits_per_s = path.options.cap_bits_per_s;
     out.rtt_us = path.rtt_us;
-    out.bytes = path_bytes(i);
-    out.bytes -= std::min({out.bytes, not_carried[i], report.resent_bytes});
+    const Carried sum = carried(i);
+    out.bytes = sum.content_bytes - std::min({sum.content_bytes, not_carried[i], report.resent_bytes});
+    out.wire_bytes = part_of(sum.wire_bytes, out.bytes, sum.content_bytes);
+    report.wire_bytes += out.wire_bytes;
+    report.packed_frames += sum.packed_frames;
+    report.futile_frames += sum.futile_frames;
     out.bytes_per_s = over_s > 0 ? static_cast<double>(out.bytes) / over_s : path.bytes_per_s;
     out.tags = path.options.tags;
     out.cap_bits_per_s = path.options.cap_bits_per_s;
     out.dscp = path.options.dscp;
     out.weight = path.options.weight;
     out.cost_per_gb = path.options.cost_per_gb;
-    out.cost = path.options.cost_per_gb * static_cast<double>(out.bytes) / 1e9;
+    out.cost = path.options.cost_per_gb * static_cast<double>(out.wire_bytes) / 1e9;
     out.excluded = path.excluded;
     out.streams_why = streams_why(path);
     out.degraded = path.watch.health.degraded();
@@ -168,6 +178,7 @@ void SessionCore::add_paths(Report& report, double over_s) const {
 void SessionCore::close_report(Report& report) const {
   report.paths.clear();
   report.cost = 0;
+  report.wire_bytes = report.packed_frames = report.futile_frames = 0;
   add_paths(report, std::max(report.seconds, 1e-3));
   report.bytes_per_s = static_cast<double>(report.bytes) / std::max(report.seconds, 1e-3);
   report.eta_s = 0;
@@ -179,6 +190,7 @@ Report SessionCore::report_of(const Outgoing& outgoing, Time now) const {
   if (outgoing.planner) outgoing.planner->fill(report);
   report.transfer = to_hex(bytes_of(outgoing.id));
   report.role = "sender";
+  report.compression = name_of(setup_.options.compression);
   report.files += outgoing.before_files;
   report.bytes += outgoing.before_bytes;
   report.seconds = as_seconds(now - outgoing.began);

@@ -1,6 +1,7 @@
 #include "engine/worker.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "engine/receive_stream.h"
 #include "engine/send_stream.h"
@@ -18,10 +19,16 @@ constexpr Time paused_wait = 2 * millisecond;
 
 }  // namespace
 
-Worker::Worker(Kit kit, unsigned number, StreamEvents& events, bool touch_memory)
+Worker::Worker(Kit kit, unsigned number, StreamEvents& events, const WorkerSetup& setup)
     : mailbox_(kit.poller.get()),
-      context_{number, std::move(kit),    SlotPool(slots_per_worker, slots_hot, touch_memory), events,
-               {},     [this] { reap(); }} {
+      context_{number,
+               std::move(kit),
+               SlotPool(slots_per_worker, slots_hot, setup.touch_memory),
+               FramePacking(setup.compression, *setup.clock),
+               events,
+               {},
+               0,
+               [this] { reap(); }} {
   context_.kit.disk->register_memory(context_.slots.arena());
 }
 
@@ -74,7 +81,16 @@ void Worker::drop_outgoing(std::uint32_t transfer) {
   for (auto& [id, stream] : senders_) stream->drop_transfer(transfer);
 }
 
+/// Nothing moves: whoever waits for the wire leaves time in which frames can be packed.
+void Worker::note_wait(Time now) {
+  const bool for_wire =
+      std::any_of(senders_.begin(), senders_.end(), [](const auto& each) { return each.second->wire_limits(); });
+  waits_since_ = for_wire ? now : 0;
+}
+
 Time Worker::step(Time now) {
+  context_.now = now;
+  if (const Time since = std::exchange(waits_since_, 0); since != 0) context_.packing.idled(now - since);
   for (auto& mail : mailbox_.take()) mail(*this);
   // Streams reap too, and what they reap may be another's, which has had its turn: whatever was reaped, all go on.
   reaped_ = false;
@@ -89,6 +105,7 @@ Time Worker::step(Time now) {
   Time again = time_never;
   for (auto& [id, stream] : senders_) again = std::min(again, stream->look_at_health(now));
   if (moved || reaped_) return now;
+  note_wait(now);
   bool paused = false;
   for (auto& [id, stream] : senders_) stream->watch();
   for (auto& [id, stream] : receivers_) {

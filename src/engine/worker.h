@@ -13,6 +13,7 @@
 
 #include "base/mailbox.h"
 #include "base/slots.h"
+#include "engine/frame_packing.h"
 #include "engine/incoming.h"
 #include "engine/outgoing.h"
 #include "engine/runtime.h"
@@ -23,7 +24,10 @@ namespace longhaul::engine {
 
 /// What the kernel tells of a stream's connection.
 struct StreamHealth {
-  paths::Sample sample;
+  paths::Sample sample;  ///< in bytes on the wire
+  // What of it is in file bytes, which is how chunks are counted: other ones where frames are packed. About right.
+  std::uint64_t acked_content = 0;  ///< only grows
+  std::uint64_t handed_content = 0;
   // All of these only grow.
   std::uint64_t retransmits = 0;
   std::uint64_t sent_bytes = 0;     ///< repeats included
@@ -31,12 +35,48 @@ struct StreamHealth {
   Time pressed = 0;                 ///< there was more to send than the connection took
   Time buffer_held = 0;             ///< of it, because the send buffer was too small
   std::uint32_t segment_bytes = 0;  ///< see wire::Health; does not grow
+
+  [[nodiscard]] paths::Sample sample_in_content() const {
+    paths::Sample its = sample;
+    its.acked_bytes = acked_content;
+    its.handed_bytes = handed_content;
+    return its;
+  }
+};
+
+/// What has been sent or received (verified). Frames that stand for holes count nowhere.
+struct Carried {
+  std::uint64_t content_bytes = 0;  ///< of files
+  std::uint64_t wire_bytes = 0;     ///< what crossed for them: less where frames were packed
+  std::uint64_t packed_frames = 0;
+  std::uint64_t futile_frames = 0;  ///< sender: tried, and did not shrink by enough
+  Carried& operator+=(const Carried& other) {
+    content_bytes += other.content_bytes;
+    wire_bytes += other.wire_bytes;
+    packed_frames += other.packed_frames;
+    futile_frames += other.futile_frames;
+    return *this;
+  }
 };
 
 /// Plain counters of one stream: written by its worker, sampled by control.
 struct alignas(64) StreamCounters {
-  std::atomic<std::uint64_t> content_bytes{0};  ///< file bytes sent or received (verified)
+  std::atomic<std::uint64_t> content_bytes{0};  ///< as in Carried
+  std::atomic<std::uint64_t> wire_bytes{0};
+  std::atomic<std::uint64_t> packed_frames{0};
+  std::atomic<std::uint64_t> futile_frames{0};
   std::atomic<std::uint64_t> frames{0};
+
+  /// One frame with `content_bytes` of files has crossed. `table_bytes`: what its payload has beside them, unpacked.
+  void count(const protocol::FrameHeader& header, std::size_t table_bytes) {
+    content_bytes.fetch_add(header.raw_bytes - table_bytes, std::memory_order_relaxed);
+    wire_bytes.fetch_add(header.wire_bytes - (header.packed() ? 0 : table_bytes), std::memory_order_relaxed);
+    if (header.packed()) packed_frames.fetch_add(1, std::memory_order_relaxed);
+  }
+  [[nodiscard]] Carried carried() const {
+    return {content_bytes.load(std::memory_order_relaxed), wire_bytes.load(std::memory_order_relaxed),
+            packed_frames.load(std::memory_order_relaxed), futile_frames.load(std::memory_order_relaxed)};
+  }
 
   /// Streams that send: some 40 times a second while there is something to send.
   void set_health(const StreamHealth& health) {
@@ -100,20 +140,28 @@ struct IncomingTransfer {
 class SendStream;
 class ReceiveStream;
 
+/// What a worker is besides its streams. `clock` outlives it.
+struct WorkerSetup {
+  bool touch_memory = true;  ///< see SessionSetup
+  Compression compression;   ///< of what it sends
+  Clock* clock = &system_clock();
+};
+
 /// What the streams of a worker share.
 struct WorkerContext {
   std::uint32_t number = 0;
   Kit kit;
   SlotPool slots;
+  FramePacking packing;
   StreamEvents& events;
   std::map<std::uint32_t, IncomingTransfer> incoming;
+  Time now = 0;                ///< when the step that is under way began
   std::function<void()> reap;  ///< hands finished operations to their streams: plain ones finish as they are submitted
 };
 
 class Worker final : public Role {
  public:
-  /// `touch_memory`: see SessionSetup.
-  Worker(Kit kit, unsigned number, StreamEvents& events, bool touch_memory = true);
+  Worker(Kit kit, unsigned number, StreamEvents& events, const WorkerSetup& setup = {});
   ~Worker() override;
 
   /// Any thread: `mail` runs on the worker's thread before its next step.
@@ -143,6 +191,7 @@ class Worker final : public Role {
  private:
   void reap();
   bool step_streams(Time now);
+  void note_wait(Time now);
   void end_stream(std::uint32_t id, Error error);
   void finish_closing();
 
@@ -154,7 +203,8 @@ class Worker final : public Role {
   std::vector<std::unique_ptr<ReceiveStream>> ended_receivers_;  // their writes are
   std::vector<std::pair<std::uint32_t, std::function<void()>>> closing_;
   bool stopping_ = false;
-  bool reaped_ = false;  ///< something, by anybody, in this step
+  bool reaped_ = false;   ///< something, by anybody, in this step
+  Time waits_since_ = 0;  ///< for the wire only, since its last step; 0: not so
 };
 
 }  // namespace longhaul::engine

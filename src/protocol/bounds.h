@@ -11,8 +11,9 @@ constexpr std::uint32_t version_max = 1;
 
 /// Feature bits; never reused. A side that will ask for one requires it in its Hello.
 constexpr std::uint64_t feature_leave_alone = 1ULL << 0;   ///< OpenTransfer.update, existing, ignore_existing
-constexpr std::uint64_t feature_publish_tree = 1ULL << 4;  ///< OpenTransfer.publish_tree, EndOfEntries.unread
-constexpr std::uint64_t features_known = feature_leave_alone | feature_publish_tree;
+constexpr std::uint64_t feature_compression = 1ULL << 1;   ///< frames with flag_compressed
+constexpr std::uint64_t feature_publish_tree = 1ULL << 2;  ///< OpenTransfer.publish_tree, EndOfEntries.unread
+constexpr std::uint64_t features_known = feature_leave_alone | feature_compression | feature_publish_tree;
 constexpr std::uint64_t features_required = 0;  ///< always
 
 // The digest tree's constants; never tuned (DESIGN: "format constants").

@@ -145,8 +145,11 @@ std::string_view fault_of(const FrameHeader& header, std::size_t body_bytes, Con
   const std::uint64_t most = header.hole() ? chunk_bytes_max : frame_bytes_max;
   if (header.raw_bytes == 0 || header.raw_bytes > most) return "a size that no frame has";
   if (header.hole() && header.wire_bytes != 0) return "a hole that has content";
-  if (!header.hole() && header.wire_bytes != header.raw_bytes)
+  if (header.hole() && header.packed()) return "a hole that is packed";
+  if (!header.hole() && !header.packed() && header.wire_bytes != header.raw_bytes)
     return "a wire size that differs from its size though nothing packs it";
+  if (header.packed() && (header.wire_bytes == 0 || header.wire_bytes >= header.raw_bytes))
+    return "packed content that is not smaller";
   if (body_bytes != header_body_bytes + header.wire_bytes) return "two sizes that contradict each other";
   if (header.frame_count == 0 || header.frame_count > frames_per_chunk_max) return "a frame count that no chunk has";
   if (header.frame_index >= header.frame_count) return "an index past its chunk's frames";

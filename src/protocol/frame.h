@@ -12,6 +12,9 @@
 // check = XXH3-64 of bytes 0..15 followed by the body. For a frame the "body" is bytes 24..159, the payload is proven
 // by the digests; its body_bytes is 136 + wire_bytes.
 //
+// Packed (flag_compressed): the payload is one zstd frame, smaller than the raw_bytes that it unpacks to. The digests
+// are of what it unpacks to.
+//
 // A hole (flag_sparse): one frame without payload (wire_bytes 0) and without leaf digests for frame_index and the
 // frames behind it in its chunk, as many as raw_bytes covers; all of them hold nothing but zeros.
 //
@@ -42,12 +45,12 @@ constexpr std::uint32_t magic = 0x314d484c;  // "LHM1"
 
 enum class Type : std::uint8_t { message = 1, frame = 2 };
 
-/// Frame flags; `compressed` is reserved from the first version.
+/// Frame flags. `compressed` only to a peer that knows feature_compression.
 constexpr std::uint16_t flag_bundle = 1;
 constexpr std::uint16_t flag_sparse = 2;
 constexpr std::uint16_t flag_compressed = 4;
 constexpr std::uint16_t flag_sealed = 8;
-constexpr std::uint16_t flags_understood = flag_bundle | flag_sparse | flag_sealed;
+constexpr std::uint16_t flags_understood = flag_bundle | flag_sparse | flag_compressed | flag_sealed;
 
 struct Prefix {
   Type type = Type::message;
@@ -68,13 +71,14 @@ struct FrameHeader {
   std::uint64_t chunk = 0;       ///< index in the file; bundle number for bundles
   std::uint64_t offset = 0;      ///< of the payload in the file, bytes; bundles: 0
   std::uint32_t raw_bytes = 0;   ///< 1 .. frame_bytes_max (bundles: table and contents); holes: .. chunk_bytes_max
-  std::uint32_t wire_bytes = 0;  ///< what follows, without a tag; holes: 0; = raw_bytes while nothing is compressed
+  std::uint32_t wire_bytes = 0;  ///< what follows, without a tag; holes: 0; packed: below raw_bytes; else equal
   std::uint16_t frame_index = 0;
   std::uint16_t frame_count = 1;
   std::uint8_t priority = 0;
   std::uint8_t leaf_count = 0;  ///< bundles: 1, the digest of the bundle's table; holes: 0
   std::array<Digest, leaves_per_frame_max> leaves{};
   [[nodiscard]] bool hole() const { return (flags & flag_sparse) != 0; }
+  [[nodiscard]] bool packed() const { return (flags & flag_compressed) != 0; }
   bool operator==(const FrameHeader&) const = default;
 };
 

@@ -98,6 +98,14 @@ SwarmPlan draw_swarm_plan(std::uint64_t seed) {
   std::ranges::sort(plan.events, {},
                     [](const SwarmPlan::Event& event) { return std::pair(event.at_bytes, event.fault); });
   plan.world.tree.holes = SimRandom(seed ^ 0x686f6c6573).one_in(3);  // beside the rest: a seed stays what it was
+  SimRandom packing(seed ^ 0x7a737464);
+  if (packing.one_in(4)) {
+    const bool automatic = packing.one_in(2);
+    plan.world.tree.shrinks = true;
+    plan.world.sender_options = [automatic](Options& options) {
+      options.compression = {automatic ? Compression::Mode::automatic : Compression::Mode::always, 1};
+    };
+  }
   return plan;
 }
 

@@ -125,6 +125,67 @@ TEST(Transfer, HolesAreFilledWhenTheyAreNotWanted) {
   });
 }
 
+WorldPlan packing_plan(Compression::Mode mode, bool shrinks) {
+  WorldPlan plan;
+  plan.paths.assign(2, {.delay = 20 * millisecond, .bytes_per_s = 5'000'000});
+  plan.streams = 2;
+  plan.target_alignment = 512;
+  plan.source_alignment = 4096;
+  plan.tree = {.small_files = 300, .chunk_files = 10, .large_chunks = 5, .shrinks = shrinks};
+  plan.sender_options = [mode](Options& options) { options.compression = {mode, 1}; };
+  return plan;
+}
+
+std::uint64_t bytes_on_the_wire(TransferWorld& world) {
+  auto& network = world.world.network();
+  return network.bytes_between("10.0.0.1", "10.0.0.2") + network.bytes_between("10.1.0.1", "10.1.0.2");
+}
+
+TEST(Transfer, WhatShrinksCrossesPackedThroughCrashesOfBothEnds) {
+  for (const auto mode : {Compression::Mode::always, Compression::Mode::automatic}) {
+    for_seeds(1, [mode](std::uint64_t seed) {
+      TransferWorld world(seed, packing_plan(mode, true));
+      EXPECT_TRUE(world.start_receiver()) << world.start_problem;
+      EXPECT_TRUE(world.start_sender()) << world.start_problem;
+      for (int round = 0; round < 2; ++round) {
+        world.run_to_bytes(world.witness.content_bytes() + world.draw(world.tree_bytes() / 2));
+        round == 0 ? world.crash_receiver() : world.crash_sender();
+        world.run_for(second);
+        EXPECT_TRUE(round == 0 ? world.start_receiver() : world.start_sender()) << world.start_problem;
+      }
+      ASSERT_TRUE(world.run_to_end());
+      world.check_complete();
+      EXPECT_GT(world.witness.packed_frames(), 20U);
+    });
+  }
+}
+
+/// 50 MB over paths that carry 10 MB/s together.
+TEST(Transfer, PackingSavesTimeOnSlowPathsAndNothingElse) {
+  for_seeds(1, [](std::uint64_t seed) {
+    const auto run = [seed](Compression::Mode mode, bool shrinks) {
+      TransferWorld world(seed, packing_plan(mode, shrinks));
+      EXPECT_TRUE(world.start_receiver()) << world.start_problem;
+      EXPECT_TRUE(world.start_sender()) << world.start_problem;
+      EXPECT_TRUE(world.run_to_end());
+      world.check_complete();
+      const Report& report = world.sent->report;
+      EXPECT_EQ(report.packed_frames > 0, mode != Compression::Mode::none && shrinks);
+      EXPECT_EQ(report.packed_frames, world.witness.packed_frames());
+      EXPECT_GE(bytes_on_the_wire(world), report.wire_bytes) << "headers and messages come on top";
+      EXPECT_LE(bytes_on_the_wire(world), report.wire_bytes * 21 / 20);
+      // Three quarters of it by half.
+      EXPECT_EQ(report.wire_bytes < world.tree_bytes() * 8 / 10, report.packed_frames > 0);
+      return report.seconds;
+    };
+    const double plain = run(Compression::Mode::none, true);
+    EXPECT_LT(run(Compression::Mode::always, true), plain * 0.85);
+    EXPECT_LT(run(Compression::Mode::automatic, true), plain * 0.85);
+    const double noise = run(Compression::Mode::none, false);
+    EXPECT_LT(run(Compression::Mode::automatic, false), noise * 1.1);
+  });
+}
+
 TEST(Transfer, TheSameSeedGivesTheSameTrace) {
   const auto hash_of_run = [](std::uint64_t seed) {
     TransferWorld world(seed, {.small_files = 20, .large_chunks = 2});

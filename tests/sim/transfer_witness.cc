@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "chunk/bundle.h"
+#include "chunk/packing.h"
 #include "wire/layer.h"
 
 namespace longhaul::sim {
@@ -148,9 +149,16 @@ void Witness::frame(const protocol::FrameHeader& header, std::span<const std::by
     complaints_.push_back("a frame was sent again under its old attempt: file " +
                           std::to_string(static_cast<std::int64_t>(header.file)) + ", chunk " +
                           std::to_string(header.chunk));
+  if (header.packed()) ++packed_frames_;
   if ((header.flags & protocol::flag_bundle) == 0) {
     content_bytes_ += header.raw_bytes;
     return;
+  }
+  std::vector<std::byte> raw(header.packed() ? header.raw_bytes : 0);
+  if (header.packed()) {
+    chunk::Unpacker unpacker;
+    if (!unpacker.unpack(payload, raw)) return;  // damaged on its way
+    payload = raw;
   }
   const auto bundle = chunk::decode_bundle(payload, header.leaves[0]);
   if (!bundle) return;  // damaged on its way

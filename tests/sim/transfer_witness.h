@@ -48,6 +48,7 @@ class Witness {
   PromiseListener* promises = nullptr;
   /// Frames that came a second time in one session.
   [[nodiscard]] std::uint64_t frames_again() const { return frames_again_; }
+  [[nodiscard]] std::uint64_t packed_frames() const { return packed_frames_; }
 
   /// Something between the ends sends frames twice: a copy says nothing of the sender.
   bool frames_may_repeat = false;
@@ -85,6 +86,7 @@ class Witness {
   std::set<std::array<std::uint64_t, 4>> copies_;                   ///< and the attempt
   std::map<std::pair<std::uint64_t, std::uint64_t>, std::multiset<std::uint32_t>> failures_;  ///< attempts, by chunk
   std::uint64_t frames_again_ = 0;
+  std::uint64_t packed_frames_ = 0;
   std::uint64_t content_bytes_ = 0;
   std::uint64_t durable_bytes_ = 0;
   std::vector<std::string> complaints_;

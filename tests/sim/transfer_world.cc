@@ -184,6 +184,8 @@ void TransferWorld::make_tree() {
 void TransferWorld::add_source_file(const std::string& path, std::uint64_t bytes) {
   std::vector<std::byte> content(bytes);
   random_.fill(content);
+  if (plan_.tree.shrinks && draw(4) != 0)
+    for (std::byte& byte : content) byte &= std::byte{0x0f};
   if (plan_.tree.holes) cut_holes(content);
   tree_bytes_ += bytes;
   const std::uint32_t mode = draw(2) == 0 ? 0640 : 0755;

@@ -26,6 +26,7 @@ struct TreeShape {
   unsigned chunk_files = 0;        ///< each in one chunk of its own
   std::uint64_t large_chunks = 3;  ///< of the one large file; 0: none
   bool holes = false;              ///< files of some pages and more have holes
+  bool shrinks = false;            ///< three files of four have content that packing halves
 };
 
 /// What a world is made of, besides its seed.

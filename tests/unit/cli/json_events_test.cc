@@ -29,6 +29,10 @@ Report some_report() {
   report.bytes_per_s = 1000;
   report.durability = "fsync";
   report.cipher = "aes-256-gcm";
+  report.compression = "zstd:3";
+  report.wire_bytes = 43;
+  report.packed_frames = 5;
+  report.futile_frames = 2;
   report.verdict = "network";
   report.paths = {{.name = "a",
                    .local = "127.0.0.1:1",
@@ -36,6 +40,7 @@ Report some_report() {
                    .streams = 4,
                    .up = true,
                    .bytes = 60,
+                   .wire_bytes = 26,
                    .bytes_per_s = 6},
                   {.name = "b", .local = "", .remote = "", .streams = 0, .up = false, .bytes = 40, .bytes_per_s = 4}};
   return report;
@@ -103,6 +108,11 @@ TEST(JsonEvents, DoneHasTheWholeReport) {
   EXPECT_EQ(json["skipped_files"], 2);
   EXPECT_EQ(json["durability"], "fsync");
   EXPECT_EQ(json["cipher"], "aes-256-gcm");
+  EXPECT_EQ(json["compression"], "zstd:3");
+  EXPECT_EQ(json["wire_bytes"], 43);
+  EXPECT_EQ(json["packed_frames"], 5);
+  EXPECT_EQ(json["futile_frames"], 2);
+  EXPECT_EQ(json["paths"][0]["wire_bytes"], 26);
   EXPECT_EQ(json["paths"][1]["rate"], 4);
   EXPECT_EQ(json["errors"][0]["path"], "dir/x");
   EXPECT_EQ(json["errors"][0]["code"], "source_changed");

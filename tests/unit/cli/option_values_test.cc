@@ -28,6 +28,24 @@ TEST(OptionValues, Cipher) {
   }
 }
 
+TEST(OptionValues, Compression) {
+  using Mode = Compression::Mode;
+  EXPECT_EQ(parse_compression_option("none").value(), Compression{});
+  EXPECT_EQ(parse_compression_option("auto").value().mode, Mode::automatic);
+  EXPECT_EQ(parse_compression_option("zstd").value(), (Compression{Mode::always, 3}));
+  EXPECT_EQ(parse_compression_option("zstd:19").value(), (Compression{Mode::always, 19}));
+  EXPECT_EQ(parse_compression_option("zstd:-7").value(), (Compression{Mode::always, -7}));
+  for (const char* name : {"none", "auto", "zstd:1", "zstd:-50"})
+    EXPECT_EQ(name_of(parse_compression_option(name).value()), name);
+  for (const char* bad : {"", "zstd:", "zstd:x", "zstd:3x", "zstd:20", "zstd:-51", "zstd:0", "zstd:99999999999",
+                          "zstd3", "lz4", "None", "auto:3", "zstd: 3", "zstd:+3"}) {
+    const auto refused = parse_compression_option(bad);
+    ASSERT_FALSE(refused) << bad;
+    EXPECT_NE(refused.error().text.find("--compress: '"), std::string::npos) << refused.error().text;
+    EXPECT_NE(refused.error().text.find("zstd:LEVEL"), std::string::npos) << refused.error().text;
+  }
+}
+
 TEST(OptionValues, Cap) {
   EXPECT_EQ(parse_cap("--cap", "2Gbps").value(), 2'000'000'000U);
   for (const char* bad : {"0Gbps", "2", "fast", ""}) {

@@ -94,6 +94,7 @@ TEST(RemotePlace, TheOtherEndIsToldWhatBothMustKnow) {
   ASSERT_TRUE(read_remote(command));
   command.remote_longhaul = "/opt/my tools/longhaul";
   command.engine.cipher = Cipher::none;
+  command.engine.compression = {Compression::Mode::always, 5};
   command.engine.retry_for_s = 20;
   command.engine.chunk_bytes = 16777216;
   command.engine.direct = false;
@@ -105,7 +106,8 @@ TEST(RemotePlace, TheOtherEndIsToldWhatBothMustKnow) {
   EXPECT_EQ(
       remote_command(command),
       "'/opt/my tools/longhaul' 'send' '--leash' '--quiet' '--cipher=none' '--retry-for=20s' '--stall-timeout=300s' "
-      "'--chunk=16777216' '--no-direct' '--no-sparse' '--listen=10.0.1.2' '--listen=10.0.2.2:4711' -- ~/'run 7' './-x' "
+      "'--compress=zstd:5' '--chunk=16777216' '--no-direct' '--no-sparse' '--listen=10.0.1.2' '--listen=10.0.2.2:4711' "
+      "-- ~/'run 7' './-x' "
       ".");
 }
 

@@ -63,6 +63,27 @@ TEST(Summary, SaysWhatWasNotUsedAndWhatItCost) {
   EXPECT_FALSE(has(text, "down at the end")) << text;
 }
 
+TEST(Summary, SaysWhatCompressionCameTo) {
+  Outcome outcome = complete();
+  Report& report = outcome.report;
+  report.wire_bytes = report.paths[0].wire_bytes = report.paths[0].bytes;
+  EXPECT_FALSE(has(summary_of(sending(), outcome), "compressed")) << "nobody asked";
+  report.compression = "none";
+  EXPECT_FALSE(has(summary_of(sending(), outcome), "compressed"));
+  report.compression = "auto";
+  EXPECT_TRUE(has(summary_of(sending(), outcome), "  not compressed: the paths took all")) << "never tried";
+  report.futile_frames = 3;
+  for (const char* asked : {"auto", "zstd:3"}) {
+    report.compression = asked;
+    EXPECT_TRUE(has(summary_of(sending(), outcome), "  not compressed: what was tried did not shrink")) << asked;
+  }
+  report.packed_frames = 1000;
+  report.wire_bytes = report.paths[0].wire_bytes = (1ULL << 30U) / 100 * 43;
+  report.compression.clear();  // as the receiver says it
+  EXPECT_TRUE(has(summary_of(sending(), outcome), "  compressed to 43 %: 440.32 MiB crossed for 1.00 GiB\n"))
+      << summary_of(sending(), outcome);
+}
+
 TEST(Summary, NamesEverythingThatIsNotKept) {
   Outcome outcome = complete();
   outcome.report.hard_links = 1;

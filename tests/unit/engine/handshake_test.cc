@@ -371,6 +371,12 @@ TEST(FeaturesNeeded, AreThoseOfWhatIsAskedFor) {
   whole.publish = Publish::tree;
   EXPECT_EQ(features_needed(whole), protocol::feature_publish_tree);
   EXPECT_NE(features_needed(whole) & protocol::features_known, 0U);
+  for (const auto mode : {Compression::Mode::automatic, Compression::Mode::always}) {
+    Options options;
+    options.compression.mode = mode;
+    EXPECT_EQ(features_needed(options), protocol::feature_compression);
+    EXPECT_NE(features_needed(options) & protocol::features_known, 0U);
+  }
 }
 
 TEST_F(StrangeDialler, OptionalFeaturesAreNoMatter) {

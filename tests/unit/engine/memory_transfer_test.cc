@@ -75,6 +75,35 @@ TEST_F(MemoryTransfer, ABufferBecomesAFile) {
   EXPECT_TRUE(read("tensor.bin") == tensor);
 }
 
+Buffer text_buffer(std::size_t bytes) {
+  Buffer buffer(bytes);
+  const Buffer noise = random_buffer(4096, bytes);
+  for (std::size_t i = 0; i < bytes; ++i) buffer[i] = noise[(i * 13 + i / 4096) % 4096] & std::byte{0x0f};
+  return buffer;
+}
+
+TEST_F(MemoryTransfer, WhatShrinksCrossesPacked) {
+  options_.compression = {Compression::Mode::always, 1};
+  for (const Cipher cipher : {Cipher::automatic, Cipher::none}) {
+    options_.cipher = cipher;
+    meet();
+    for (const std::size_t bytes : {0UL, 3'000UL, 131'072UL, 8'388'608UL, 20'000'001UL}) {
+      const Buffer content = text_buffer(bytes);
+      const std::string name = std::string(name_of(cipher)) + std::to_string(bytes);
+      const Report report = transfer(*there_, *here_, memory_source(name, content), directory_sink(directory_));
+      EXPECT_TRUE(read(name) == content) << name;
+      EXPECT_EQ(report.compression, "zstd:1");
+      EXPECT_EQ(report.packed_frames > 0, bytes > 0) << name;
+      EXPECT_LT(report.wire_bytes, report.paths.at(0).bytes + 1) << name;
+    }
+    const Buffer random = random_buffer(10'000'000, 5);
+    const Report report = transfer(*there_, *here_, memory_source("random", random), directory_sink(directory_));
+    EXPECT_TRUE(read("random") == random);
+    EXPECT_GT(report.futile_frames, 0U);
+    std::filesystem::remove(directory_ + "/random");
+  }
+}
+
 TEST_F(MemoryTransfer, SizesOfEveryKind) {
   meet();
   for (const std::size_t bytes : {0UL, 1UL, 131'072UL, 131'073UL, 8'388'608UL, 8'388'609UL}) {

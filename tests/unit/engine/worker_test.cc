@@ -17,7 +17,7 @@ class WorkerTest : public ::testing::Test, protected StreamEvents {
   void SetUp() override {
     worker_ = std::make_unique<Worker>(
         Kit{std::make_unique<DeafPoller>(), std::move(place_.data_disk), std::move(place_.disk)}, 0,
-        static_cast<StreamEvents&>(*this), false);
+        static_cast<StreamEvents&>(*this), WorkerSetup{.touch_memory = false});
     auto setup = std::make_shared<StreamSetup>();
     setup->id = 1;
     setup->channel = pair_.listener(2, 0);

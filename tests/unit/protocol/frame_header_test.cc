@@ -60,6 +60,14 @@ FrameHeader hole_frame() {
           .frame_count = 2048};
 }
 
+/// As `file_frame`, and smaller on the wire.
+FrameHeader packed_frame() {
+  FrameHeader header = file_frame();
+  header.flags = flag_compressed;
+  header.wire_bytes = 0x00012345;
+  return header;
+}
+
 HeaderBytes encoded(const FrameHeader& header) {
   HeaderBytes bytes{};
   encode_frame_header(header, bytes);
@@ -96,7 +104,7 @@ void expect_refused_when(FrameHeader header, const std::function<void(FrameHeade
 TEST(FrameHeader, IsAsItsGoldenFiles) {
   for (const auto& [name, header] :
        {std::pair("frame_header_file", file_frame()), std::pair("frame_header_bundle", bundle_frame()),
-        std::pair("frame_header_hole", hole_frame())}) {
+        std::pair("frame_header_hole", hole_frame()), std::pair("frame_header_packed", packed_frame())}) {
     longhaul::test::expect_golden(name, encoded(header));
     const auto bytes = longhaul::test::read_golden(name);
     ASSERT_EQ(bytes.size(), frame_header_bytes);
@@ -142,7 +150,7 @@ TEST(FrameHeader, OfASealedRecordThePrefixTellsTagAndNumber) {
 }
 
 TEST(FrameHeader, AnyFlippedBitIsRefused) {
-  for (const FrameHeader& good : {file_frame(), bundle_frame(), hole_frame()}) {
+  for (const FrameHeader& good : {file_frame(), bundle_frame(), hole_frame(), packed_frame()}) {
     for (std::size_t at = 0; at < frame_header_bytes; ++at) {
       for (unsigned bit = 0; bit < 8; ++bit) {
         HeaderBytes bytes = encoded(good);
@@ -202,6 +210,31 @@ TEST(FrameHeader, RefusesBundlesThatAreNone) {
   expect_refused_with(bundle, 159, std::byte{1}, "digests beyond its leaves");
 }
 
+TEST(FrameHeader, PackedContentIsSmallerAndKeepsItsLeaves) {
+  HeaderBytes bytes = encoded(packed_frame());
+  mark_sealed(std::span(bytes).first<prefix_bytes>(), 7);
+  const auto opened = decode_opened_header(bytes);
+  ASSERT_TRUE(opened) << opened.error().text;
+  EXPECT_EQ(*opened, packed_frame());
+  EXPECT_TRUE(opened->packed());
+  const auto packed = packed_frame();
+  expect_refused_when(packed, [](auto& h) { h.wire_bytes = h.raw_bytes; }, "packed content that is not smaller");
+  expect_refused_when(packed, [](auto& h) { h.wire_bytes = h.raw_bytes + 1; }, "packed content that is not smaller");
+  expect_refused_when(packed, [](auto& h) { h.wire_bytes = 0; }, "a frame of 136 bytes");
+  expect_refused_with(packed, 60, std::uint32_t{0}, "packed content that is not smaller");
+  expect_refused_with(packed, 60, std::uint32_t{0x12344}, "two sizes that contradict");
+  expect_refused_when(packed, [](auto& h) { h.raw_bytes = frame_bytes_max + 1; }, "a size that no frame has");
+  expect_refused_when(packed, [](auto& h) { h.leaf_count = 1; }, "a number of leaves that does not fit");
+  FrameHeader bundle = bundle_frame();
+  bundle.flags |= flag_compressed;
+  bundle.wire_bytes = 1;
+  EXPECT_TRUE(decode_frame_header(encoded(bundle)));
+  expect_refused_with(file_frame(), 6, flag_compressed, "packed content that is not smaller");
+  FrameHeader hole = hole_frame();
+  hole.flags |= flag_compressed;
+  expect_refused(encoded(hole), "a hole that is packed");
+}
+
 TEST(FrameHeader, AHoleIsAHeaderAlone) {
   const HeaderBytes clear = encoded(hole_frame());
   const auto prefix = decode_prefix(ConstBytes(clear).first<prefix_bytes>(), 0);
@@ -241,7 +274,7 @@ TEST(FrameHeader, RefusesWhatIsReservedOrNotUnderstood) {
     expect_refused_with(file_frame(), at, std::byte{1}, "reserved bytes that are not zero");
   }
   for (unsigned bit = 1; bit < 16; ++bit) {
-    if (1U << bit == flag_sealed || 1U << bit == flag_sparse) continue;
+    if (((1U << bit) & flags_understood) != 0) continue;
     expect_refused_with(file_frame(), 6, static_cast<std::uint16_t>(1U << bit), "understands only");
   }
   expect_refused_with(file_frame(), 12, std::uint32_t{1}, "a control sequence number");

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <limits>
 #include <memory>
 #include <random>
 #include <string>
@@ -19,8 +20,9 @@ namespace longhaul::wire {
 /// One direction: what was written and not yet read.
 struct Pipe {
   std::vector<std::byte> bytes;
-  bool closed = false;   // by the writer
-  int broken_errno = 0;  // reads and writes fail
+  bool closed = false;                                             // by the writer
+  int broken_errno = 0;                                            // reads and writes fail
+  std::size_t capacity = std::numeric_limits<std::size_t>::max();  // it takes no more
 };
 
 class FakeConnection final : public Connection {
@@ -44,7 +46,8 @@ class FakeConnection final : public Connection {
   }
   Transfer write_some(std::span<const std::byte> from) override {
     if (out_.broken_errno != 0) return {Transfer::State::failed, 0, out_.broken_errno};
-    const std::size_t bytes = std::min(piece(), from.size());
+    const std::size_t room = out_.capacity - std::min(out_.capacity, out_.bytes.size());
+    const std::size_t bytes = std::min({piece(), from.size(), room});
     if (bytes == 0) return {};
     out_.bytes.insert(out_.bytes.end(), from.begin(), from.begin() + static_cast<std::ptrdiff_t>(bytes));
     return {Transfer::State::moved, bytes, 0};
