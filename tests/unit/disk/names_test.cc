@@ -327,9 +327,9 @@ TEST_P(NamesTest, TwoNamesChangePlaces) {
   ASSERT_TRUE(disk().exchange(root_, "in/new", root_, "old").has_value());
   EXPECT_TRUE(fs::exists(scratch_ / "old/of the new"));
   EXPECT_TRUE(fs::exists(scratch_ / "in/new/of the old"));
-  EXPECT_EQ(code(disk().exchange(root_, "old", root_, "nothing")), Code::not_found);
-  EXPECT_EQ(code(disk().exchange(root_, "../x", root_, "old")), Code::refused);
-  EXPECT_EQ(code(disk().exchange(root_, "old", root_, "../x")), Code::refused);
+  EXPECT_EQ(disk().exchange(root_, "old", root_, "nothing").error().code, Code::not_found);
+  EXPECT_EQ(disk().exchange(root_, "../x", root_, "old").error().code, Code::refused);
+  EXPECT_EQ(disk().exchange(root_, "old", root_, "../x").error().code, Code::refused);
 }
 
 TEST_P(NamesTest, ARenameToANewNameReplacesNothing) {
