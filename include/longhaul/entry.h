@@ -14,6 +14,7 @@ enum class EntryType : std::uint8_t {
   symlink,
   hard_link,  ///< a further name of a file that came before
   special,    ///< a pipe, a socket, a device
+  mention,    ///< it is not sent; a mirror keeps what the target has by this name
 };
 
 /// What makes one version of a source file this version and no other. Any difference between two looks means that
@@ -66,6 +67,7 @@ struct Entry {
   std::uint64_t size = 0;     ///< bytes; file and hard_link only; 0 while `size_known` is false
   bool size_known = true;     ///< false for a stream of unknown length
   bool sparse = false;        ///< file only: it has holes, which the target keeps; blocks of zeros become holes there
+  bool content = false;       ///< directory only: every name in it is an entry too, so that a mirror may delete others
   std::uint32_t mode = 0644;  ///< permission bits only (07777)
   std::int64_t mtime_ns = 0;  ///< since the epoch
   Identity identity;

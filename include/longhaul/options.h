@@ -107,6 +107,20 @@ enum class Publish : std::uint8_t {
   tree,
 };
 
+/// The target becomes a mirror: what it has and the source has not is deleted when everything is published, in
+/// directories of which the source says `Entry::content`; and what stands in the way of an entry of another type, when
+/// that entry comes. As rsync's --delete-after. Never: in mount points, in landing zones, through symlinks, nor what
+/// the rules of a source (tree_source) leave out. Receivers must allow it (Sink::allows_delete).
+struct Mirror {
+  static constexpr std::uint64_t no_limit = ~std::uint64_t{0};
+  bool wanted = false;               ///< --delete
+  bool excluded_too = false;         ///< --delete-excluded: what the rules leave out is deleted as well
+  bool ignore_errors = false;        ///< also when something could not be read, sent or landed
+  std::uint64_t at_most = no_limit;  ///< names deleted, directories among them; the others stay
+  bool tell = false;                 ///< of each name that is deleted, with an event
+  explicit operator bool() const { return wanted; }
+};
+
 struct Options {
   std::vector<PathOptions> paths;    ///< dialling side only; empty: one path per address in the ticket
   std::vector<std::string> listen;   ///< listening side only; ADDR[:PORT]; empty: 127.0.0.1 and a free port
@@ -150,6 +164,10 @@ struct Options {
   bool file_events = false;               ///< sender: tell of each file that all of it is durable at the receiver
   LeaveAlone leave_alone;                 ///< sender: asked of the receiver for every transfer to it
   Publish publish = Publish::file;        ///< sender: as well
+  Mirror mirror;                          ///< sender: asked of the receiver, too
+  /// Nothing is sent and nothing is written at the target; an event `would` tells of each entry what would become of
+  /// it. Sender: asked of the receiver. Receiver: a transfer that would write is refused.
+  bool dry_run = false;
 };
 
 }  // namespace longhaul

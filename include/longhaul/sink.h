@@ -35,11 +35,13 @@ class Sink {
   /// Directory sinks: the sender may make devices, pipes, sockets, setuid and setgid files, and set attributes that
   /// give powers (security.*, trusted.*).
   virtual bool takes_special() const { return false; }
+  /// Directory sinks: the sender may have names deleted that it does not have (Options::mirror).
+  virtual bool allows_delete() const { return false; }
 };
 
 /// A directory on this machine: created when missing (its parent must exist). Every file appears whole, verified,
-/// durable. `special`: see Sink::takes_special.
-std::unique_ptr<Sink> directory_sink(std::string path, bool special = false);
+/// durable. `special`: see Sink::takes_special; `deletes`: see Sink::allows_delete.
+std::unique_ptr<Sink> directory_sink(std::string path, bool special = false, bool deletes = false);
 
 /// Makes the directory `path`, durably, where it is missing (its parent must exist): for those who want it before they
 /// have a session.

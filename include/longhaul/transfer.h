@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "longhaul/live.h"
@@ -78,6 +79,17 @@ struct Report {
   std::uint64_t attributes_not_kept = 0;
   std::uint64_t modes_not_kept = 0;  ///< setuid and setgid bits
   std::uint64_t left_out = 0;        ///< entries that the selection leaves out; not what is beneath such directories
+  // Options::mirror. In a dry run: what would be deleted.
+  std::uint64_t deleted_files = 0;  ///< names of anything but directories
+  std::uint64_t deleted_directories = 0;
+  std::uint64_t deletions_over = 0;  ///< names kept by Mirror::at_most, each with all beneath it
+  std::uint64_t mounts_kept = 0;     ///< mount points at the target that were not looked into
+  bool deletions_held = false;       ///< nothing was deleted at the end, for there were errors
+  // Options::dry_run. What is made or changed besides: directories, symlinks, linked, specials.
+  bool dry_run = false;
+  std::uint64_t would_send_files = 0;
+  std::uint64_t would_send_bytes = 0;
+  std::uint64_t would_change = 0;  ///< entries of all types of which only mode, owner, times or attributes differ
   double seconds = 0;
   double cpu_seconds_sender = 0;  ///< user + system
   double cpu_seconds_receiver = 0;
@@ -99,6 +111,17 @@ struct Report {
   double cost = 0;  ///< of all paths together
 };
 
+/// What a dry run says of an entry.
+enum class Would : std::uint8_t {
+  make,            ///< "new"
+  change,          ///< "changed": its content is sent anew, or it becomes something else
+  set_properties,  ///< "properties": only mode, owner, times or attributes
+  nothing,         ///< "same"
+  leave_alone,     ///< "left-alone", as Options::leave_alone asks
+  remove,          ///< "delete", as Options::mirror asks
+};
+[[nodiscard]] std::string_view name_of(Would would);
+
 /// What happens while a transfer runs. Called from one thread of the session; must not block for long.
 struct Event {
   enum class Type : std::uint8_t {
@@ -111,13 +134,16 @@ struct Event {
     path_recovered,  ///< as before again, or for good what it is now
     file_durable,
     file_error,
+    deleted,  ///< a name at the target; of a directory with a slash at its end
+    would,    ///< Options::dry_run; `text` is one of the words of name_of(Would)
     note,
     done
   };
   Type type = Type::note;
   std::string text;  ///< in words; for `ticket` the ticket itself, for path_degraded and path_recovered the evidence
-  std::string path;  ///< path_*: the path's name; file_error: the file; file_durable: its name below the target
-  Error error;       ///< path_down, file_error
+  std::string
+      path;  ///< path_*: the path's name; file_error: the file; file_durable, deleted, would: its name below the target
+  Error error;                           ///< path_down, file_error
   std::shared_ptr<const Report> report;  ///< start, progress, done
 };
 using Observer = std::function<void(const Event&)>;

@@ -17,6 +17,7 @@ enum class ExitCode : int {
   refused = 5,        ///< peer or ticket refused, by either side
   full = 6,           ///< target full, or quota used up
   stalled = 7,        ///< a deadline passed without progress
+  over_limit = 8,     ///< complete, but the target has more that the sender has not than --max-delete let go
   interrupted = 130,  ///< resumable: the same command continues
 };
 
@@ -52,7 +53,8 @@ enum class ExitCode : int {
 
 [[nodiscard]] inline ExitCode exit_code_of(const Outcome& outcome) {
   if (!outcome.ok) return exit_code_of(outcome.error.code);
-  return outcome.report.failed_files > 0 ? ExitCode::incomplete : ExitCode::complete;
+  if (outcome.report.failed_files > 0) return ExitCode::incomplete;
+  return outcome.report.deletions_over > 0 && !outcome.report.dry_run ? ExitCode::over_limit : ExitCode::complete;
 }
 
 [[nodiscard]] inline ExitCode exit_code_of(const VerifyReport& report) {

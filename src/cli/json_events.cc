@@ -144,6 +144,15 @@ void put_totals(Json& object, const Report& report) {
   object["modes_not_kept"] = report.modes_not_kept;
   object["left_out"] = report.left_out;
   object["left_alone"] = report.left_alone;
+  object["deleted_files"] = report.deleted_files;
+  object["deleted_directories"] = report.deleted_directories;
+  object["deletions_over"] = report.deletions_over;
+  object["deletions_held"] = report.deletions_held;
+  object["mounts_kept"] = report.mounts_kept;
+  object["dry_run"] = report.dry_run;
+  object["would_send_files"] = report.would_send_files;
+  object["would_send_bytes"] = report.would_send_bytes;
+  object["would_change"] = report.would_change;
   object["durability"] = words(report.durability);
   object["cipher"] = words(report.cipher);
   object["compression"] = words_or_null(report.compression);
@@ -203,6 +212,10 @@ const char* name_of_type(Event::Type type) {
       return "file_durable";
     case Event::Type::file_error:
       return "file_error";
+    case Event::Type::deleted:
+      return "deleted";
+    case Event::Type::would:
+      return "would";
     case Event::Type::note:
       return "note";
     case Event::Type::done:
@@ -233,7 +246,13 @@ std::string event_json(const Event& event, double time_s) {
     return line_of(object);
   }
   if (is_about_path(event.type)) object["name"] = words(event.path);
-  if (event.type == Event::Type::file_durable) put_name(object, "path", event.path);
+  const bool names = event.type == Event::Type::file_durable || event.type == Event::Type::deleted;
+  if (names) put_name(object, "path", event.path);
+  if (event.type == Event::Type::would) {
+    object["what"] = words(event.text);
+    put_name(object, "path", event.path);
+    return line_of(object);
+  }
   if (event.type == Event::Type::path_down) object["error"] = error_of(event.error);
   if (event.type != Event::Type::progress && !event.text.empty()) object["text"] = words(event.text);
   if (event.report != nullptr) put_progress(object, *event.report);

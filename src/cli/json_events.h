@@ -11,7 +11,8 @@
 
 namespace longhaul::cli {
 
-/// start, progress, path_up, path_down, file_durable, file_error, note. `time_s`: wall clock, seconds since the epoch.
+/// start, progress, path_up, path_down, file_durable, file_error, deleted, would, note. `time_s`: wall clock, seconds
+/// since the epoch.
 [[nodiscard]] std::string event_json(const Event& event, double time_s);
 [[nodiscard]] std::string ticket_json(const std::string& ticket, double time_s);
 /// `longhaul keygen`.

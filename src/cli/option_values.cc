@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
+#include <system_error>
+
 #include "cli/printable.h"
 #include "cli/text_values.h"
 #include "longhaul/units.h"
@@ -31,6 +34,13 @@ Result<unsigned> parse_workers(std::string_view text) {
   if (text == "auto") return 0;
   if (parse_number(text, 1, workers_max, number)) return number;
   return bad(fmt::format("--workers: '{}' is not a number from 1 to {}, or auto", printable(text), workers_max));
+}
+
+Result<std::uint64_t> parse_count(std::string_view what, std::string_view text) {
+  std::uint64_t number = 0;
+  const auto [stopped, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error == std::errc() && stopped == text.data() + text.size()) return number;
+  return bad(fmt::format("{}: '{}' is not a whole number", what, printable(text)));
 }
 
 Result<std::uint64_t> parse_chunk(std::string_view text) {

@@ -18,6 +18,8 @@ constexpr unsigned paths_max = 32;
 /// "4", or "auto" (0).
 [[nodiscard]] Result<unsigned> parse_streams(std::string_view what, std::string_view text);
 [[nodiscard]] Result<unsigned> parse_workers(std::string_view text);
+/// A whole number, 0 too, for the option `what`.
+[[nodiscard]] Result<std::uint64_t> parse_count(std::string_view what, std::string_view text);
 /// A multiple of 8 MiB up to 512 MiB.
 [[nodiscard]] Result<std::uint64_t> parse_chunk(std::string_view text);
 [[nodiscard]] Result<Cipher> parse_cipher_option(std::string_view text);

@@ -156,9 +156,28 @@ Result<> check_trusted(const Command& command) {
   return bad("--trusted: peers must know where to come: --listen ADDR:PORT");
 }
 
+Result<> read_mirror(const Line& line, Command& command) {
+  Mirror& mirror = command.engine.mirror;
+  mirror.excluded_too = line.flag("--delete-excluded");
+  mirror.wanted = line.flag("--delete") || mirror.excluded_too;
+  mirror.ignore_errors = line.flag("--ignore-errors");
+  mirror.tell = command.verbose && !command.quiet;
+  command.allow_delete = line.flag("--allow-delete");
+  command.engine.dry_run = line.flag("--dry-run");
+  const auto number = [](const std::string& text) { return parse_count("--max-delete", text); };
+  if (Result<> done = set(line, "--max-delete", mirror.at_most, number); !done) return done;
+  for (const char* name : {"--ignore-errors", "--max-delete"})
+    if (line.value(name) != nullptr && !mirror) return bad(fmt::format("{} is about --delete, which is missing", name));
+  if (command.engine.dry_run && command.to_stdout)
+    return bad("--dry-run compares with a directory, and --stdout has none");
+  if (command.allow_delete && command.to_stdout) return bad("--allow-delete: there is nothing to delete at --stdout");
+  return {};
+}
+
 Result<> read_selection(const Line& line, Command& command, std::int64_t now_unix_s) {
   Selection& selection = command.selection;
   constexpr std::array rule_options = {"--include", "--exclude", "--filter", "--include-from", "--exclude-from"};
+  if (Result<> read = read_mirror(line, command); !read) return read;
   command.nul_ended = line.flag("--from0");
   command.recursive = line.flag("--recursive");
   if (const std::string* file = line.value("--files-from")) command.files_from = *file;

@@ -22,6 +22,7 @@ struct Command {
   std::vector<std::string> sources;  ///< send, copy
   Selection selection;               ///< of what is beneath them
   Fidelity fidelity;                 ///< send, copy: what is kept of them
+  bool allow_delete = false;         ///< receive: the sender may have deleted what it does not have
   bool special = false;              ///< receive, copy: make what gives powers, if the sender sends it
   std::string files_from;            ///< send, copy, plan: a list of names beneath the one source; "-": stdin
   bool nul_ended = false;            ///< ... in which names end in NUL

@@ -128,7 +128,11 @@ void ProgressView::show(const Event& event) {
     case Event::Type::file_error:
       if (verbose) say(fmt::format("{}: {}", event.path, event.error.text));
       return;
+    case Event::Type::deleted:
+      if (verbose) say(fmt::format("deleted {}", event.path));
+      return;
     case Event::Type::ticket:
+    case Event::Type::would:         // on stdout
     case Event::Type::file_durable:  // asked for by programs only
     case Event::Type::done:
       return;

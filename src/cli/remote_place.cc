@@ -121,6 +121,8 @@ std::string remote_command(const Command& copy) {
   if (!engine.sparse && copy.remote->sends) add("--no-sparse");
   for (const std::string& address : wanted_addresses(engine)) add("--listen=" + address);
   if (copy.special) add("--special");
+  if (engine.dry_run) add("--dry-run");
+  if (engine.mirror && !copy.remote->sends) add("--allow-delete");  // who gives this command has both ends
   if (copy.remote->sends) {
     const Fidelity& keep = copy.fidelity;
     for (const auto& [wanted, option] :
@@ -141,6 +143,9 @@ std::string remote_command(const Command& copy) {
     if (engine.leave_alone.newer) add("--update");
     if (engine.leave_alone.missing) add("--existing");
     if (engine.leave_alone.existing) add("--ignore-existing");
+    if (engine.mirror) add(engine.mirror.excluded_too ? "--delete-excluded" : "--delete");
+    if (engine.mirror.ignore_errors) add("--ignore-errors");
+    if (engine.mirror.at_most != Mirror::no_limit) add(fmt::format("--max-delete={}", engine.mirror.at_most));
     if (!copy.files_from.empty()) add("--files-from=-");  // handed over by the leash, whatever it was read from
     if (copy.recursive) add("--recursive");
     if (engine.publish == Publish::tree) add("--publish=tree");

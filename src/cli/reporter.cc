@@ -107,7 +107,12 @@ void Reporter::on_event(const Event& event) {
   if (event.type == Event::Type::ticket || event.type == Event::Type::done) return;
   const std::lock_guard lock(mutex_);
   say_that_we_stop();
+  if (event.type == Event::Type::would && event.text == name_of(Would::nothing) && !command_.verbose) return;
   if (command_.json) write_all(STDOUT_FILENO, event_json(event, wall_s()));
+  if (event.type == Event::Type::would && !command_.json && !command_.quiet) {
+    view_.clear();
+    write_all(STDOUT_FILENO, would_line(event));
+  }
   view_.show(event);
 }
 

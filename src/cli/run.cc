@@ -45,7 +45,9 @@ Outcome failed(Error error) {
 }
 
 std::unique_ptr<Sink> sink_of(const Command& command) {
-  return command.to_stdout ? stream_sink(STDOUT_FILENO) : directory_sink(command.target, command.special);
+  return command.to_stdout
+             ? stream_sink(STDOUT_FILENO)
+             : directory_sink(command.target, command.special, command.allow_delete || command.engine.mirror);
 }
 
 /// Nobody who has not asked for a certain key is kept from a transfer by a home that cannot be written.
@@ -67,7 +69,7 @@ Result<> prepare_to_meet(Command& command, Reporter& reporter) {
   auto identity = identity_of(command, reporter);
   if (!identity) return std::unexpected(identity.error());
   command.engine.identity_pem = *std::move(identity);
-  const bool lands = command.verb == Verb::receive && !command.to_stdout;
+  const bool lands = command.verb == Verb::receive && !command.to_stdout && !command.engine.dry_run;
   if (Result<> made = lands ? make_target(command.target) : Result<>(); !made) return made;
   if (!command.confine) return {};
   const Walls walls = put_up_walls(command);
@@ -105,7 +107,8 @@ Result<std::unique_ptr<Session>> open_session(const Command& command, Reporter& 
   if (!command.ticket.empty()) {
     return Session::dial(command.ticket, options, reporter.observer(), &stop_flag);
   }
-  auto session = Session::listen(options, reporter.observer(), &stop_flag, command.target);
+  const std::string keep_in = command.engine.dry_run ? std::string() : command.target;
+  auto session = Session::listen(options, reporter.observer(), &stop_flag, keep_in);
   if (!session) return session;
   if (Result<> shown = reporter.show_ticket((*session)->ticket()); !shown) return std::unexpected(shown.error());
   return session;
@@ -236,7 +239,9 @@ ExitCode run_receive(Command command, Reporter& reporter) {
   for (;;) {
     const Outcome outcome = receive(command, reporter);
     const ExitCode exit_code = reporter.finish(outcome);
-    if (!command.engine.keep || !may_serve_on(outcome)) return exit_code;
+    // Who has looked what would become of it comes again, with the ticket that is good for one transfer.
+    const bool was_dry = outcome.report.dry_run && command.ticket.empty() && !command.leash;
+    if (!(command.engine.keep || was_dry) || !may_serve_on(outcome)) return exit_code;
   }
 }
 

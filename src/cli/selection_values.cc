@@ -96,6 +96,9 @@ Result<Publish> parse_publish(std::string_view text) {
 
 Result<> check_publish(const Command& command) {
   if (command.engine.publish != Publish::tree) return {};
+  if (command.engine.mirror)
+    return bad(
+        "--publish tree shows what is sent in place of all that was there: it needs no --delete; leave that out");
   if (command.engine.leave_alone)
     return bad(
         "--update, --existing and --ignore-existing look at what is at the target, and --publish tree makes a new tree "

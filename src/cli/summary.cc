@@ -28,8 +28,44 @@ std::string names_of(const std::vector<FileError>& errors, std::uint64_t total, 
   return out + fmt::format("    and {} more; {}\n", grouped(total - shown), where);
 }
 
+std::string deleted_words(const Report& report) {
+  return fmt::format("{}, {}", counted(report.deleted_files, "file or link", "files and links"),
+                     counted(report.deleted_directories, "directory", "directories"));
+}
+
+/// Of a dry run that came to its end.
+std::string dry_headline(const Report& report) {
+  std::string out =
+      fmt::format("longhaul: dry run, nothing was written: {} would be sent ({})",
+                  counted(report.would_send_files, "file", "files"), format_bytes(report.would_send_bytes));
+  if (report.would_change > 0)
+    out += fmt::format("; {} would get other properties", counted(report.would_change, "name", "names"));
+  if (report.deleted_files + report.deleted_directories > 0)
+    out += fmt::format("; {} would be deleted", deleted_words(report));
+  return out + "\n";
+}
+
+std::string mirror_lines(const Report& report) {
+  std::string out;
+  if (report.deleted_files + report.deleted_directories > 0 && !report.dry_run)
+    out += fmt::format("  deleted at the target: {}\n", deleted_words(report));
+  if (report.deletions_held)
+    out += fmt::format(
+        "  {} deleted: not everything could be read, sent and landed (--ignore-errors deletes all the "
+        "same)\n",
+        report.deleted_files + report.deleted_directories > 0 ? "nothing more" : "nothing");
+  if (report.deletions_over > 0)
+    out += fmt::format("  not deleted, by --max-delete: {}, with all that is in directories among them\n",
+                       counted(report.deletions_over, "name", "names"));
+  if (report.mounts_kept > 0)
+    out += fmt::format("  not looked into for what the source does not have: {}\n",
+                       counted(report.mounts_kept, "mount point", "mount points"));
+  return out;
+}
+
 std::string headline(const Command& command, const Outcome& outcome) {
   const Report& report = outcome.report;
+  if (outcome.ok && report.dry_run) return dry_headline(report);
   const char* how = !outcome.ok               ? (outcome.error.code == Code::interrupted ? "interrupted" : "failed")
                     : report.failed_files > 0 ? "done, but not every source could be sent whole"
                                               : "done";
@@ -198,6 +234,10 @@ std::string verify_lines(const Command& command, const VerifyReport& report) {
 
 }  // namespace
 
+std::string would_line(const Event& event) {
+  return fmt::format("{} {}\n", event.text, printable(event.path));
+}
+
 std::string format_money(double cost) {
   return cost >= 1 ? fmt::format("{:.2f}", cost) : fmt::format("{:.2g}", cost);
 }
@@ -211,6 +251,9 @@ std::string troubles_of(const Command& command, const Outcome& outcome) {
   if (!outcome.ok) out += error_line(outcome.error);
   const std::string files = failed_files(command, outcome.report);
   if (outcome.ok && !files.empty()) out += "longhaul: complete, but not every source could be sent whole\n";
+  if (exit_code_of(outcome) == ExitCode::over_limit)
+    out += fmt::format("longhaul: complete, but --max-delete kept {} that the source does not have\n",
+                       counted(outcome.report.deletions_over, "name", "names"));
   return out + files + advice(command, outcome);
 }
 
@@ -221,8 +264,9 @@ std::string summary_of(const Command& command, const Outcome& outcome) {
   const Report& report = outcome.report;
   const bool began = outcome.ok || report.files + report.bytes + report.files_found + report.skipped_files > 0;
   if (!began) return out + failed_files(command, report) + advice(command, outcome);
-  return out + headline(command, outcome) + moved_lines(report) + as_asked_lines(report) + not_kept_lines(report) +
-         failed_files(command, report) + safety_lines(command, outcome) + advice(command, outcome);
+  return out + headline(command, outcome) + moved_lines(report) + mirror_lines(report) + as_asked_lines(report) +
+         not_kept_lines(report) + failed_files(command, report) + safety_lines(command, outcome) +
+         advice(command, outcome);
 }
 
 std::string troubles_of(const Command& command, const VerifyReport& report) {

@@ -18,6 +18,9 @@ namespace longhaul::cli {
 [[nodiscard]] std::string summary_of(const Command& command, const VerifyReport& report);
 [[nodiscard]] std::string troubles_of(const Command& command, const VerifyReport& report);
 
+/// What a dry run says of one name: "WORD NAME", a line. Control characters are made harmless.
+[[nodiscard]] std::string would_line(const Event& event);
+
 /// Cents where that says something, and what a small transfer costs in full.
 [[nodiscard]] std::string format_money(double cost);
 /// "longhaul: TEXT" with control characters made harmless and secrets removed.

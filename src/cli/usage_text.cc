@@ -187,6 +187,20 @@ constexpr OptionText options[] = {
     {"--existing", nullptr, false, send | copy, "make nothing that is not at the target: only bring up to date"},
     {"--ignore-existing", nullptr, false, send | copy,
      "leave alone what is at the target in any version: only bring what is missing"},
+    {"--delete", nullptr, false, send | copy,
+     "delete what the target has and the sources have not, below directories that are sent with their content; a "
+     "receiver "
+     "must have said --allow-delete. Not after errors"},
+    {"--delete-excluded", nullptr, false, send | copy,
+     "with --delete: also what rules leave out (which stays otherwise)"},
+    {"--ignore-errors", nullptr, false, send | copy,
+     "with --delete: also when something could not be read, sent or landed"},
+    {"--max-delete", "N", false, send | copy,
+     "with --delete: at most N files and directories (exit status 8: there are more)"},
+    {"--allow-delete", nullptr, false, receive, "let the sender delete what it does not have (its --delete)"},
+    {"-n,--dry-run", nullptr, false, movers,
+     "send and write nothing; say of each name what would become of it: new, changed, properties, left-alone, delete "
+     "(-v: same). receive: take nothing but dry runs"},
     {"--publish", "file|tree", false, send | copy,
      "when it is to be seen at the target: each file as soon as it is whole (file), or each SOURCE as a whole, by one "
      "rename at the end, in place of what stood there (tree)"},

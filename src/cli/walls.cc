@@ -20,14 +20,19 @@ std::string directory_of(const std::string& file) {
 
 Reach reach_of(const Command& command) {
   Reach reach;
-  if (!command.to_stdout) reach.write.push_back(command.target);
+  std::error_code none;
+  const bool is_there = std::filesystem::exists(command.target, none);  // it is not made for a dry run
+  if (!command.to_stdout && is_there) reach.write.push_back(command.target);
+  if (!command.to_stdout && !is_there) reach.read.push_back(directory_of(command.target));
   // These are written beside what is there, or at the end.
   for (const std::string& file : {command.report_file, command.ticket_file})
     if (!file.empty()) reach.write.push_back(directory_of(file));
   if (command.control && make_live_directory(live_directory())) reach.write.push_back(live_directory());
   // Names of hosts, the time zone, OpenSSL's configuration, what the C library loads when it needs it; what the kernel
   // says of the machine and of this process.
-  reach.read = {"/etc", "/usr", "/lib", "/lib64", "/run/systemd/resolve", "/proc", "/sys", "/dev/null", "/dev/urandom"};
+  for (const char* place :
+       {"/etc", "/usr", "/lib", "/lib64", "/run/systemd/resolve", "/proc", "/sys", "/dev/null", "/dev/urandom"})
+    reach.read.emplace_back(place);
   if (command.trusted_only && !trust_file_of(command).empty())  // read whenever somebody comes
     reach.read.push_back(directory_of(trust_file_of(command)));
   reach.dials = !command.ticket.empty();

@@ -50,6 +50,7 @@ struct Stat {
   std::uint32_t group = 0;
   std::optional<Special> special;     ///< of `other`: what it is
   std::uint64_t allocated_bytes = 0;  ///< less than size: there are holes
+  std::uint64_t mount = 0;            ///< of one mount all have the same number; 0: the system does not tell
 };
 
 /// Bytes of a file, from `begin` to before `end`.
@@ -132,6 +133,9 @@ class Disk {
   virtual Result<DirPtr> open_dir(const DirPtr& base, std::string_view path) = 0;
   /// `direct`: with O_DIRECT where the file system says that it does it; ask `alignment()`.
   virtual Result<FilePtr> open_file(const DirPtr& base, std::string_view path, Open how, bool direct) = 0;
+  /// A new file, read and write, that no name leads to: gone with its last owner. On the file system of `dir`, in which
+  /// nothing changes. Errors: not every file system has such files.
+  virtual Result<FilePtr> open_unnamed(const DirPtr& dir) = 0;
   virtual Result<> make_dir(const DirPtr& base, std::string_view name, std::uint32_t mode) = 0;
   virtual Result<> make_symlink(const std::string& target, const DirPtr& base, std::string_view name) = 0;
   /// A pipe, a socket or a device, with exactly this mode.

@@ -133,6 +133,7 @@ class SystemDisk final : public Disk {
   Result<DirPtr> open_root(const std::string& path) override;
   Result<DirPtr> open_dir(const DirPtr& base, std::string_view path) override;
   Result<FilePtr> open_file(const DirPtr& base, std::string_view path, Open how, bool direct) override;
+  Result<FilePtr> open_unnamed(const DirPtr& dir) override;
   Result<> make_dir(const DirPtr& base, std::string_view name, std::uint32_t mode) override;
   Result<> make_symlink(const std::string& target, const DirPtr& base, std::string_view name) override;
   Result<> make_special(const Special& what, std::uint32_t mode, const DirPtr& base, std::string_view name) override;
@@ -246,6 +247,14 @@ Result<FilePtr> SystemDisk::open_file(const DirPtr& base, std::string_view path,
   return file;
 }
 
+Result<FilePtr> SystemDisk::open_unnamed(const DirPtr& dir) {
+  Fd opened(::openat(real(dir).fd.get(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+  if (!opened) return failed("make a file without a name in", real(dir).name);
+  auto file = std::make_shared<SystemFile>(std::move(opened), full_name(real(dir), "(no name)"));
+  if (auto prepared = prepare(*file, false); !prepared) return std::unexpected(prepared.error());
+  return file;
+}
+
 /// Makes sure that it is a file, and finds out what it can do.
 Result<> SystemDisk::prepare(SystemFile& file, bool direct) {
   struct statx raw{};
@@ -335,11 +344,13 @@ Result<std::string> SystemDisk::read_link(const DirPtr& base, std::string_view n
 Result<Stat> SystemDisk::stat(const DirPtr& base, std::string_view path) {
   struct statx raw{};
   if (path.empty()) {
-    if (!look(real(base).fd.get(), "", STATX_BASIC_STATS, raw)) return failed("look at", real(base).name);
+    if (!look(real(base).fd.get(), "", STATX_BASIC_STATS | STATX_MNT_ID, raw))
+      return failed("look at", real(base).name);
     return stat_of(raw);
   }
-  auto done = at(base, path, "look at",
-                 [&raw](int dir, const char* last) { return look(dir, last, STATX_BASIC_STATS, raw) ? 0 : -1; });
+  auto done = at(base, path, "look at", [&raw](int dir, const char* last) {
+    return look(dir, last, STATX_BASIC_STATS | STATX_MNT_ID, raw) ? 0 : -1;
+  });
   if (!done) return std::unexpected(done.error());
   return stat_of(raw);
 }

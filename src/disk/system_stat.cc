@@ -79,7 +79,8 @@ Stat stat_of(const struct statx& raw) {
           .user = raw.stx_uid,
           .group = raw.stx_gid,
           .special = special_of(raw),
-          .allocated_bytes = raw.stx_blocks * 512};
+          .allocated_bytes = raw.stx_blocks * 512,
+          .mount = (raw.stx_mask & STATX_MNT_ID) != 0 ? raw.stx_mnt_id : 0};
 }
 
 bool look(int fd, const char* name, unsigned mask, struct statx& out) {

@@ -85,10 +85,11 @@ struct TreeWalk::State {
   void look_into_listed(const Harvest& harvest, const DirPtr& directory);
   void enter_root(const Harvest& harvest);
   void visit(const Harvest& harvest, const DirPtr& base, std::string_view name);
-  void descend(const Harvest& harvest, const DirPtr& base, std::string_view name, const Stat& found);
+  bool descend(const Harvest& harvest, const DirPtr& base, std::string_view name, const Stat& found);
   bool reopen(const Harvest& harvest, Level& level);
   bool refill(const Harvest& harvest, Level& level);
   [[nodiscard]] bool selected(const Stat& found) const;
+  void mention(const Harvest& harvest, bool content) const;
   bool make_hard_link(Entry& entry, const Stat& found);
   Result<> take_properties(Disk& disk, const DirPtr& base, std::string_view name, const Stat& found, Entry& entry);
   Result<> take_attributes(Disk& disk, const DirPtr& base, std::string_view name, Entry& entry);
@@ -108,8 +109,9 @@ struct TreeWalk::State {
   std::map<std::pair<std::uint64_t, std::uint64_t>, Linked> linked;  ///< by device and inode
   NotKept not_kept;
   std::unique_ptr<ListCursor> list;  ///< with it: only what it names, beneath the one root
-  bool recursive = false;            ///< ... and everything that is in directories which it names
-  bool leads = false;                ///< what is looked at leads to a name of the list: no rule is about it
+  bool mentions = false;
+  bool recursive = false;  ///< ... and everything that is in directories which it names
+  bool leads = false;      ///< what is looked at leads to a name of the list: no rule is about it
 };
 
 TreeWalk::TreeWalk() : state_(std::make_unique<State>()) {}
@@ -284,7 +286,7 @@ void TreeWalk::State::look_into_listed(const Harvest& harvest, const DirPtr& dir
   ListCursor::Content content = other ? ListCursor::Content::none : above.beneath();
   if (levels_max > 0 && content == ListCursor::Content::none) {
     root_device = found->device;
-    descend(harvest, directory, ListCursor::leaf_of(path), *found);
+    if (descend(harvest, directory, ListCursor::leaf_of(path), *found)) mention(harvest, true);
     if (!levels.empty()) content = recursive ? ListCursor::Content::all : ListCursor::Content::one_level;
   }
   list->add_lead({.path_bytes = path.size(), .content = content, .device = found->device});
@@ -308,11 +310,12 @@ void TreeWalk::State::visit(const Harvest& harvest, const DirPtr& base, std::str
   if (levels.empty()) root_device = found->device;
   if (!selected(*found)) {
     ++not_kept.left_out;
+    if (filter.takes(path, found->type == FileType::directory)) mention(harvest, false);
     return;
   }
   if (found->type == FileType::other && !(fidelity.special && found->special)) {
     ++not_kept.special_files;
-    return;
+    return mention(harvest, false);
   }
   Entry entry{.type = entry_type(found->type),
               .path = path,
@@ -338,7 +341,14 @@ void TreeWalk::State::visit(const Harvest& harvest, const DirPtr& base, std::str
   if (auto taken = take_properties(harvest.disk, base, name, *found, entry); !taken) report(harvest, taken.error());
   harvest.entries.push_back(std::move(entry));
   const bool stays = !selection.one_file_system || found->device == root_device;
-  if (found->type == FileType::directory && stays && levels.size() < levels_max) descend(harvest, base, name, *found);
+  if (found->type == FileType::directory && stays && levels.size() < levels_max)
+    harvest.entries.back().content = descend(harvest, base, name, *found);
+}
+
+/// What the rules leave out is not: the receiver has them, too.
+void TreeWalk::State::mention(const Harvest& harvest, bool content) const {
+  if (!mentions) return;
+  harvest.entries.push_back({.type = EntryType::mention, .path = path, .content = content, .origin = origin});
 }
 
 /// The content of a named directory is asked for by name: no rule is about the directory itself.
@@ -349,11 +359,13 @@ bool TreeWalk::State::selected(const Stat& found) const {
                                           found.mtime_ns > selection.newer_than_ns);
 }
 
-void TreeWalk::State::descend(const Harvest& harvest, const DirPtr& base, std::string_view name, const Stat& found) {
+bool TreeWalk::State::descend(const Harvest& harvest, const DirPtr& base, std::string_view name, const Stat& found) {
   auto directory = harvest.disk.open_dir(base, name);
-  if (!directory) return report(harvest, directory.error());
-  auto stream = harvest.disk.open_stream(*directory, 0);
-  if (!stream) return report(harvest, stream.error());
+  auto stream = directory ? harvest.disk.open_stream(*directory, 0) : std::unexpected(directory.error());
+  if (!stream) {
+    report(harvest, stream.error());
+    return false;
+  }
   levels.push_back({.path_bytes = path.size(),
                     .inode = found.inode,
                     .device = found.device,
@@ -363,6 +375,7 @@ void TreeWalk::State::descend(const Harvest& harvest, const DirPtr& base, std::s
                     .names = {},
                     .next_name = 0});
   if (levels.size() > open_levels_max) levels[levels.size() - open_levels_max - 1].close();
+  return true;
 }
 
 /// Opens a directory again that was closed on the way down, and goes on behind the name that was taken last.
@@ -479,6 +492,10 @@ Result<FilePtr> TreeWalk::open_content(Disk& disk, const Entry& entry, bool dire
 std::string TreeWalk::source_path(const Entry& entry) const {
   LH_CHECK(entry.origin < state_->roots.size(), "an entry of this walk is named");
   return state_->name_for_user(entry.origin, entry.path);
+}
+
+void TreeWalk::mention_left_out() {
+  state_->mentions = true;
 }
 
 const NotKept& TreeWalk::not_kept() const {

@@ -39,6 +39,9 @@ class TreeWalk {
                                                        std::shared_ptr<const SortedNames> names, bool recursive,
                                                        const Selection& selection, const Fidelity& fidelity = {});
 
+  /// What is left out by size, time or kind is named all the same, as EntryType::mention: for a mirror. Before `next`.
+  void mention_left_out();
+
   /// Appends up to `max` entries; false when there are no more. What cannot be read goes to `errors` (path = as the
   /// user would write it) and the walk goes on. `Entry::origin` tells the root.
   bool next(Disk& disk, std::vector<Entry>& out, std::vector<FileError>& errors, std::size_t max);

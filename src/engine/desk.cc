@@ -113,22 +113,13 @@ Decision Desk::leave(const Entry& entry) {
   return decision;
 }
 
-/// Whether the sender asked that this name is left as it is at the target, `there`, or is not made.
 bool Desk::left_alone(const Entry& entry, const Result<disk::Stat>& there) const {
-  const LeaveAlone& asked = setup_.leave_alone;
-  if (!there) return asked.missing && there.error().code == Code::not_found;
-  const bool both_directories = entry.type == EntryType::directory && there->type == disk::FileType::directory;
-  if (asked.existing && !both_directories) return true;
-  const bool both_files = entry.type == EntryType::file && there->type == disk::FileType::file;
-  return asked.newer && both_files && there->mtime_ns / mtime_granularity_ns_ > entry.mtime_ns / mtime_granularity_ns_;
+  return is_left_alone(setup_.leave_alone, entry, there, mtime_granularity_ns_);
 }
 
 /// What is beneath a directory that was left alone is left alone too.
 Decision Desk::without_parent(const Entry& entry, const Error& why) {
-  const LeaveAlone& asked = setup_.leave_alone;
-  const bool not_made = asked.missing && why.system_errno == ENOENT;
-  const bool no_directory = asked.existing && (why.system_errno == ENOTDIR || why.system_errno == ELOOP);
-  if (not_made || no_directory) return leave(entry);
+  if (is_left_alone_beneath(setup_.leave_alone, why)) return leave(entry);
   return refuse(why.code, "cannot open the directory of " + printable(entry.path) + ": " + why.text);
 }
 
@@ -141,8 +132,9 @@ Decision Desk::decide(std::uint64_t id, Entry entry) {
   if (auto sane = check_target_path(entry.path); !sane) return refuse(sane.error().code, sane.error().text);
   if (entry.size > protocol::file_bytes_max)
     return refuse(Code::refused, printable(entry.path) + " claims an impossible size");
+  if (entry.type == EntryType::mention) return done();
   if (setup_.zone == nullptr) return take_sink_file(id, std::move(entry));
-  hold_to_what_is_allowed(entry);
+  hold_to_what_is_allowed(setup_.disk, setup_.sink, setup_.counters, entry);
   if (trees_)
     if (auto entered = trees_->enter(entry); !entered) {
       Decision decision = refuse(entered.error().code, entered.error().text);
@@ -174,18 +166,28 @@ Result<disk::Stat> Desk::look(const Entry& entry, const disk::DirPtr& parent, co
   return trees_ ? trees_->look(entry, parent, name) : setup_.disk.stat(parent, name);
 }
 
+/// What is at the target by the name of an entry of another type goes, if the target becomes a mirror.
+Result<> Desk::make_room(const Entry& entry, const disk::Stat& there) {
+  if (setup_.mirror == nullptr) return std::unexpected(in_the_way(entry));
+  const auto made = setup_.mirror->make_room(entry.path, there);
+  if (!made) return std::unexpected(made.error());
+  if (!*made) return std::unexpected(in_the_way(entry, "something in it stays"));
+  open_dirs_.clear();
+  return {};
+}
+
 Decision Desk::take_directory(const Entry& entry) {
   Decision decision = done();
   if (!entry.path.empty()) {
     const auto [parent_path, name] = split_path(entry.path);
     auto parent = directory(parent_path);
     if (!parent) return without_parent(entry, parent.error());
-    const auto there = look(entry, *parent, name);
+    auto there = look(entry, *parent, name);
     if (left_alone(entry, there)) return leave(entry);
-    if (there && there->type != disk::FileType::directory)
-      return refuse(Code::busy,
-                    printable(entry.path) +
-                        " is a directory at the sender and something else at the target; move that away first");
+    if (there && is_in_the_way(entry, *there)) {
+      if (auto room = make_room(entry, *there); !room) return refuse(room.error().code, room.error().text);
+      there = fail(Code::not_found, "it had to go");
+    }
     if (there && (there->mode & 0700) != 0700) {
       // Left read-only by an earlier run: it gets its own mode back at the end.
       if (auto dir = directory(entry.path)) (void)setup_.disk.set_mode(*dir, there->mode | 0700);
@@ -207,9 +209,8 @@ Decision Desk::take_symlink(const Entry& entry, const disk::DirPtr& parent, cons
   const auto there = look(entry, parent, name);
   if (!there && there.error().code != Code::not_found) return refuse(there.error().code, there.error().text);
   if (left_alone(entry, there)) return leave(entry);
-  if (there && there->type == disk::FileType::directory)
-    return refuse(Code::busy, printable(entry.path) +
-                                  " is a symlink at the sender and a directory at the target; move that away first");
+  if (there && is_in_the_way(entry, *there))
+    if (auto room = make_room(entry, *there); !room) return refuse(room.error().code, room.error().text);
   Decision decision = done();
   setup_.counters.symlinks.fetch_add(1, std::memory_order_relaxed);
   if (there && there->type == disk::FileType::symlink) {
@@ -255,19 +256,12 @@ Decision Desk::replace(const Entry& entry, const disk::DirPtr& parent, const std
 }
 
 Decision Desk::take_special(const Entry& entry, const disk::DirPtr& parent, const std::string& name) {
-  if (!setup_.sink.takes_special())
-    return refuse(Code::refused, printable(entry.path) +
-                                     " is a pipe, socket or device, which this receiver does not make; start it with "
-                                     "--special if the sender is trusted with that");
-  if (!entry.special)
-    return refuse(Code::protocol, printable(entry.path) + " was announced in a way that makes no sense");
+  if (auto may = may_take_special(setup_.sink, entry); !may) return refuse(may.error().code, may.error().text);
   const auto there = look(entry, parent, name);
   if (!there && there.error().code != Code::not_found) return refuse(there.error().code, there.error().text);
   if (left_alone(entry, there)) return leave(entry);
-  if (there && there->type == disk::FileType::directory)
-    return refuse(Code::busy, printable(entry.path) +
-                                  " is a special file at the sender and a directory at the target; move that away "
-                                  "first");
+  if (there && is_in_the_way(entry, *there))
+    if (auto room = make_room(entry, *there); !room) return refuse(room.error().code, room.error().text);
   setup_.counters.specials.fetch_add(1, std::memory_order_relaxed);
   if (there && there->special == entry.special && there->mode == entry.mode) {
     const auto matched = match(parent, name, *there, entry);
@@ -284,25 +278,6 @@ Decision Desk::take_hard_link(const Entry& entry, const disk::DirPtr& parent, co
   if (auto sane = check_target_path(entry.link_target); !sane) return refuse(sane.error().code, sane.error().text);
   if (auto logged = links_->append(entry); !logged) return refuse(logged.error().code, logged.error().text);
   return done();
-}
-
-/// What a sender may not give to files of this machine unless it is trusted with that: the mode bits and attributes
-/// that let whoever starts a program have another's powers. Owners get the numbers that they have here.
-void Desk::hold_to_what_is_allowed(Entry& entry) {
-  constexpr std::uint32_t set_ids = 06000;
-  const bool powers = setup_.sink.takes_special();
-  entry.mode &= 07777;
-  if (!powers && (entry.mode & set_ids) != 0) {
-    entry.mode &= ~set_ids;
-    setup_.counters.modes_not_kept.fetch_add(1, std::memory_order_relaxed);
-  }
-  if (entry.owner) entry.owner = setup_.disk.with_numbers(*std::move(entry.owner));
-  if (!entry.attributes || powers) return;
-  const auto gives_powers = [](const Attribute& each) {
-    return !each.name.starts_with("user.") && !each.name.starts_with("system.posix_acl_");
-  };
-  if (std::erase_if(entry.attributes->list, gives_powers) > 0)
-    setup_.counters.attributes_not_kept.fetch_add(1, std::memory_order_relaxed);
 }
 
 bool Desk::unchanged(const disk::Stat& there, const Entry& entry) const {
@@ -331,9 +306,8 @@ Decision Desk::take_file(std::uint64_t id, Entry entry, const disk::DirPtr& pare
   const auto there = look(entry, parent, name);
   if (!there && there.error().code != Code::not_found) return refuse(there.error().code, there.error().text);
   if (left_alone(entry, there)) return leave(entry);
-  if (there && there->type == disk::FileType::directory)
-    return refuse(Code::busy, printable(entry.path) +
-                                  " is a file at the sender and a directory at the target; move that away first");
+  if (there && is_in_the_way(entry, *there))
+    if (auto room = make_room(entry, *there); !room) return refuse(room.error().code, room.error().text);
   if (there && there->type == disk::FileType::file && entry.size_known && there->size == entry.size &&
       unchanged(*there, entry) && (!trees_ || trees_->may_stay(entry, parent, name, *there))) {
     const auto matched = match(parent, name, *there, entry);

@@ -7,11 +7,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "disk/disk.h"
 #include "engine/incoming.h"
+#include "engine/mirror.h"
 #include "engine/tree_landing.h"
 #include "journal/entry_log.h"
 #include "journal/landing.h"
@@ -40,6 +42,11 @@ struct ReceiveCounters {
   std::atomic<std::uint64_t> owners_not_kept{0};
   std::atomic<std::uint64_t> attributes_not_kept{0};
   std::atomic<std::uint64_t> modes_not_kept{0};
+  MirrorCounters mirror;
+  // Of a dry run.
+  std::atomic<std::uint64_t> would_send_files{0};
+  std::atomic<std::uint64_t> would_send_bytes{0};
+  std::atomic<std::uint64_t> would_change{0};
   void count(const Unkept& unkept) {
     if (unkept.owner) owners_not_kept.fetch_add(1, std::memory_order_relaxed);
     if (unkept.attributes) attributes_not_kept.fetch_add(1, std::memory_order_relaxed);
@@ -50,6 +57,8 @@ struct ReceiveCounters {
 struct LateFailures {
   std::uint64_t count = 0;
   std::vector<FileError> first;  ///< at most 100
+  void add(const std::string& path, Error error);
+  void add(LateFailures others);
 };
 
 /// What storage must do after a decision.
@@ -76,6 +85,7 @@ class Desk {
     std::string scratch_name;   ///< of the directory log
     bool after_a_kill = false;  ///< an earlier receiver may have left names that it never synced
     LeaveAlone leave_alone;
+    TargetMirror* mirror = nullptr;   ///< the target becomes one
     std::string target = {};          ///< as a path that can be opened
     journal::Trash* trash = nullptr;  ///< not null: whole trees are published, in the end
   };
@@ -85,7 +95,8 @@ class Desk {
   Result<> open();
   Decision decide(std::uint64_t id, Entry entry);
   /// Further names of files that are there by now; then modes and times of all directories, children first.
-  Result<LateFailures> finish();
+  /// In between the target is made a mirror; `errors`: not all that was announced has arrived.
+  Result<LateFailures> finish(bool errors = false, journal::ManifestLog* manifest = nullptr);
   /// With whole trees, around `finish`: before it, if everything has arrived; after it, with what it has told - and
   /// puts the trees in their places, or says in `late` that they are not.
   Result<> settle_trees();
@@ -98,12 +109,11 @@ class Desk {
  private:
   Result<> make_logs();
   Result<> find_granularity();
-  void hold_to_what_is_allowed(Entry& entry);
   Result<> finish_links();
   Result<> finish_link(const Entry& link);
   Result<> finish_directories();
   Result<> finish_directory(const Entry& entry);
-  void failed_late(const Entry& entry, Error error);
+  Result<> make_room(const Entry& entry, const disk::Stat& there);
   Decision refuse(Code code, const std::string& text);
   Decision skip(const Entry& entry);
   Decision leave(const Entry& entry);
@@ -138,6 +148,24 @@ class Desk {
   std::unordered_map<std::string, disk::DirPtr> open_dirs_;
   std::int64_t mtime_granularity_ns_ = 1;
 };
+
+// What a desk finds of an entry without doing anything: for a dry run, too.
+
+/// Whether the sender asked that this name is left as it is at the target, `there`, or is not made.
+[[nodiscard]] bool is_left_alone(const LeaveAlone& asked, const Entry& entry, const Result<disk::Stat>& there,
+                                 std::int64_t granularity_ns);
+/// ... and with it what is beneath a directory that cannot be opened, and `why`.
+[[nodiscard]] bool is_left_alone_beneath(const LeaveAlone& asked, const Error& why);
+/// What a sender may not give to files of this machine unless it is trusted with that: the mode bits and attributes
+/// that let whoever starts a program have another's powers. Owners get the numbers that they have here.
+void hold_to_what_is_allowed(disk::Disk& disk, const Sink& sink, ReceiveCounters& counters, Entry& entry);
+[[nodiscard]] Result<> may_take_special(const Sink& sink, const Entry& entry);
+/// One of both is a directory.
+[[nodiscard]] inline bool is_in_the_way(const Entry& entry, const disk::Stat& there) {
+  return (entry.type == EntryType::directory) != (there.type == disk::FileType::directory);
+}
+/// `why` nothing else can be done about it; empty: nobody asked for that.
+[[nodiscard]] Error in_the_way(const Entry& entry, std::string_view why = {});
 
 /// A name that may be made below a target: relative, no "", ".", "..", NUL; no component over 255 bytes; not the
 /// landing zone.

@@ -8,26 +8,37 @@
 #include "engine/landing_ops.h"
 
 namespace longhaul::engine {
+namespace {
+constexpr std::size_t told_max = 100;
+}
 
-Result<LateFailures> Desk::finish() {
+Result<LateFailures> Desk::finish(bool errors, journal::ManifestLog* manifest) {
   if (!directories_) return LateFailures{};
   if (auto finished = finish_links(); !finished) return std::unexpected(finished.error());
+  if (setup_.mirror != nullptr)  // before the directories get their times, which it changes
+    if (auto made = setup_.mirror->finish(errors || late_.count > 0, manifest); !made)
+      return std::unexpected(made.error());
   if (auto finished = finish_directories(); !finished) return std::unexpected(finished.error());
   return std::move(late_);
 }
 
-void Desk::failed_late(const Entry& entry, Error error) {
-  constexpr std::size_t told_max = 100;
-  ++late_.count;
-  log::warn(printable(entry.path) + ": " + error.text);
-  if (late_.first.size() < told_max) late_.first.push_back({entry.path, std::move(error)});
+void LateFailures::add(const std::string& path, Error error) {
+  ++count;
+  log::warn(printable(path) + ": " + error.text);
+  if (first.size() < told_max) first.push_back({path, std::move(error)});
+}
+
+void LateFailures::add(LateFailures others) {
+  count += others.count;
+  for (FileError& each : others.first)
+    if (first.size() < told_max) first.push_back(std::move(each));
 }
 
 Result<> Desk::finish_links() {
   Result<> read;
   if (links_->count() > 0)
     read = links_->read_backwards([&](const Entry& link) {
-      if (auto made = finish_link(link); !made) failed_late(link, std::move(made.error()));
+      if (auto made = finish_link(link); !made) late_.add(link.path, std::move(made.error()));
     });
   // Names of one directory stand together, so that each is synced a few times only.
   std::optional<std::string> synced_last;
@@ -37,7 +48,7 @@ Result<> Desk::finish_links() {
       if (parent == synced_last) return;
       const auto dir = directory(parent);
       const Result<> synced = dir ? setup_.disk.sync_dir(*dir) : Result<>();  // that it is not there was told above
-      if (!synced) failed_late(link, synced.error());
+      if (!synced) late_.add(link.path, synced.error());
       synced_last = std::move(parent);
     });
   if (!read) return read;
@@ -64,7 +75,7 @@ Result<> Desk::finish_link(const Entry& link) {
   const auto there = look(link, *parent, name);
   if (!there && there.error().code != Code::not_found) return std::unexpected(there.error());
   if (there && there->type == disk::FileType::directory)
-    return fail(Code::busy, "it is a file at the sender and a directory at the target; move that away first");
+    if (auto room = make_room(link, *there); !room) return room;
   setup_.counters.hard_links.fetch_add(1, std::memory_order_relaxed);
   if (there && there->inode == file->inode && there->device == file->device) return {};
   return put_in_place(*parent, parent_path, name, [&](const disk::DirPtr& zone, const std::string& scratch) {
@@ -85,7 +96,7 @@ Result<> Desk::finish_directory(const Entry& entry) {
 
 Result<> Desk::finish_directories() {
   auto read = directories_->read_backwards([&](const Entry& entry) {
-    if (auto finished = finish_directory(entry); !finished) failed_late(entry, std::move(finished.error()));
+    if (auto finished = finish_directory(entry); !finished) late_.add(entry.path, std::move(finished.error()));
   });
   // Synced in a second pass: one commit of the file system then serves many directories.
   if (read)
@@ -93,7 +104,7 @@ Result<> Desk::finish_directories() {
       if ((entry.mode & 0400) == 0) return;
       auto dir = setup_.disk.open_dir(root(), entry.path);
       const Result<> synced = dir ? setup_.disk.sync_dir(*dir) : Result<>();  // that it is not there was told above
-      if (!synced) failed_late(entry, synced.error());
+      if (!synced) late_.add(entry.path, synced.error());
     });
   if (!read) return read;
   if (auto removed = directories_->remove(); !removed) return removed;

@@ -1,6 +1,7 @@
 #include "engine/feed.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <deque>
 #include <mutex>
@@ -59,6 +60,7 @@ class TreeFeed final : public Feed {
     auto walk = trees_.open(disk);
     if (!walk) return std::unexpected(walk.error());
     if (auto looked = look_at_listed(disk); !looked) return looked;
+    if (mentions_) (*walk)->mention_left_out();
     const std::lock_guard lock(mutex_);
     walk_ = std::move(*walk);
     return {};
@@ -84,6 +86,8 @@ class TreeFeed final : public Feed {
   }
   [[nodiscard]] bool rereadable() const override { return true; }
   [[nodiscard]] std::string words(const Entry& entry) const override { return walk()->source_path(at_source(entry)); }
+  void mention_left_out() override { mentions_ = true; }
+  [[nodiscard]] std::vector<std::string> rules() const override { return trees_.selection.rules; }
   [[nodiscard]] disk::NotKept not_kept() const override { return walk()->not_kept(); }
 
  private:
@@ -108,6 +112,7 @@ class TreeFeed final : public Feed {
   Trees trees_;
   OtherName name_;
   std::optional<Entry> listed_;  ///< to go before everything else
+  std::atomic<bool> mentions_{false};
   mutable std::mutex mutex_;
   std::shared_ptr<disk::TreeWalk> walk_;
 };

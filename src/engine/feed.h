@@ -34,6 +34,10 @@ class Feed {
   [[nodiscard]] virtual std::string words(const Entry& entry) const {
     return entry.path;
   }  ///< the entry's name for people
+  /// Before `begin`: what is left out by size, time or kind is named all the same (EntryType::mention).
+  virtual void mention_left_out() {}
+  /// By which names are left out, as `Selection::rules`.
+  [[nodiscard]] virtual std::vector<std::string> rules() const { return {}; }
   /// The feeder role only.
   [[nodiscard]] virtual disk::NotKept not_kept() const { return {}; }
 };

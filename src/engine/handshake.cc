@@ -51,6 +51,8 @@ std::uint64_t features_needed(const Options& options) {
   if (options.leave_alone) needed |= protocol::feature_leave_alone;
   if (options.compression.mode != Compression::Mode::none) needed |= protocol::feature_compression;
   if (options.publish == Publish::tree) needed |= protocol::feature_publish_tree;
+  if (options.mirror) needed |= protocol::feature_mirror;
+  if (options.dry_run) needed |= protocol::feature_dry_run;
   return needed;
 }
 

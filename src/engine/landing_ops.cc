@@ -15,13 +15,18 @@ std::pair<std::string, std::string> split_path(const std::string& path) {
   return {path.substr(0, slash), path.substr(slash + 1)};
 }
 
+std::string parent_of_target(std::string path) {
+  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+  const auto slash = path.rfind('/');
+  return slash == std::string::npos ? "." : path.substr(0, std::max<std::size_t>(slash, 1));
+}
+
 Result<disk::DirPtr> open_target(disk::Disk& disk, std::string path) {
   auto opened = disk.open_root(path);
   if (opened || opened.error().code != Code::not_found) return opened;
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();
   const auto slash = path.rfind('/');
-  const std::string parent_path = slash == std::string::npos ? "." : path.substr(0, std::max<std::size_t>(slash, 1));
-  auto parent = disk.open_root(parent_path);
+  auto parent = disk.open_root(parent_of_target(path));
   if (!parent)
     return fail(parent.error().code, "cannot make the target " + printable(path) + ": " + parent.error().text,
                 parent.error().system_errno);

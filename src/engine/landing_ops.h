@@ -19,6 +19,9 @@ namespace longhaul::engine {
 /// The target directory that a user named; made when only its last part is missing.
 Result<disk::DirPtr> open_target(disk::Disk& disk, std::string path);
 
+/// The directory that holds a target.
+[[nodiscard]] std::string parent_of_target(std::string path);
+
 /// The landing file of `file`, opened now if it lands whole and this is its first frame. Null: closed, drop the frame.
 Result<disk::FilePtr> landing_data(disk::Disk& disk, journal::LandingZone& zone, InFile& file);
 

@@ -63,6 +63,7 @@ class Planning {
         return;
       case EntryType::hard_link:
       case EntryType::special:
+      case EntryType::mention:
         return;  // nothing of them is sent but that they are there
     }
   }

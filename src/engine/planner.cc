@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "engine/dry_run.h"
 #include "engine/landing_ops.h"
 #include "protocol/bounds.h"
 
@@ -21,7 +22,17 @@ Planner::Planner(disk::Disk& disk, PlannerHost& host, Setup setup, Time now)
       setup_(std::move(setup)),
       packer_(setup_.transfer, setup_.feed),
       now_(now),
-      progress_at_(now) {}
+      progress_at_(now) {
+  if (!setup_.mirror) return;
+  setup_.feed->mention_left_out();
+  std::size_t bytes = 0;
+  for (const std::string& rule : setup_.feed->rules()) bytes += rule.size();
+  if (bytes > protocol::rule_bytes_max)
+    failure_ = Error{Code::usage,
+                     "the rules that say what is left out are too long to be told to the receiver, which must not "
+                     "delete what they are about; with --delete-excluded it need not know them",
+                     0};
+}
 
 protocol::Message Planner::opening(const std::string& id) const {
   protocol::Message message;
@@ -35,6 +46,14 @@ protocol::Message Planner::opening(const std::string& id) const {
   open.set_existing(setup_.leave_alone.missing);
   open.set_ignore_existing(setup_.leave_alone.existing);
   open.set_publish_tree(setup_.publish == Publish::tree);
+  open.set_dry_run(setup_.dry_run);
+  if (!setup_.mirror) return message;
+  auto& mirror = *open.mutable_mirror();
+  if (!setup_.mirror.excluded_too)
+    for (const std::string& rule : setup_.feed->rules()) mirror.add_rule(rule);
+  mirror.set_ignore_errors(setup_.mirror.ignore_errors);
+  if (setup_.mirror.at_most != Mirror::no_limit) mirror.set_delete_max(setup_.mirror.at_most);
+  mirror.set_tell(setup_.mirror.tell || setup_.dry_run);
   return message;
 }
 
@@ -62,12 +81,20 @@ void Planner::verdicts(const protocol::Verdicts& verdicts) {
     const std::uint64_t id = verdicts_seen_++;
     Entry entry = std::move(announced_.front());
     announced_.pop_front();
+    if (setup_.dry_run && verdict.action() == protocol::Verdict::SEND) {
+      failure_ = Error{Code::protocol, "the receiver asks for content in a dry run", 0};
+      return;
+    }
     if (verdict.action() == protocol::Verdict::SEND && entry.type == EntryType::file) {
       send_file(id, std::move(entry), verdict);
       continue;
     }
     if (is_journalled(entry)) --journalled_open_;
     resolve(id);
+    if (setup_.dry_run && verdict.action() == protocol::Verdict::SKIP) {
+      planned(entry, verdict);
+      continue;
+    }
     switch (verdict.action()) {
       case protocol::Verdict::SKIP:
         if (verdict.left_alone()) ++totals_.left_alone;
@@ -85,6 +112,23 @@ void Planner::verdicts(const protocol::Verdicts& verdicts) {
         if (entry.type == EntryType::special) ++totals_.specials;
     }
   }
+}
+
+void Planner::planned(const Entry& entry, const protocol::Verdict& verdict) {
+  const Would would = would_of(verdict);
+  if (would == Would::leave_alone) ++totals_.left_alone;
+  if (would == Would::set_properties) ++totals_.would_change;
+  const bool made = would == Would::make || would == Would::change;
+  if (entry.type == EntryType::file) {
+    ++(made ? totals_.would_send_files : totals_.skipped_files);
+    (made ? totals_.would_send_bytes : totals_.skipped_bytes) += entry.size;
+    if (made) bytes_lost_ += entry.size;  // it does not remain to be sent
+  }
+  if (made && entry.type == EntryType::directory) ++totals_.directories;
+  if (made && entry.type == EntryType::symlink) ++totals_.symlinks;
+  if (made && entry.type == EntryType::hard_link) ++totals_.linked;
+  if (made && entry.type == EntryType::special) ++totals_.specials;
+  host_.would(setup_.transfer, would, name_below(entry));
 }
 
 void Planner::refused(const Entry& entry, const protocol::Verdict& verdict) {
@@ -385,7 +429,7 @@ void Planner::source_failed(std::uint64_t file, FileError error) {
 
 void Planner::fed(FeedBatch batch) {
   --batches_wanted_;
-  unread_ += batch.errors.size();
+  walk_errors_ += batch.errors.size();
   for (auto& error : batch.errors) record_error(error.path, std::move(error.error));
   for (auto& entry : batch.entries) {
     if (entry.type == EntryType::file) {

@@ -39,6 +39,8 @@ class PlannerHost {
   /// The receiver has answered for all of it. `path`: below the target.
   virtual void file_durable(std::uint32_t transfer, const std::string& path) = 0;
   virtual void file_error(std::uint32_t transfer, FileError error) = 0;
+  /// In a dry run. `path`: below the target; a directory's ends in a slash.
+  virtual void would(std::uint32_t transfer, Would would, const std::string& path) = 0;
 };
 
 class Planner {
@@ -52,6 +54,8 @@ class Planner {
     bool sparse = true;  ///< holes are kept
     LeaveAlone leave_alone;
     Publish publish = Publish::file;
+    Mirror mirror;
+    bool dry_run = false;
     Time stall_after = 0;
   };
   Planner(disk::Disk& disk, PlannerHost& host, Setup setup, Time now);
@@ -172,6 +176,7 @@ class Planner {
     host_.file_durable(setup_.transfer, entry.path);
   }
   void record_error(const std::string& path, Error error);
+  void planned(const Entry& entry, const protocol::Verdict& verdict);
   void refused(const Entry& entry, const protocol::Verdict& verdict);
   void count_lost(std::uint64_t file);
   void check_stall(Time now);
@@ -193,10 +198,10 @@ class Planner {
   // walk and announcement
   unsigned batches_wanted_ = 0;
   bool walk_done_ = false;
+  std::uint64_t walk_errors_ = 0;  ///< what the walk could not look at
   disk::NotKept not_kept_;
   std::uint64_t filled_files_ = 0;  ///< whose holes are not kept
   bool end_told_ = false;
-  std::uint64_t unread_ = 0;     ///< what the walk could not look at
   std::deque<Entry> held_;       ///< walked, not announced
   std::deque<Entry> announced_;  ///< waiting for their verdicts
   std::uint64_t next_id_ = 0;

@@ -56,7 +56,7 @@ void Planner::announce() {
     protocol::Message message;
     message.mutable_end_of_entries()->set_transfer(setup_.transfer);
     message.mutable_end_of_entries()->set_entries(next_id_);
-    message.mutable_end_of_entries()->set_unread(unread_);
+    message.mutable_end_of_entries()->set_failed(walk_errors_);
     host_.tell(std::move(message));
   }
   if (!walk_done_ && batches_wanted_ < batches_ahead && held_.size() < held_max) {
@@ -268,6 +268,9 @@ void Planner::fill(Report& report) const {
   report.skipped_files = totals_.skipped_files;
   report.skipped_bytes = totals_.skipped_bytes;
   report.left_alone = totals_.left_alone;
+  report.would_send_files = totals_.would_send_files;
+  report.would_send_bytes = totals_.would_send_bytes;
+  report.would_change = totals_.would_change;
   report.directories = totals_.directories;
   report.symlinks = totals_.symlinks;
   report.linked = totals_.linked;

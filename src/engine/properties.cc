@@ -129,4 +129,20 @@ Result<bool> match_properties(disk::Disk& disk, const disk::DirPtr& base, std::s
   return changed;
 }
 
+bool properties_differ(disk::Disk& disk, const disk::DirPtr& base, std::string_view name, const disk::Stat& there,
+                       const Entry& entry) {
+  if (entry.type != EntryType::symlink && there.mode != entry.mode) return true;
+  if (entry.owner && (entry.owner->user != there.user || entry.owner->group != there.group)) return true;
+  if (!entry.attributes) return false;
+  const auto has = disk.attributes(base, name);
+  if (!has) return false;  // the target keeps none
+  const std::vector<Attribute>& wanted = entry.attributes->list;
+  const auto stray = [&](const Attribute& old) {
+    const auto same_name = [&](const Attribute& each) { return each.name == old.name; };
+    return is_stray(*entry.attributes, old.name) && std::ranges::none_of(wanted, same_name);
+  };
+  const auto lacks = [&](const Attribute& each) { return std::ranges::find(*has, each) == has->end(); };
+  return std::ranges::any_of(*has, stray) || std::ranges::any_of(wanted, lacks);
+}
+
 }  // namespace longhaul::engine

@@ -23,5 +23,8 @@ Result<bool> match_properties(disk::Disk& disk, const disk::DirPtr& base, std::s
                               const disk::Stat& there, const Entry& entry, Unkept& unkept);
 /// Whether match_properties() would leave its attributes as they are.
 bool shows_attributes(disk::Disk& disk, const disk::DirPtr& base, std::string_view name, const Entry& entry);
+/// Whether owner, attributes, and but for symlinks the mode, are other than `entry` says. Sets nothing.
+[[nodiscard]] bool properties_differ(disk::Disk& disk, const disk::DirPtr& base, std::string_view name,
+                                     const disk::Stat& there, const Entry& entry);
 
 }  // namespace longhaul::engine

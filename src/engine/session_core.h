@@ -177,7 +177,8 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
     std::vector<FileError> errors;
     std::optional<Error> error;   ///< it ends badly
     bool of_old_session = false;  ///< what it says is not for the peer of now
-    bool again = false;           ///< closing only because the session was lost: wait for the next one
+    bool dry_run = false;
+    bool again = false;  ///< closing only because the session was lost: wait for the next one
   };
 
   // session_core.cc: life, connections; session_dial.cc: dialling
@@ -346,10 +347,13 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   void open_outgoing(Time now);
   void open_incoming(const protocol::OpenTransfer& open);
   void ticket_used();
+  void ask_for_mirror(const protocol::OpenTransfer& open, Storage::Setup& setup);
   void storage_ready(std::uint32_t transfer, Time now);
   void transfer_end(const protocol::TransferEnd& end, Time now);
   void goodbye(const protocol::Goodbye& goodbye);
   void note_failure(std::uint32_t transfer, FileError failed);
+  void take_deleted(const protocol::Deleted& deleted);
+  void tell_deleted(const std::string& path, bool dry_run);
   void peer_stopped(const protocol::Stop& stop, Time now);
   void incoming_complete(std::uint32_t transfer, Time now);
   void close_incoming(std::uint32_t transfer);
@@ -382,6 +386,7 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   void give_up_stream(std::uint32_t stream) override;
   void file_durable(std::uint32_t transfer, const std::string& path) override;
   void file_error(std::uint32_t transfer, FileError error) override;
+  void would(std::uint32_t transfer, Would would, const std::string& path) override;
 
   // session_report.cc
   void sample(Time now);

@@ -200,6 +200,7 @@ Report SessionCore::report_of(const Outgoing& outgoing, Time now) const {
   report.cap_bits_per_s = cap_of_all();
   report.schedule = schedule_words();
   report.forecast = forecast_;
+  report.dry_run = setup_.options.dry_run;
   if (!outgoing.opened) report.verdict = "waiting for the receiver";
   if (outgoing.opened && !is_held() && !any_path_in_use()) report.verdict = "no path is in use";
   if (outgoing.opened && !is_held() && all_spared()) report.verdict = forecast_;
@@ -214,7 +215,10 @@ Report SessionCore::report_of(const Incoming& incoming, Time now) const {
   report.role = "receiver";
   report.files = incoming.before_files;
   report.bytes = incoming.before_bytes;
-  report.durability = incoming.sink && incoming.sink->directory().empty() ? "none (stream)" : "fsync";
+  report.dry_run = incoming.dry_run;
+  report.durability = incoming.dry_run                                      ? ""
+                      : incoming.sink && incoming.sink->directory().empty() ? "none (stream)"
+                                                                            : "fsync";
   if (incoming.storage != nullptr) {
     const ReceiveCounters& counters = incoming.storage->counters();
     report.files += counters.files.load(std::memory_order_relaxed);
@@ -231,6 +235,14 @@ Report SessionCore::report_of(const Incoming& incoming, Time now) const {
     report.owners_not_kept = counters.owners_not_kept.load(std::memory_order_relaxed);
     report.attributes_not_kept = counters.attributes_not_kept.load(std::memory_order_relaxed);
     report.modes_not_kept = counters.modes_not_kept.load(std::memory_order_relaxed);
+    report.deleted_files = counters.mirror.files.load(std::memory_order_relaxed);
+    report.deleted_directories = counters.mirror.directories.load(std::memory_order_relaxed);
+    report.deletions_over = counters.mirror.over.load(std::memory_order_relaxed);
+    report.mounts_kept = counters.mirror.mounts_kept.load(std::memory_order_relaxed);
+    report.deletions_held = counters.mirror.held.load(std::memory_order_relaxed);
+    report.would_send_files = counters.would_send_files.load(std::memory_order_relaxed);
+    report.would_send_bytes = counters.would_send_bytes.load(std::memory_order_relaxed);
+    report.would_change = counters.would_change.load(std::memory_order_relaxed);
   }
   report.walk_done = incoming.entries_known;
   report.failed_files = incoming.failed_files;

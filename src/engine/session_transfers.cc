@@ -163,6 +163,8 @@ void SessionCore::take_message(const protocol::Message& message, Time now) {
       return take_stream_gone(message.stream_gone());
     case Body::kStanding:
       return take_standing(message.standing());
+    case Body::kDeleted:
+      return take_deleted(message.deleted());
     case Body::kStop:
       return peer_stopped(message.stop(), now);
     case Body::kBusy:
@@ -210,6 +212,8 @@ void SessionCore::start_planner(std::uint32_t transfer, Outgoing& outgoing, Time
   setup.sparse = setup_.options.sparse;
   setup.leave_alone = setup_.options.leave_alone;
   setup.publish = setup_.options.publish;
+  setup.mirror = setup_.options.mirror;
+  setup.dry_run = setup_.options.dry_run;
   setup.stall_after = static_cast<Time>(setup_.options.stall_after_s * static_cast<double>(second));
   outgoing.planner =
       std::make_unique<Planner>(*kit_.plain_disk, static_cast<PlannerHost&>(*this), std::move(setup), now);
@@ -276,10 +280,15 @@ void SessionCore::finish_outgoing(std::uint32_t transfer, std::optional<Error> e
     outcome.report.owners_not_kept = end->owners_not_kept();
     outcome.report.attributes_not_kept = end->attributes_not_kept();
     outcome.report.modes_not_kept = end->modes_not_kept();
+    outcome.report.deleted_files = end->deleted_files();
+    outcome.report.deleted_directories = end->deleted_directories();
+    outcome.report.deletions_over = end->deletions_over();
+    outcome.report.mounts_kept = end->mounts_kept();
+    outcome.report.deletions_held = end->deletions_held();
   }
   close_report(outcome.report);
   if (!outcome.ok) outcome.report.forecast.clear();
-  if (outcome.ok) ticket_used();
+  if (outcome.ok && !outcome.report.dry_run) ticket_used();
   outgoing.done(std::move(outcome));
 }
 
@@ -306,8 +315,11 @@ void SessionCore::open_incoming(const protocol::OpenTransfer& open) {
   if (open.id().size() != id_bytes || chunk == 0 || chunk % protocol::node_bytes != 0 ||
       chunk > protocol::chunk_bytes_max || incoming_.contains(open.transfer()))
     return tell_stop(open.transfer(), {Code::protocol, "a transfer was opened in a way that makes no sense", 0});
+  if (setup_.options.dry_run && !open.dry_run())
+    return tell_stop(open.transfer(), {Code::refused, "this receiver was started for a dry run: it writes nothing", 0});
   Incoming incoming = std::move(waiting_receives_.front());
   waiting_receives_.pop_front();
+  incoming.dry_run = open.dry_run();
   incoming.id = to_hex(bytes_of(open.id()));
   incoming.phase = Phase::running;
   const std::uint32_t transfer = open.transfer();
@@ -319,8 +331,10 @@ void SessionCore::open_incoming(const protocol::OpenTransfer& open) {
   setup.frame_bytes = std::clamp(open.frame_bytes(), protocol::frame_bytes_min, protocol::frame_bytes_max) /
                       protocol::frame_bytes_min * protocol::frame_bytes_min;
   setup.direct = setup_.options.direct;
+  ask_for_mirror(open, setup);
   setup.leave_alone = {.newer = open.update(), .missing = open.existing(), .existing = open.ignore_existing()};
   setup.publish_trees = open.publish_tree();
+  setup.dry_run = open.dry_run();
   setup.ready = [this, transfer] { post([transfer](SessionCore& self) { self.storage_ready(transfer, self.now_); }); };
   setup.tell = [this, transfer](protocol::Message message) {
     post([transfer, message = std::move(message)](SessionCore& self) {
@@ -357,7 +371,7 @@ void SessionCore::storage_ready(std::uint32_t transfer, Time now) {
   accept.set_transfer(transfer);
   accept.set_frame_bytes(incoming.storage->files()->frame_bytes());
   accept.set_window_chunks(directory ? 0 : sink_window_chunks);
-  accept.set_durability(directory ? "fsync" : "none (stream)");
+  accept.set_durability(at->second.dry_run ? "" : directory ? "fsync" : "none (stream)");
   accept.set_holes(true);
   control_.send(message);
   if (!setup_.observer) return;
@@ -385,6 +399,11 @@ void SessionCore::incoming_complete(std::uint32_t transfer, Time now) {
   end.set_owners_not_kept(report.owners_not_kept);
   end.set_attributes_not_kept(report.attributes_not_kept);
   end.set_modes_not_kept(report.modes_not_kept);
+  end.set_deleted_files(report.deleted_files);
+  end.set_deleted_directories(report.deleted_directories);
+  end.set_deletions_over(report.deletions_over);
+  end.set_mounts_kept(report.mounts_kept);
+  end.set_deletions_held(report.deletions_held);
   const LateFailures& late = incoming.storage->late_failures();
   end.set_late_failures(late.count);
   for (const FileError& failed : late.first) {
@@ -398,7 +417,7 @@ void SessionCore::incoming_complete(std::uint32_t transfer, Time now) {
   control_.send(message);
   incoming.phase = Phase::ending;
   incoming.ended_at = now;
-  ticket_used();
+  if (!incoming.dry_run) ticket_used();
   close_incoming(transfer);
 }
 

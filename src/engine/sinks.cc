@@ -10,16 +10,19 @@ namespace {
 
 class DirectorySink final : public Sink {
  public:
-  DirectorySink(std::string path, bool special) : path_(std::move(path)), special_(special) {}
+  DirectorySink(std::string path, bool special, bool deletes)
+      : path_(std::move(path)), special_(special), deletes_(deletes) {}
   Result<std::shared_ptr<Writer>> create(const Entry& entry) override {
     return fail(Code::internal, "the directory sink lands " + printable(entry.path) + " by the engine's own disks");
   }
   std::string directory() const override { return path_; }
   bool takes_special() const override { return special_; }
+  bool allows_delete() const override { return deletes_; }
 
  private:
   std::string path_;
   bool special_;
+  bool deletes_;
 };
 
 class PipeWriter final : public Writer {
@@ -51,8 +54,8 @@ class PipeSink final : public Sink {
 
 }  // namespace
 
-std::unique_ptr<Sink> directory_sink(std::string path, bool special) {
-  return std::make_unique<DirectorySink>(std::move(path), special);
+std::unique_ptr<Sink> directory_sink(std::string path, bool special, bool deletes) {
+  return std::make_unique<DirectorySink>(std::move(path), special, deletes);
 }
 std::unique_ptr<Sink> stream_sink(int fd) {
   return std::make_unique<PipeSink>(fd);

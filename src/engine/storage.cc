@@ -58,42 +58,23 @@ bool Storage::open_once(Time now) {
   return true;
 }
 
-Result<> Storage::open() {
-  bool after_a_kill = false;
-  if (setup_.leave_alone && setup_.sink->directory().empty())
-    return longhaul::fail(Code::usage,
-                          "--update, --existing and --ignore-existing need a receiver that writes to a directory");
-  const std::string target = setup_.sink->directory();
-  if (setup_.publish_trees && (target.empty() || setup_.leave_alone))
-    return longhaul::fail(Code::usage,
-                          target.empty() ? "--publish tree needs a receiver that writes to a directory"
-                                         : "--update, --existing and --ignore-existing look at what is at the target, "
-                                           "and --publish tree makes a new tree beside it: take one of them");
-  if (!target.empty()) {
-    auto root = open_target(*kit_.plain_disk, target);
-    if (!root) return std::unexpected(root.error());
-    auto zone = journal::LandingZone::open(*kit_.plain_disk, *root,
-                                           fmt::format("scratch.{}.{:016x}.", setup_.id, world_.random.next()));
-    if (!zone) return std::unexpected(zone.error());
-    zone_ = std::move(*zone);
-    trash_ = std::make_unique<journal::Trash>(*kit_.plain_disk, zone_->directory(), setup_.id);
-    if (auto settled = journal::settle_trees(*kit_.plain_disk, *zone_, *trash_); !settled)
-      return std::unexpected(settled.error());
-    auto logs = journal::list_logs(*kit_.plain_disk, zone_->directory());
-    if (!logs) return std::unexpected(logs.error());
-    after_a_kill = !logs->empty();
-    auto manifest = journal::ManifestLog::open(*kit_.plain_disk, zone_->directory(), manifest_name_);
-    if (!manifest) return std::unexpected(manifest.error());
-    manifest_ = std::move(*manifest);
-    commit_ = std::make_unique<Commit>(*kit_.disk, *zone_, *manifest_, static_cast<CommitEvents&>(*this));
-  }
-  desk_ = std::make_unique<Desk>(Desk::Setup{
-      *kit_.plain_disk, world_.random, zone_.get(), *setup_.sink, *files_, counters_, setup_.chunk_bytes, setup_.direct,
-      "scratch." + setup_.id, after_a_kill, setup_.leave_alone, target, setup_.publish_trees ? trash_.get() : nullptr});
-  return desk_->open();
-}
-
 // --- mail from control ------------------------------------------------------------------------------------------
+
+Decision Storage::decide(std::uint64_t id, Entry entry) {
+  if (mirror_)
+    if (auto noted = mirror_->announced(entry); !noted) {
+      Decision none;
+      none.fatal = std::move(noted.error());
+      return none;
+    }
+  Decision decision;
+  if (dry_run_)
+    decision.verdict = dry_run_->decide(std::move(entry));
+  else
+    decision = desk_->decide(id, std::move(entry));
+  if (decision.verdict.action() == protocol::Verdict::REFUSE) ++errors_;
+  return decision;
+}
 
 void Storage::announce(const protocol::Announce& batch) {
   if (failed_ || closing_) return;
@@ -111,9 +92,8 @@ void Storage::announce(const protocol::Announce& batch) {
     Entry entry = protocol::from_wire(batch.entries(i));
     if (!within_limits(entry))
       return fail({Code::protocol, "the sender announced more attributes of an entry than was agreed", 0});
-    Decision decision = desk_->decide(id, std::move(entry));
+    Decision decision = decide(id, std::move(entry));
     if (decision.fatal) return fail(std::move(*decision.fatal));
-    if (decision.verdict.action() == protocol::Verdict::REFUSE) something_failed_ = true;
     if (decision.dirty) commit_->add_dirty(std::move(decision.dirty));
     if (decision.file)
       attribute_bytes_ += protocol::attribute_bytes(decision.file->entry);
@@ -135,8 +115,8 @@ void Storage::announce(const protocol::Announce& batch) {
 }
 
 void Storage::file_end(const protocol::FileEnd& end) {
-  if (end.state() == protocol::FileEnd::FAILED) something_failed_ = true;
   const auto file = files_->find(end.file());
+  if (end.state() == protocol::FileEnd::FAILED) ++errors_;
   if (!file || failed_) return;
   if (end.state() == protocol::FileEnd::FAILED) {
     file->source_gone = true;
@@ -156,7 +136,7 @@ void Storage::file_end(const protocol::FileEnd& end) {
 
 void Storage::end_of_entries(const protocol::EndOfEntries& end) {
   entries_ = end.entries();
-  if (end.unread() > 0) something_failed_ = true;
+  errors_ += end.failed();
 }
 
 // --- mail from workers ------------------------------------------------------------------------------------------
@@ -388,7 +368,7 @@ void Storage::restart_file(const std::shared_ptr<InFile>& file) {
 /// The sender hears of it.
 void Storage::give_up_file(const std::shared_ptr<InFile>& file, const Error& error) {
   if (files_->find(file->id) != file) return;
-  something_failed_ = true;
+  ++errors_;
   protocol::Message message;
   auto& failed = *message.mutable_file_failed();
   failed.set_transfer(setup_.transfer);
@@ -509,7 +489,8 @@ Time Storage::step_commit(Time now, bool flush) {
 
 void Storage::finish_transfer(Time now) {
   if (now < merge_again_) return;
-  if (!std::exchange(desk_finished_, true) && !finish_desk()) return;
+  if (!std::exchange(desk_finished_, true))
+    if (auto finished = finish_desk(); !finished) return fail(std::move(finished.error()));
   if (const Result<> merged = zone_ ? merge_manifests() : Result<>(); !merged) {
     if (merged.error().code != Code::busy) return fail(merged.error());
     merge_again_ = now + 50 * millisecond;
@@ -517,32 +498,6 @@ void Storage::finish_transfer(Time now) {
   }
   complete_ = true;
   setup_.complete();
-}
-
-bool Storage::finish_desk() {
-  if (zone_) zone_->sweep("scratch." + setup_.id);  // takes directories out of others, which then get their times
-  if (!something_failed_)
-    if (auto settled = desk_->settle_trees(); !settled) {
-      fail(std::move(settled.error()));
-      return false;
-    }
-  auto late = desk_->finish();
-  if (!late) {
-    fail(std::move(late.error()));
-    return false;
-  }
-  late_failures_ = std::move(*late);
-  desk_->publish_trees(!something_failed_, late_failures_);
-  return true;
-}
-
-Result<> Storage::merge_manifests() {
-  disk::Disk& disk = *kit_.plain_disk;
-  Result<> merged = journal::merge_left_over_logs(disk, zone_->root(), zone_->directory());
-  if (merged) merged = journal::merge_manifest(disk, zone_->root(), zone_->directory(), manifest_name_);
-  for (const std::string& log : desk_->tree_logs())
-    if (merged) merged = journal::merge_manifest(disk, zone_->root(), zone_->directory(), log);
-  return merged;
 }
 
 void Storage::close_now() {
@@ -560,6 +515,9 @@ void Storage::close_now() {
   commit_.reset();
   if (desk_) desk_->abandon();
   desk_.reset();
+  dry_run_.reset();
+  if (mirror_) mirror_->abandon();
+  mirror_.reset();
   manifest_.reset();
   closed_ = true;
   setup_.closed();

@@ -4,12 +4,14 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/mailbox.h"
 #include "engine/commit.h"
 #include "engine/desk.h"
+#include "engine/dry_run.h"
 #include "engine/runtime.h"
 #include "engine/worker.h"
 
@@ -25,10 +27,14 @@ class Storage final : public Role, public LandingEvents, private CommitEvents {
     std::uint32_t frame_bytes = 0;  ///< how both sides have agreed to cut chunks
     bool direct = true;
     LeaveAlone leave_alone;
-    bool publish_trees = false;                   ///< see Publish::tree
-    std::function<void()> ready;                  ///< landing zone and manifest are open: it can be announced to
-    std::function<void(protocol::Message)> tell;  ///< to the peer, by way of control; any thread
-    std::function<void(Error)> failed;            ///< the transfer cannot go on
+    std::optional<MirrorAsk> mirror;                     ///< the sender wants the target to become one
+    bool dry_run = false;                                ///< nothing is written
+    bool publish_trees = false;                          ///< see Publish::tree
+    std::function<void(Would, std::string path)> would;  ///< dry run: told of each name here too; may be null
+    std::function<void(std::string path)> deleted;       ///< so of each that was deleted; may be null
+    std::function<void()> ready;                         ///< landing zone and manifest are open: it can be announced to
+    std::function<void(protocol::Message)> tell;         ///< to the peer, by way of control; any thread
+    std::function<void(Error)> failed;                   ///< the transfer cannot go on
     std::function<void()> complete;  ///< everything announced is dealt with and the directories are finished
     std::function<void()> closed;    ///< after `close`: nothing is open any more
   };
@@ -66,6 +72,14 @@ class Storage final : public Role, public LandingEvents, private CommitEvents {
  private:
   bool open_once(Time now);
   Result<> open();
+  Result<> open_directory(const std::string& target);
+  Result<> open_dry(const std::string& target);
+  Result<> open_mirror(const disk::DirPtr& root);
+  Decision decide(std::uint64_t id, Entry entry);
+  Result<> finish_desk();
+  Result<> finish_at_desk();
+  void take_deleted(std::string path);
+  void flush_deleted();
   // CommitEvents
   void chunk_durable(const std::shared_ptr<InFile>& file, std::uint64_t chunk) override;
   void published(const std::shared_ptr<InFile>& file, const std::shared_ptr<InBundle>& bundle) override;
@@ -92,7 +106,6 @@ class Storage final : public Role, public LandingEvents, private CommitEvents {
   Time step_commit(Time now, bool flush);
   [[nodiscard]] bool all_resolved() const { return entries_ && resolved_ == *entries_; }
   void finish_transfer(Time now);
-  bool finish_desk();
   Result<> merge_manifests();
   void close_now();
   void fail(Error error);
@@ -108,16 +121,20 @@ class Storage final : public Role, public LandingEvents, private CommitEvents {
   std::unique_ptr<journal::ManifestLog> manifest_;
   std::string manifest_name_;
   std::unique_ptr<journal::Trash> trash_;
+  std::unique_ptr<TargetMirror> mirror_;
   std::unique_ptr<Desk> desk_;
+  std::unique_ptr<DryRun> dry_run_;  ///< in place of the desk
   std::unique_ptr<Commit> commit_;
   std::map<std::uint64_t, std::uint64_t> final_sizes_;  ///< FileEnd came, chunks are still on their way
   std::vector<std::pair<std::shared_ptr<InBundle>, Error>> failed_bundles_;
-  protocol::Chunks durable_;  ///< not yet told
+  protocol::Chunks durable_;       ///< not yet told
+  protocol::Deleted deleted_;      ///< not yet told
+  std::size_t deleted_bytes_ = 0;  ///< of its names
+  std::uint64_t errors_ = 0;       ///< entries that do not arrive, or that the sender could not look at
   std::uint64_t announced_ = 0;
   std::uint64_t resolved_ = 0;
   std::size_t attribute_bytes_ = 0;  ///< of files that are on their way
   std::optional<std::uint64_t> entries_;
-  bool something_failed_ = false;  ///< at either end: no tree is whole
   bool opened_ = false;
   Time open_by_ = 0;  ///< until then one who holds our log is waited for
   bool desk_finished_ = false;

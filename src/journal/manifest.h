@@ -2,11 +2,12 @@
 // is sorted by path bytes (external merge: bounded memory) and merged into the target's manifest (a newer record wins).
 //
 // Both files: header "LHMANIF1" | u32 version = 1 | u32 order (logs: a later one says what is newer; else 0) | records:
-//   u32 record_bytes | u8 type (1 file, 2 end, 3 tree, 0 never) | 3 reserved | u32 path_bytes | u64 size |
+//   u32 record_bytes | u8 type (1 file, 2 end, 3 tree, 4 gone, 0 never) | 3 reserved | u32 path_bytes | u64 size |
 //   i64 mtime_ns | Digest root | path | u64 check = XXH3-64 of all before it
 // Logs only: a record of type 3 names a directory that was published as a whole, with '/' behind its name. What was
 // there before is gone, so that no record of what is beneath it, this log's or an older one, goes into the manifest
-// unless a file of its size and time stands there.
+// unless a file of its size and time stands there. A record of type 4, there and in what is made of logs on the way to
+// a manifest: no file is at this path any more.
 // A sorted manifest ends with a record of type 2: no path, zeros, size = number of records before it.
 // A torn tail (zeros, or the first record with a wrong check) ends a log; in a sorted manifest it is damage, and so are
 // paths out of order and a missing end record.
@@ -30,6 +31,7 @@ struct ManifestRecord {
   std::int64_t mtime_ns = 0;
   Digest root;
   bool is_tree = false;  ///< type 3: only the path counts
+  bool gone = false;  ///< logs: it was deleted; size, time and root mean nothing
   bool operator==(const ManifestRecord&) const = default;
 };
 

@@ -145,7 +145,8 @@ Result<> Merge::write_run(std::vector<ManifestRecord>& records) {
   return (*writer)->finish(false);
 }
 
-/// `inputs`: oldest first; of records of one path the youngest stays.
+/// `inputs`: oldest first; of records of one path the youngest stays. The last pass makes the manifest, durable, which
+/// says nothing of what is gone.
 Result<> Merge::merge_files(const std::vector<std::string>& inputs, const std::string& output, Pass pass) {
   std::vector<Input> open;
   for (const auto& name : inputs) {
@@ -168,7 +169,7 @@ Result<> Merge::merge_files(const std::vector<std::string>& inputs, const std::s
     if (last_tree) tree_ = path;
     const bool beneath = !tree_.empty() && path.starts_with(tree_);
     const ManifestRecord* chosen = last_tree ? nullptr : beneath ? choose(open, path) : &*least->head;
-    if (chosen != nullptr)
+    if (chosen != nullptr && !(pass == Pass::last && chosen->gone))
       if (auto added = (*writer)->add(*chosen); !added) return added;
     for (auto& input : open) {
       if (!input.head || input.head->path != path) continue;
@@ -196,6 +197,7 @@ const ManifestRecord* Merge::choose(const std::vector<Input>& open, const std::s
 /// 0: another file, or none. A file system may keep times in whole seconds only.
 unsigned Merge::likeness(const ManifestRecord& record) {
   constexpr std::int64_t ns_per_s = 1'000'000'000;
+  if (record.gone) return 0;
   const auto stat = disk_.stat(root_, record.path);
   if (!stat || stat->type != disk::FileType::file || stat->size != record.size) return 0;
   if (stat->mtime_ns == record.mtime_ns) return 2;

@@ -18,6 +18,7 @@ constexpr std::uint32_t version = 1;
 constexpr std::byte type_file{1};
 constexpr std::byte type_end{2};
 constexpr std::byte type_tree{3};
+constexpr std::byte type_gone{4};
 constexpr std::size_t path_at = 44;
 constexpr std::size_t buffer_bytes_min = 256;
 
@@ -50,13 +51,15 @@ ManifestRecord decode(const std::byte* at, std::size_t bytes) {
   std::memcpy(record.root.bytes.data(), at + 28, sizeof(Digest));
   record.path = text_of({at + path_at, bytes - manifest_fixed_bytes});
   record.is_tree = at[4] == type_tree;
+  record.gone = at[4] == type_gone;
   return record;
 }
 
 }  // namespace
 
 void encode_manifest_record(const ManifestRecord& record, std::vector<std::byte>& out) {
-  encode(record.is_tree ? type_tree : type_file, record, out);
+  const std::byte type = record.is_tree ? type_tree : record.gone ? type_gone : type_file;
+  encode(type, record, out);
 }
 
 void encode_manifest_end(std::uint64_t records, std::vector<std::byte>& out) {
@@ -150,7 +153,7 @@ Result<std::optional<ManifestRecord>> RecordReader::next() {
   }
   ManifestRecord record = decode(at, bytes);
   if (sorted && at[4] == type_end) return check_end(record.size);
-  if ((at[4] != type_file && at[4] != type_tree) || record.path.empty()) {
+  if ((at[4] != type_file && at[4] != type_tree && at[4] != type_gone) || record.path.empty()) {
     if (sorted) return damaged("a record of an unknown type");
     ended_ = true;
     return std::nullopt;

@@ -12,8 +12,11 @@ constexpr std::uint32_t version_max = 1;
 /// Feature bits; never reused. A side that will ask for one requires it in its Hello.
 constexpr std::uint64_t feature_leave_alone = 1ULL << 0;   ///< OpenTransfer.update, existing, ignore_existing
 constexpr std::uint64_t feature_compression = 1ULL << 1;   ///< frames with flag_compressed
-constexpr std::uint64_t feature_publish_tree = 1ULL << 2;  ///< OpenTransfer.publish_tree, EndOfEntries.unread
-constexpr std::uint64_t features_known = feature_leave_alone | feature_compression | feature_publish_tree;
+constexpr std::uint64_t feature_publish_tree = 1ULL << 2;  ///< OpenTransfer.publish_tree
+constexpr std::uint64_t feature_mirror = 1ULL << 3;        ///< OpenTransfer.mirror, entries of type MENTION
+constexpr std::uint64_t feature_dry_run = 1ULL << 4;       ///< OpenTransfer.dry_run
+constexpr std::uint64_t features_known =
+    feature_leave_alone | feature_compression | feature_publish_tree | feature_mirror | feature_dry_run;
 constexpr std::uint64_t features_required = 0;  ///< always
 
 // The digest tree's constants; never tuned (DESIGN: "format constants").
@@ -47,6 +50,7 @@ constexpr std::size_t attribute_bytes_max = 64 * 1024;              ///< of one 
 constexpr std::size_t attributes_max = 1024;                        ///< of one entry
 constexpr std::size_t attribute_bytes_open_max = 16 * 1024 * 1024;  ///< of entries announced and not dealt with
 constexpr std::size_t entries_per_announce_max = 1024;
+constexpr std::size_t rule_bytes_max = 1024 * 1024;      ///< of all rules that cross with a transfer
 constexpr std::size_t announce_bytes_soft = 512 * 1024;  ///< a sender closes a batch at this size
 
 }  // namespace longhaul::protocol

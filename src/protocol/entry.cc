@@ -17,6 +17,8 @@ Entry::Type type_to_wire(EntryType type) {
       return Entry::HARD_LINK;
     case EntryType::special:
       return Entry::SPECIAL;
+    case EntryType::mention:
+      return Entry::MENTION;
   }
   return Entry::FILE;
 }
@@ -31,6 +33,8 @@ EntryType type_from_wire(Entry::Type type) {
       return EntryType::hard_link;
     case Entry::SPECIAL:
       return EntryType::special;
+    case Entry::MENTION:
+      return EntryType::mention;
     default:
       return EntryType::file;
   }
@@ -69,6 +73,7 @@ Entry to_wire(const longhaul::Entry& entry) {
   out.set_inode(entry.identity.inode);
   out.set_device(entry.identity.device);
   out.set_sparse(entry.sparse);
+  out.set_content(entry.content);
   if (entry.owner) {
     out.mutable_owner()->set_user(entry.owner->user);
     out.mutable_owner()->set_group(entry.owner->group);
@@ -100,6 +105,7 @@ longhaul::Entry from_wire(const Entry& from) {
   entry.size = from.size();
   entry.size_known = !from.size_unknown();
   entry.sparse = from.sparse();
+  entry.content = from.content();
   entry.mode = from.mode();
   entry.mtime_ns = from.mtime_ns();
   entry.identity = {from.ctime_ns(), from.inode(), from.device()};

@@ -119,6 +119,12 @@ Result<disk::FilePtr> SimDisk::open_file(const disk::DirPtr& base, std::string_v
   return std::make_shared<SimFile>(place->inode, std::string(path), alignment, how != disk::Open::read);
 }
 
+Result<disk::FilePtr> SimDisk::open_unnamed(const disk::DirPtr& dir) {
+  if (const int error = strike("open_unnamed", ""); error != 0) return fail_errno(error, words("open_unnamed", ""));
+  const auto inode = fs_.make_inode(disk::FileType::file, 0600, static_cast<const SimDir&>(*dir).inode()->device);
+  return std::make_shared<SimFile>(inode, "(no name)", 1, true);
+}
+
 Result<> SimDisk::make_dir(const disk::DirPtr& base, std::string_view name, std::uint32_t mode) {
   auto place = walk(base, name, "make_dir");
   if (!place) return std::unexpected(std::move(place.error()));

@@ -61,6 +61,7 @@ class SimDisk final : public disk::Disk {
   Result<disk::DirPtr> open_dir(const disk::DirPtr& base, std::string_view path) override;
   Result<disk::FilePtr> open_file(const disk::DirPtr& base, std::string_view path, disk::Open how,
                                   bool direct) override;
+  Result<disk::FilePtr> open_unnamed(const disk::DirPtr& dir) override;
   Result<> make_dir(const disk::DirPtr& base, std::string_view name, std::uint32_t mode) override;
   Result<> make_symlink(const std::string& target, const disk::DirPtr& base, std::string_view name) override;
   Result<> make_special(const Special& what, std::uint32_t mode, const disk::DirPtr& base,

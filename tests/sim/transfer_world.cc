@@ -274,7 +274,7 @@ bool TransferWorld::start_receiver() {
   receiver_ = life;
   if (life == nullptr) return false;
   if (ticket_.empty()) ticket_ = life->core->ticket();
-  life->core->receive(directory_sink(target), [this, core = life->core](Outcome outcome) {
+  life->core->receive(directory_sink(target, false, true), [this, core = life->core](Outcome outcome) {
     received = std::move(outcome);
     core->shut_down();  // as the command does
   });

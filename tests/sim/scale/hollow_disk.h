@@ -34,6 +34,7 @@ class HollowDisk final : public disk::Disk {
                                   bool direct) override {
     return under_->open_file(base, path, how, direct);
   }
+  Result<disk::FilePtr> open_unnamed(const disk::DirPtr& dir) override { return under_->open_unnamed(dir); }
   Result<> make_dir(const disk::DirPtr& base, std::string_view name, std::uint32_t mode) override {
     return under_->make_dir(base, name, mode);
   }

@@ -16,6 +16,12 @@ TEST(ExitCodes, SayHowATransferEnded) {
   EXPECT_EQ(static_cast<int>(exit_code_of(outcome)), 0);
   outcome.report.failed_files = 1;
   EXPECT_EQ(static_cast<int>(exit_code_of(outcome)), 3);
+  outcome.report.deletions_over = 5;
+  EXPECT_EQ(static_cast<int>(exit_code_of(outcome)), 3);
+  outcome.report.failed_files = 0;
+  EXPECT_EQ(static_cast<int>(exit_code_of(outcome)), 8);
+  outcome.report.dry_run = true;
+  EXPECT_EQ(static_cast<int>(exit_code_of(outcome)), 0);
 }
 
 TEST(ExitCodes, FollowTheClassOfTheError) {

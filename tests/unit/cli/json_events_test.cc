@@ -152,6 +152,19 @@ TEST(JsonEvents, ADurableFileIsNamedByteByByte) {
   EXPECT_EQ(json["path_bytes_hex"], "642f61ff");
 }
 
+TEST(JsonEvents, NameWhatIsDeletedAndWhatWouldBecomeOfNames) {
+  Json json =
+      Json::parse(event_json({.type = Event::Type::deleted, .text = {}, .path = "d/", .error = {}, .report = {}}, 1));
+  EXPECT_EQ(json["event"], "deleted");
+  EXPECT_EQ(json["path"], "d/");
+  json = Json::parse(
+      event_json({.type = Event::Type::would, .text = "properties", .path = "a\xff", .error = {}, .report = {}}, 1));
+  EXPECT_EQ(json["event"], "would");
+  EXPECT_EQ(json["what"], "properties");
+  EXPECT_EQ(json["path_bytes_hex"], "61ff");
+  EXPECT_FALSE(json.contains("text"));
+}
+
 TEST(JsonEvents, PathsStartNoteAndTicket) {
   Event event;
   event.type = Event::Type::path_down;

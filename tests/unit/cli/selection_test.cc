@@ -88,10 +88,47 @@ TEST(SelectionOptions, WhatCannotBePublishedAsAWholeIsRefused) {
   EXPECT_TRUE(has(refused({"copy", "--publish", "tree", "--files-from", "list", "a", "b"}), "--name NAME"));
   for (const char* leave : {"-u", "--existing", "--ignore-existing"})
     EXPECT_TRUE(has(refused({"copy", "--publish", "tree", leave, "a", "b"}), "take one of them")) << leave;
+  EXPECT_TRUE(has(refused({"copy", "--publish", "tree", "--delete", "a", "b"}), "needs no --delete"));
   EXPECT_TRUE(has(refused({"copy", "--publish", "all", "a", "b"}), "neither file nor tree"));
   EXPECT_TRUE(has(refused({"receive", "--publish", "tree", "b"}), "--publish"));
   EXPECT_TRUE(has(refused({"copy", "--name", "n", "a", "c", "b"}), "several"));
   EXPECT_TRUE(has(refused({"copy", "--name", "x/y", "a", "b"}), "not a file name"));
+}
+
+TEST(SelectionOptions, SayWhatIsDeleted) {
+  EXPECT_FALSE(good({"copy", "a", "b"}).engine.mirror);
+  const Command command = good({"copy", "--delete", "--ignore-errors", "--max-delete", "0", "-v", "a", "b"});
+  const Mirror& mirror = command.engine.mirror;
+  EXPECT_TRUE(mirror.wanted && mirror.ignore_errors && mirror.tell && !mirror.excluded_too);
+  EXPECT_EQ(mirror.at_most, 0U);
+  EXPECT_TRUE(good({"copy", "--delete-excluded", "a", "b"}).engine.mirror.wanted);
+  EXPECT_TRUE(good({"receive", "--allow-delete", "target"}).allow_delete);
+  EXPECT_TRUE(has(refused({"copy", "--max-delete", "3", "a", "b"}), "--delete"));
+  EXPECT_TRUE(has(refused({"copy", "--ignore-errors", "a", "b"}), "--delete"));
+  EXPECT_TRUE(has(refused({"copy", "--delete", "--max-delete", "3x", "a", "b"}), "whole number"));
+  EXPECT_TRUE(has(refused({"receive", "--delete", "target"}), "--delete"));
+  EXPECT_TRUE(has(refused({"receive", "--allow-delete", "--stdout"}), "--stdout"));
+}
+
+TEST(SelectionOptions, DryRunsAreOfBothEnds) {
+  EXPECT_TRUE(good({"copy", "-n", "a", "b"}).engine.dry_run);
+  EXPECT_TRUE(good({"receive", "--dry-run", "target"}).engine.dry_run);
+  EXPECT_TRUE(has(refused({"receive", "--dry-run", "--stdout"}), "--stdout"));
+}
+
+TEST(SelectionOptions, MirrorsAndDryRunsCrossToTheOtherMachine) {
+  const Arguments words = {"copy", "-n", "--delete-excluded", "--ignore-errors", "--max-delete=5"};
+  const auto with = [&](const char* source, const char* target) {
+    Arguments all = words;
+    all.insert(all.end(), {source, target});
+    return remote_command(good(all));
+  };
+  const std::string sends = with("far:a", "b");
+  for (const char* word : {"'--dry-run'", "'--delete-excluded'", "'--ignore-errors'", "'--max-delete=5'"})
+    EXPECT_TRUE(has(sends, word)) << word << " in " << sends;
+  EXPECT_FALSE(has(sends, "--allow-delete")) << sends;
+  const std::string lands = with("a", "far:b");
+  EXPECT_TRUE(has(lands, "'--allow-delete'") && has(lands, "'--dry-run'") && !has(lands, "--delete-excluded")) << lands;
 }
 
 TEST(SelectionOptions, CrossToTheMachineThatSends) {

@@ -84,6 +84,36 @@ TEST(Summary, SaysWhatCompressionCameTo) {
       << summary_of(sending(), outcome);
 }
 
+TEST(Summary, SaysWhatWasDeletedAndWhatWasNot) {
+  Outcome outcome = complete();
+  EXPECT_FALSE(has(summary_of(sending(), outcome), "deleted"));
+  outcome.report.deleted_files = 3;
+  outcome.report.deleted_directories = 1;
+  outcome.report.deletions_over = 2;
+  outcome.report.mounts_kept = 1;
+  std::string text = summary_of(sending(), outcome);
+  for (const char* part :
+       {"deleted at the target: 3 files and links, 1 directory\n", "by --max-delete: 2 names", "1 mount point\n"})
+    EXPECT_TRUE(has(text, part)) << part << "\n" << text;
+  EXPECT_TRUE(has(troubles_of(sending(), outcome), "--max-delete kept 2 names"));
+  outcome.report = {};
+  outcome.report.deletions_held = true;
+  EXPECT_TRUE(has(summary_of(sending(), outcome), "nothing deleted: not everything"));
+  outcome.report = {};
+  outcome.report.dry_run = true;
+  outcome.report.would_send_files = 2;
+  outcome.report.would_send_bytes = 2048;
+  outcome.report.would_change = 1;
+  outcome.report.deleted_files = 3;
+  text = summary_of(sending(), outcome);
+  for (const char* part :
+       {"nothing was written", "2 files would be sent", "1 name would get other properties", "3 files and links"})
+    EXPECT_TRUE(has(text, part)) << part << "\n" << text;
+  EXPECT_FALSE(has(text, "deleted at the target")) << text;
+  EXPECT_EQ(would_line({.type = Event::Type::would, .text = "new", .path = "a\nb", .error = {}, .report = {}}),
+            "new a\\x0ab\n");
+}
+
 TEST(Summary, NamesEverythingThatIsNotKept) {
   Outcome outcome = complete();
   outcome.report.hard_links = 1;

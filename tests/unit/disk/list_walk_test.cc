@@ -32,6 +32,7 @@ class ListWalkTest : public testing::Test {
     for (const std::string& raw : names) EXPECT_TRUE(maker.add(*clean_name(raw)));
     auto walk = TreeWalk::open_listed(*disk_, scratch_.path(), *maker.finish(), recursive, selection);
     EXPECT_TRUE(walk) << text_of_error(walk);
+    if (mentions_) (*walk)->mention_left_out();
     std::vector<Entry> entries;
     errors_.clear();
     for (bool more = true; more;) {
@@ -41,6 +42,9 @@ class ListWalkTest : public testing::Test {
     }
     left_out_ = (*walk)->not_kept().left_out;
     Names all;
+    with_content_.clear();
+    for (const Entry& entry : entries)
+      if (entry.content) with_content_.push_back(entry.path);
     for (const Entry& entry : entries) {
       all.push_back(entry.path + (entry.type == EntryType::directory ? "/" : ""));
       EXPECT_TRUE(entry.type != EntryType::file || (*walk)->open_content(*disk_, entry, false)) << entry.path;
@@ -56,6 +60,8 @@ class ListWalkTest : public testing::Test {
   std::unique_ptr<Disk> disk_ = make_system_disk(nullptr);
   std::vector<FileError> errors_;
   std::uint64_t left_out_ = 0;
+  bool mentions_ = false;  ///< as for a mirror
+  Names with_content_;     ///< directories of which all names came
 };
 
 TEST_F(ListWalkTest, DirectoriesLeadToNamesOnceEach) {
@@ -87,6 +93,18 @@ TEST_F(ListWalkTest, WhatHasComeWithContentDoesNotComeAgain) {
   EXPECT_EQ(sorted(walk({"a/", "a/b/c/h"})), (Names{"a/", "a/b/", "a/b/c/", "a/b/c/h", "a/f"}));
   EXPECT_EQ(sorted(walk({"a", "a/b/c/h", "a/b"}, true)), sorted(walk({"a"}, true)));
   EXPECT_EQ(sorted(walk({".", "a/f", "d/e/"})), (Names{"/", "a/", "a/f", "d/", "d/e/", "d/e/j", "top", "z/"}));
+}
+
+TEST_F(ListWalkTest, AMirrorIsToldOfWhichDirectoriesAllNamesCome) {
+  mentions_ = true;
+  walk({"a", "d/i"});
+  EXPECT_EQ(with_content_, Names{});
+  walk({"a/", "d"});
+  EXPECT_EQ(with_content_, Names{"a"});
+  walk({"a/", "a/b/"});  // a/b came with a, and is looked into later
+  EXPECT_EQ(sorted(with_content_), (Names{"a", "a/b"}));
+  walk({"a"}, true);
+  EXPECT_EQ(sorted(with_content_), (Names{"a", "a/b", "a/b/c"}));
 }
 
 TEST_F(ListWalkTest, WhatIsNotThereIsAnErrorOfThatNameOnly) {

@@ -154,6 +154,25 @@ TEST_F(TreeWalkTest, WhatIsNotKeptIsCounted) {
   EXPECT_EQ(all.paths(), (Names{"dir", "dir/marked", "dir/one", "dir/two"}));
 }
 
+TEST_F(TreeWalkTest, AMirrorIsToldWhatIsLeftOutAndWhereAllIsNamed) {
+  fs::create_directories(in("dir/sub"));
+  fs::create_directories(in("dir/excluded"));
+  put_file(in("dir/large"), "0123456789");
+  put_file(in("dir/x"), "0123456789");
+  put_file(in("dir/sub/small"), "x");
+  ASSERT_EQ(::mkfifo(in("dir/pipe").c_str(), 0600), 0);
+  const auto opened = TreeWalk::open(*disk_, {in("dir/")}, {.rules = {"- excluded", "- x"}, .max_bytes = 5});
+  ASSERT_TRUE(opened) << text_of_error(opened);
+  (*opened)->mention_left_out();
+  const Walked all = finish(**opened, 2);
+  EXPECT_EQ(all.paths(), (Names{"", "large", "pipe", "sub", "sub/small"}));
+  for (const char* name : {"large", "pipe"}) EXPECT_EQ(all.find(name)->type, EntryType::mention) << name;
+  for (const char* name : {"", "sub"}) EXPECT_TRUE(all.find(name)->content) << name;
+  EXPECT_FALSE(all.find("sub/small")->content);
+  EXPECT_EQ(all.not_kept.left_out, 3U);
+  EXPECT_EQ(all.not_kept.special_files, 1U);
+}
+
 TEST_F(TreeWalkTest, FilesWithHolesAreToldFromOthers) {
   fs::create_directory(in("dir"));
   put_file(in("dir/hole"), "");
@@ -317,6 +336,8 @@ TEST_F(TreeWalkTest, AnUnreadableDirectoryIsAnEntryAndAnError) {
   const Walked all = walk({in("dir")});
   fs::permissions(in("dir/closed"), fs::perms::owner_all);
   EXPECT_EQ(all.paths(), (Names{"dir", "dir/closed", "dir/f"}));
+  EXPECT_TRUE(all.find("dir")->content);
+  EXPECT_FALSE(all.find("dir/closed")->content) << "nothing in it was named";
   ASSERT_EQ(all.errors.size(), 1U);
   EXPECT_EQ(all.errors[0].path, in("dir/closed"));
   EXPECT_EQ(all.errors[0].error.code, Code::permission);

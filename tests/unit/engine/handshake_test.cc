@@ -377,6 +377,12 @@ TEST(FeaturesNeeded, AreThoseOfWhatIsAskedFor) {
     EXPECT_EQ(features_needed(options), protocol::feature_compression);
     EXPECT_NE(features_needed(options) & protocol::features_known, 0U);
   }
+  Options mirror;
+  mirror.mirror.wanted = true;
+  EXPECT_EQ(features_needed(mirror), protocol::feature_mirror);
+  mirror.dry_run = true;
+  EXPECT_EQ(features_needed(mirror), protocol::feature_mirror | protocol::feature_dry_run);
+  EXPECT_EQ(features_needed(mirror) & ~protocol::features_known, 0U);
 }
 
 TEST_F(StrangeDialler, OptionalFeaturesAreNoMatter) {

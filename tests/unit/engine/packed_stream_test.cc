@@ -94,7 +94,7 @@ class PackedStream : public ::testing::TestWithParam<bool>, protected StreamEven
     peer_ = sealed ? std::make_unique<wire::Channel>(pair_.dialler_end(), Buffer{}, seals(true)) : pair_.dialler();
     auto files = std::make_shared<IncomingFiles>(1, protocol::frame_bytes_max);
     files->announced(10);
-    for (const std::uint64_t id : {std::uint64_t{3}, std::uint64_t{4}}) {
+    for (const std::uint64_t id : {3, 4}) {
       auto file = std::make_shared<InFile>();
       file->id = id;
       file->entry.path = "file";

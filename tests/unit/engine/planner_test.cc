@@ -158,6 +158,9 @@ class PlannerTest : public ::testing::Test, protected PlannerHost {
   }
   void give_up_stream(std::uint32_t stream) override { given_up_.push_back(stream); }
   void file_durable(std::uint32_t, const std::string& path) override { durable_files_.push_back(path); }
+  void would(std::uint32_t, Would would, const std::string& path) override {
+    would_.push_back(std::string(name_of(would)) + ' ' + path);
+  }
   void file_error(std::uint32_t, FileError error) override { errors_.push_back(std::move(error)); }
 
   Place place_;
@@ -173,7 +176,40 @@ class PlannerTest : public ::testing::Test, protected PlannerHost {
   std::vector<std::pair<std::uint32_t, paths::Load>> cancelled_;
   std::vector<std::pair<std::uint32_t, paths::Load>> called_back_;
   std::vector<std::uint32_t> given_up_;
+  std::vector<std::string> would_;
 };
+
+TEST_F(PlannerTest, ADryRunTellsOfEachEntryAndSendsNothing) {
+  Planner::Setup setup;
+  setup.transfer = 1;
+  setup.feed = feed_;
+  setup.feeder = &feeder_;
+  setup.chunk_bytes = node_bytes;
+  setup.dry_run = true;
+  setup.mirror = {.wanted = true, .excluded_too = false, .ignore_errors = true, .at_most = 7, .tell = false};
+  planner_ = std::make_unique<Planner>(*place_.disk, static_cast<PlannerHost&>(*this), std::move(setup), 0);
+  const auto opening = planner_->opening("id").open_transfer();
+  EXPECT_TRUE(opening.dry_run() && opening.mirror().ignore_errors() && opening.mirror().tell());
+  EXPECT_EQ(opening.mirror().delete_max(), 7U);
+  protocol::AcceptTransfer accept;
+  accept.set_frame_bytes(protocol::frame_bytes_min);
+  planner_->accepted(accept);
+  planner_->step(1);
+  planner_->stream_up(1, 1);
+  feed({file("a", 100), file("b", 50), file("c", 7)});
+  protocol::Verdicts verdicts = all(Verdict::SKIP, 3);
+  verdicts.mutable_verdicts(0)->set_would(Verdict::CHANGE);
+  verdicts.mutable_verdicts(1)->set_would(Verdict::SET_PROPERTIES);
+  verdicts.mutable_verdicts(2)->set_left_alone(true);
+  decide(verdicts);
+  EXPECT_EQ(would_, (std::vector<std::string>{"changed a", "properties b", "left-alone c"}));
+  EXPECT_TRUE(assigned_.empty());
+  EXPECT_EQ(report().would_send_files, 1U);
+  EXPECT_EQ(report().would_send_bytes, 100U);
+  EXPECT_EQ(report().would_change, 1U);
+  EXPECT_EQ(report().skipped_files, 2U);
+  EXPECT_EQ(planner_->bytes_left(), 0U);
+}
 
 TEST_F(PlannerTest, AnnouncesEverythingOnce) {
   feed({file("a", 1), file("b", 2)}, false);
@@ -197,7 +233,7 @@ TEST_F(PlannerTest, TellsHowMuchTheWalkCouldNotRead) {
   feed({});
   ASSERT_TRUE(told_.back().has_end_of_entries());
   EXPECT_EQ(told_.back().end_of_entries().entries(), 1U);
-  EXPECT_EQ(told_.back().end_of_entries().unread(), 2U);
+  EXPECT_EQ(told_.back().end_of_entries().failed(), 2U);
 }
 
 TEST_F(PlannerTest, SmallFilesTravelTogetherUntilTheyAreDurable) {

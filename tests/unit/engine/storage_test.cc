@@ -19,8 +19,11 @@ class StorageTest : public ::testing::Test {
     other_disk_ = place_.fs.make_disk("other");
     make(directory_sink("target"), {});
   }
-  void make(std::shared_ptr<Sink> sink, LeaveAlone leave_alone, bool publish_trees = false) {
+  void make(std::shared_ptr<Sink> sink, LeaveAlone leave_alone, bool mirror = false, bool dry_run = false,
+            bool publish_trees = false) {
     Storage::Setup setup;
+    if (mirror) setup.mirror.emplace();
+    setup.dry_run = dry_run;
     setup.id = "mine";
     setup.sink = std::move(sink);
     setup.leave_alone = leave_alone;
@@ -75,7 +78,7 @@ TEST_F(StorageTest, TreesArePublishedInDirectoriesOnlyAndLeaveNothingAlone) {
   for (const bool is_stream : {true, false}) {
     failed_.reset();
     make(is_stream ? std::shared_ptr<Sink>(stream_sink(-1)) : std::shared_ptr<Sink>(directory_sink("target")),
-         {.newer = !is_stream}, true);
+         {.newer = !is_stream}, false, false, true);
     storage_->step(second);
     EXPECT_FALSE(ready_);
     ASSERT_TRUE(failed_);
@@ -91,6 +94,42 @@ TEST_F(StorageTest, WhereThereIsNoDirectoryNothingCanBeLeftAlone) {
   ASSERT_TRUE(failed_);
   EXPECT_EQ(failed_->code, Code::usage);
   EXPECT_NE(failed_->text.find("--existing"), std::string::npos) << failed_->text;
+}
+
+TEST_F(StorageTest, AReceiverMustAllowDeletion) {
+  make(directory_sink("target"), {}, true);
+  storage_->step(second);
+  EXPECT_FALSE(ready_);
+  ASSERT_TRUE(failed_);
+  EXPECT_EQ(failed_->code, Code::refused);
+  EXPECT_NE(failed_->text.find("--allow-delete"), std::string::npos) << failed_->text;
+  failed_.reset();
+  make(directory_sink("target", false, true), {}, true);
+  storage_->step(second);
+  EXPECT_TRUE(ready_);
+  EXPECT_FALSE(failed_) << failed_->text;
+}
+
+TEST_F(StorageTest, ADryRunMakesNoTarget) {
+  make(directory_sink("target/none"), {}, false, true);
+  storage_->step(second);
+  EXPECT_TRUE(ready_);
+  EXPECT_FALSE(failed_) << failed_->text;
+  EXPECT_EQ(storage_->zone(), nullptr);
+  EXPECT_EQ(place_.fs.look("target/none"), nullptr);
+  ready_ = false;
+  make(directory_sink("target/none/deeper"), {}, false, true);
+  storage_->step(second);
+  EXPECT_FALSE(ready_);
+  ASSERT_TRUE(failed_);
+  EXPECT_EQ(failed_->code, Code::not_found);
+  for (const bool dry_run : {true, false}) {
+    failed_.reset();
+    make(stream_sink(-1), {}, true, dry_run);
+    storage_->step(second);
+    ASSERT_TRUE(failed_);
+    EXPECT_EQ(failed_->code, Code::usage);
+  }
 }
 
 }  // namespace

@@ -26,7 +26,7 @@ class TreeDesk : public ::testing::Test {
     files_ = std::make_unique<IncomingFiles>(1, 262144);
     desk_ = std::make_unique<Desk>(Desk::Setup{*place_.disk, place_.random, place_.zone.get(), *sink_, *files_,
                                                counters_, protocol::node_bytes, false, "scratch.test", false,
-                                               LeaveAlone{}, "target", &trash_});
+                                               LeaveAlone{}, nullptr, "target", &trash_});
     const auto opened = desk_->open();
     ASSERT_TRUE(opened) << opened.error().text;
   }

@@ -11,7 +11,8 @@ namespace longhaul::journal {
 namespace {
 
 ManifestRecord record_of(const std::string& path, std::uint64_t version) {
-  return {path, version, static_cast<std::int64_t>(version) - 5, digest_of(bytes_of(path + std::to_string(version)))};
+  return {path, version, static_cast<std::int64_t>(version) - 5, digest_of(bytes_of(path + std::to_string(version))),
+          false};
 }
 
 template <class Place>
@@ -45,6 +46,26 @@ TYPED_TEST(Manifest, LogGivesBackWhatWasAppended) {
   this->append({records[1], records[2]});
   EXPECT_EQ(this->read("manifest.1.log", true), records);
   EXPECT_EQ(this->read("missing", true).error().code, Code::not_found);
+}
+
+TYPED_TEST(Manifest, WhatIsGoneIsForgottenAndMayComeBack) {
+  const auto gone = [](const std::string& path) {
+    ManifestRecord record;
+    record.path = path;
+    record.gone = true;
+    return record;
+  };
+  this->append({record_of("a", 1), record_of("b", 1), record_of("c", 1)});
+  ASSERT_TRUE(merge_manifest(*this->disk_, this->root_, this->root_, "manifest.1.log"));
+  this->append({gone("b"), record_of("d", 2), gone("c"), gone("never there"), record_of("c", 3), gone("d")},
+               "manifest.2.log");
+  EXPECT_EQ(this->read("manifest.2.log", true)->front(), gone("b"));
+  // So little memory that there are several runs.
+  ASSERT_TRUE(merge_manifest(*this->disk_, this->root_, this->root_, "manifest.2.log", 1));
+  EXPECT_EQ(this->read("manifest", false), (std::vector<ManifestRecord>{record_of("a", 1), record_of("c", 3)}));
+  this->append({gone("a"), gone("c")}, "manifest.3.log");
+  ASSERT_TRUE(merge_manifest(*this->disk_, this->root_, this->root_, "manifest.3.log"));
+  EXPECT_EQ(this->read("manifest", false), std::vector<ManifestRecord>());
 }
 
 /// Files that have landed may fill the target: each can be published all the same.

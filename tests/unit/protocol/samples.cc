@@ -46,6 +46,11 @@ void fill(OpenTransfer& open) {
   open.set_update(true);
   open.set_existing(true);
   open.set_ignore_existing(true);
+  for (const char* rule : {"+ *.keep", "- /tmp/"}) open.mutable_mirror()->add_rule(rule);
+  open.mutable_mirror()->set_ignore_errors(true);
+  open.mutable_mirror()->set_delete_max(0);
+  open.mutable_mirror()->set_tell(true);
+  open.set_dry_run(true);
 }
 
 void fill(AcceptTransfer& accept) {
@@ -73,10 +78,14 @@ void fill(Announce& announce) {
   directory.set_type(Entry::DIRECTORY);
   directory.set_path("dir");
   directory.set_mode(02775);
+  directory.set_content(true);
   Entry& symlink = *announce.add_entries();
   symlink.set_type(Entry::SYMLINK);
   symlink.set_path("link");
   symlink.set_link_target("dir/\x80");
+  Entry& mention = *announce.add_entries();
+  mention.set_type(Entry::MENTION);
+  mention.set_path("left out");
 }
 
 void fill(Verdicts& verdicts) {
@@ -94,6 +103,9 @@ void fill(Verdicts& verdicts) {
   refuse.set_code(5);
   refuse.set_text("the target is full");
   verdicts.add_verdicts()->set_action(Verdict::DONE);
+  Verdict& would = *verdicts.add_verdicts();
+  would.set_action(Verdict::SKIP);
+  would.set_would(Verdict::SET_PROPERTIES);
 }
 
 void fill(FileEnd& end) {
@@ -140,6 +152,11 @@ void fill(TransferEnd& end) {
   end.set_cpu_seconds(12.5);
   end.set_skipped_files(17);
   end.set_durability("fsync");
+  end.set_deleted_files(5);
+  end.set_deleted_directories(2);
+  end.set_deletions_over(300);
+  end.set_mounts_kept(1);
+  end.set_deletions_held(true);
 }
 
 void fill(Goodbye& goodbye) {
@@ -304,6 +321,12 @@ std::optional<Sample> sample_of(int kind) {
     case Message::kStanding:
       sample.name = "standing";
       fill(*m.mutable_standing());
+      return sample;
+    case Message::kDeleted:
+      sample.name = "deleted";
+      m.mutable_deleted()->set_transfer(1);
+      m.mutable_deleted()->add_path("dir/any \xff bytes");
+      m.mutable_deleted()->add_path("dir/");
       return sample;
     case Message::kStreamGone:
       sample.name = "stream_gone";
