@@ -313,7 +313,11 @@ Decision Desk::take_file(std::uint64_t id, Entry entry, const disk::DirPtr& pare
     const auto matched = match(parent, name, *there, entry);
     return matched ? skip(entry) : refuse(matched.error().code, matched.error().text);
   }
-  if (trees_ && trees_->reuse(entry, parent, name, mtime_granularity_ns_)) return skip(entry);
+  if (trees_) {
+    const auto reused = trees_->reuse(entry, parent, name, mtime_granularity_ns_);
+    if (!reused) return refuse(reused.error().code, reused.error().text);
+    if (*reused) return skip(entry);
+  }
   return begin_file(id, std::move(entry), parent, parent_path, std::move(name));
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "base/bytes.h"
 #include "base/log.h"
@@ -15,6 +16,12 @@ namespace {
 
 constexpr std::size_t names_memory_bytes = std::size_t{32} << 20U;
 constexpr std::size_t owners_known_max = 1024;
+
+/// The disk failed, which does not mean that what was looked for is not there.
+template <class T>
+bool is_of_the_disk(const Result<T>& looked) {
+  return !looked && looked.error().system_errno == EIO;
+}
 
 std::string top_of(const std::string& path) {
   return path.substr(0, path.find('/'));
@@ -110,32 +117,40 @@ Owner TreeLanding::as_kept(const Owner& wanted) {
   return kept;
 }
 
-disk::DirPtr TreeLanding::directory_at_target(const std::string& path) {
+Result<disk::DirPtr> TreeLanding::directory_at_target(const std::string& path) {
   if (path.empty()) return setup_.zone.root();
   if (last_directory_ && path == last_parent_) return *last_directory_;
   const auto opened = setup_.disk.open_dir(setup_.zone.root(), path);
+  if (is_of_the_disk(opened)) return std::unexpected(opened.error());
   last_parent_ = path;
   last_directory_ = opened ? *opened : nullptr;
   return *last_directory_;
 }
 
-bool TreeLanding::reuse(const Entry& entry, const disk::DirPtr& parent, const std::string& name,
-                        std::int64_t mtime_granularity_ns) {
+Result<bool> TreeLanding::reuse(const Entry& entry, const disk::DirPtr& parent, const std::string& name,
+                                std::int64_t mtime_granularity_ns) {
   const journal::LandingTree* tree = trees_->find(top_of(entry.path));
   if (tree == nullptr || (tree->is_directory && !tree->replaces) || !entry.size_known) return false;
-  const disk::DirPtr old = directory_at_target(split_path(entry.path).first);
+  const auto directory = directory_at_target(split_path(entry.path).first);
+  if (!directory) return std::unexpected(directory.error());
+  const disk::DirPtr& old = *directory;
   if (!old) return false;
   const auto is_it = [&](const Result<disk::Stat>& stat) {
     return stat && stat->type == disk::FileType::file && stat->size == entry.size &&
            stat->mtime_ns / mtime_granularity_ns == entry.mtime_ns / mtime_granularity_ns;
   };
   const auto there = setup_.disk.stat(old, name);
+  if (is_of_the_disk(there)) return std::unexpected(there.error());
   if (!is_it(there) || !shows(entry, old, name, *there)) return false;
   // What an earlier receiver landed here is another version. A link that cannot be made is no failure: it is sent.
   const Result<> removed = setup_.disk.unlink(parent, name);
+  if (is_of_the_disk(removed)) return std::unexpected(removed.error());
   if (!removed && removed.error().code != Code::not_found) return false;
-  if (!setup_.disk.make_hard_link(old, name, parent, name)) return false;
+  const Result<> made = setup_.disk.make_hard_link(old, name, parent, name);
+  if (is_of_the_disk(made)) return std::unexpected(made.error());
+  if (!made) return false;
   const auto linked = setup_.disk.stat(parent, name);
+  if (is_of_the_disk(linked)) return std::unexpected(linked.error());
   if (is_it(linked) && linked->inode == there->inode) return true;
   (void)setup_.disk.unlink(parent, name);  // somebody has just put another one there
   return false;

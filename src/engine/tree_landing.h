@@ -48,9 +48,9 @@ class TreeLanding {
   /// Whether the file may stay as it is: it can be changed because it has no other name, or has nothing to change.
   bool may_stay(const Entry& entry, const disk::DirPtr& parent, const std::string& name, const disk::Stat& there);
   /// Gives the file that stands at the entry's final name, if it is the same in all that the entry says, a name in the
-  /// landing tree. `mtime_granularity_ns`: of the target. False: it must be sent.
-  bool reuse(const Entry& entry, const disk::DirPtr& parent, const std::string& name,
-             std::int64_t mtime_granularity_ns);
+  /// landing tree. `mtime_granularity_ns`: of the target. False: it must be sent. Errors: the disk fails.
+  Result<bool> reuse(const Entry& entry, const disk::DirPtr& parent, const std::string& name,
+                     std::int64_t mtime_granularity_ns);
 
   /// Everything that was announced has landed: removes what an earlier receiver left and this source has not.
   Result<> remove_left_over();
@@ -65,7 +65,8 @@ class TreeLanding {
   Result<> remove_all_but(disk::SortedNames::Pass& announced, disk::SortedNames::Pass& found);
   bool shows(const Entry& entry, const disk::DirPtr& parent, const std::string& name, const disk::Stat& there);
   Owner as_kept(const Owner& wanted);
-  disk::DirPtr directory_at_target(const std::string& path);
+  /// Null: there is none.
+  Result<disk::DirPtr> directory_at_target(const std::string& path);
 
   Setup setup_;
   std::unique_ptr<journal::LandingTrees> trees_;

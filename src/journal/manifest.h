@@ -31,7 +31,7 @@ struct ManifestRecord {
   std::int64_t mtime_ns = 0;
   Digest root;
   bool is_tree = false;  ///< type 3: only the path counts
-  bool gone = false;  ///< logs: it was deleted; size, time and root mean nothing
+  bool gone = false;     ///< logs: it was deleted; size, time and root mean nothing
   bool operator==(const ManifestRecord&) const = default;
 };
 
