@@ -49,6 +49,16 @@ bool is_stray(const Attributes& wanted, const std::string& name) {
   return wanted.extended && name.starts_with("user.");
 }
 
+/// What is wanted is there, and nothing that would be taken away.
+bool shows(const std::vector<Attribute>& there, const Attributes& wanted) {
+  const auto has = [&](const Attribute& each) { return std::ranges::find(there, each) != there.end(); };
+  const auto goes = [&](const Attribute& old) {
+    const auto same_name = [&](const Attribute& each) { return each.name == old.name; };
+    return is_stray(wanted, old.name) && std::ranges::none_of(wanted.list, same_name);
+  };
+  return std::ranges::all_of(wanted.list, has) && std::ranges::none_of(there, goes);
+}
+
 template <class Spot>
 Result<> set_attributes(const Spot& spot, const Attributes& wanted, Unkept& unkept, bool* changed = nullptr) {
   const auto there = spot.attributes();
@@ -104,15 +114,8 @@ Result<> set_properties(disk::Disk& disk, const disk::DirPtr& base, std::string_
 
 bool shows_attributes(disk::Disk& disk, const disk::DirPtr& base, std::string_view name, const Entry& entry) {
   if (!entry.attributes) return true;
-  const Attributes& wanted = *entry.attributes;
   const auto there = disk.attributes(base, name);
-  if (!there) return wanted.list.empty();
-  const auto has = [&](const Attribute& each) { return std::ranges::find(*there, each) != there->end(); };
-  const auto is_extra = [&](const Attribute& each) {
-    const auto same_name = [&](const Attribute& other) { return other.name == each.name; };
-    return is_stray(wanted, each.name) && std::ranges::none_of(wanted.list, same_name);
-  };
-  return std::ranges::all_of(wanted.list, has) && std::ranges::none_of(*there, is_extra);
+  return there ? shows(*there, *entry.attributes) : entry.attributes->list.empty();
 }
 
 Result<bool> match_properties(disk::Disk& disk, const disk::DirPtr& base, std::string_view name,
@@ -135,14 +138,7 @@ bool properties_differ(disk::Disk& disk, const disk::DirPtr& base, std::string_v
   if (entry.owner && (entry.owner->user != there.user || entry.owner->group != there.group)) return true;
   if (!entry.attributes) return false;
   const auto has = disk.attributes(base, name);
-  if (!has) return false;  // the target keeps none
-  const std::vector<Attribute>& wanted = entry.attributes->list;
-  const auto stray = [&](const Attribute& old) {
-    const auto same_name = [&](const Attribute& each) { return each.name == old.name; };
-    return is_stray(*entry.attributes, old.name) && std::ranges::none_of(wanted, same_name);
-  };
-  const auto lacks = [&](const Attribute& each) { return std::ranges::find(*has, each) == has->end(); };
-  return std::ranges::any_of(*has, stray) || std::ranges::any_of(wanted, lacks);
+  return has && !shows(*has, *entry.attributes);  // else the target keeps none
 }
 
 }  // namespace longhaul::engine

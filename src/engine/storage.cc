@@ -1,7 +1,5 @@
 #include "engine/storage.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <utility>
 
