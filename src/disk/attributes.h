@@ -14,4 +14,7 @@ namespace longhaul::disk {
 [[nodiscard]] int write_attribute(const char* path, bool follow, const Attribute& attribute);
 [[nodiscard]] int remove_attribute(const char* path, bool follow, const std::string& name);
 
+/// Whether `name` in the open directory `dir`, of a symlink its own, has one that a user would miss.
+[[nodiscard]] bool has_own_attributes(int dir, const char* name);
+
 }  // namespace longhaul::disk

@@ -92,4 +92,8 @@ Place place_beneath(int base, std::string_view path) {
   return {.directory = directory, .name = std::string(path.substr(cut + 1)), .owned = std::move(parent)};
 }
 
+std::string magic_path(int fd) {
+  return fmt::format("/proc/self/fd/{}", fd);
+}
+
 }  // namespace longhaul::disk

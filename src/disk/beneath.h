@@ -27,4 +27,8 @@ struct Place {
 /// `directory` is -1 when it cannot be opened: see errno.
 [[nodiscard]] Place place_beneath(int base, std::string_view path);
 
+/// A directory opened with O_PATH, because it may not be read, takes some calls only by this name, and so do calls that
+/// know no descriptors.
+[[nodiscard]] std::string magic_path(int fd);
+
 }  // namespace longhaul::disk

@@ -9,12 +9,9 @@
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <atomic>
 #include <cerrno>
 #include <climits>
 #include <cstdio>
@@ -70,11 +67,6 @@ Result<> outcome(int result, const char* what, const std::string& name) {
   return {};
 }
 
-/// A directory opened with O_PATH, because it may not be read, takes some calls only by this name.
-std::string magic_path(int fd) {
-  return fmt::format("/proc/self/fd/{}", fd);
-}
-
 /// O_NONBLOCK, so that a pipe in a file's place cannot hold us up. What we make ourselves is no pipe.
 int flags_of(Open how) {
   switch (how) {
@@ -88,30 +80,6 @@ int flags_of(Open how) {
       return O_RDWR | O_NOCTTY | O_NONBLOCK | O_CREAT;
   }
   return O_RDONLY;
-}
-
-/// Whether a list of attribute names holds one that a user would miss: labels that the system puts on everything do not
-/// count.
-bool holds_own_attribute(std::string_view names) {
-  while (!names.empty()) {
-    const std::string_view name = names.substr(0, names.find('\0'));
-    if (name != "security.selinux") return true;
-    names.remove_prefix(std::min(names.size(), name.size() + 1));
-  }
-  return false;
-}
-
-/// The names of a name's attributes, without opening it.
-ssize_t list_names(int dir, const char* name, std::span<char> out) {
-  constexpr long listxattrat = 465;  // since 6.13; not in Debian 12's headers
-  static std::atomic<bool> missing = false;
-  if (!missing.load(std::memory_order_relaxed)) {
-    const long bytes = ::syscall(listxattrat, dir, name, AT_SYMLINK_NOFOLLOW, out.data(), out.size());
-    if (bytes >= 0 || (errno != ENOSYS && errno != EPERM)) return bytes;
-    missing.store(true, std::memory_order_relaxed);
-  }
-  // This name leads to the same entry and follows no symlink at its end.
-  return ::llistxattr(fmt::format("{}/{}", magic_path(dir), name).c_str(), out.data(), out.size());
 }
 
 bool is_in_memory(const struct statfs& found) {
@@ -133,7 +101,10 @@ class SystemDisk final : public Disk {
   Result<DirPtr> open_root(const std::string& path) override;
   Result<DirPtr> open_dir(const DirPtr& base, std::string_view path) override;
   Result<FilePtr> open_file(const DirPtr& base, std::string_view path, Open how, bool direct) override;
+  Result<FilePtr> open_seen(const DirPtr& base, std::string_view path, std::uint64_t device) override;
   Result<FilePtr> open_unnamed(const DirPtr& dir) override;
+  Result<> name_file(OpenFile& file, const DirPtr& base, std::string_view name) override;
+  bool best_unnamed(const DirPtr& dir) override;
   Result<> make_dir(const DirPtr& base, std::string_view name, std::uint32_t mode) override;
   Result<> make_symlink(const std::string& target, const DirPtr& base, std::string_view name) override;
   Result<> make_special(const Special& what, std::uint32_t mode, const DirPtr& base, std::string_view name) override;
@@ -252,6 +223,30 @@ Result<FilePtr> SystemDisk::open_unnamed(const DirPtr& dir) {
   if (!opened) return failed("make a file without a name in", real(dir).name);
   auto file = std::make_shared<SystemFile>(std::move(opened), full_name(real(dir), "(no name)"));
   if (auto prepared = prepare(*file, false); !prepared) return std::unexpected(prepared.error());
+  return file;
+}
+
+/// Without privileges, kernels before 6.10 name a file by its magic path only.
+Result<> SystemDisk::name_file(OpenFile& file, const DirPtr& base, std::string_view name) {
+  const int fd = real(file).fd.get();
+  return at(base, name, "name the new file", [fd](int dir, const char* last) {
+    const int named = ::linkat(fd, "", dir, last, AT_EMPTY_PATH);
+    if (named == 0 || errno != ENOENT) return named;
+    return ::linkat(AT_FDCWD, magic_path(fd).c_str(), dir, last, AT_SYMLINK_FOLLOW);
+  });
+}
+
+bool SystemDisk::best_unnamed(const DirPtr& dir) {
+  return !has_device(real(dir));
+}
+
+Result<FilePtr> SystemDisk::open_seen(const DirPtr& base, std::string_view path, std::uint64_t device) {
+  if (auto fine = check_path(path); !fine) return std::unexpected(fine.error());
+  Fd opened = open_beneath(real(base).fd.get(), path, flags_of(Open::read), 0);
+  if (!opened) return failed("open", real(base), path);
+  auto file = std::make_shared<SystemFile>(std::move(opened), full_name(real(base), path));
+  file->has_device = has_device(file->fd.get(), device);
+  file->nonblocking = true;
   return file;
 }
 
@@ -556,16 +551,12 @@ Result<Space> SystemDisk::space(const DirPtr& dir) {
 }
 
 bool SystemDisk::has_xattrs(const DirPtr& base, std::string_view path) {
-  std::array<char, 4096> names;
-  std::size_t filled = 0;
-  bool more_than_fits = false;
-  const auto done = at(base, path, "list the attributes of", [&](int dir, const char* last) {
-    const ssize_t bytes = list_names(dir, last, names);
-    more_than_fits = bytes < 0 && errno == ERANGE;
-    if (bytes > 0) filled = static_cast<std::size_t>(bytes);
+  bool found = false;
+  const auto done = at(base, path, "list the attributes of", [&found](int dir, const char* last) {
+    found = has_own_attributes(dir, last);
     return 0;
   });
-  return done.has_value() && (more_than_fits || holds_own_attribute({names.data(), filled}));
+  return done.has_value() && found;
 }
 
 }  // namespace

@@ -478,7 +478,8 @@ std::string TreeWalk::State::name_for_user(std::uint32_t its_origin, std::string
 Result<FilePtr> TreeWalk::open_content(Disk& disk, const Entry& entry, bool direct) const {
   LH_CHECK(entry.type == EntryType::file && entry.origin < state_->roots.size(), "a file of this walk is opened");
   const DirPtr& base = state_->roots[entry.origin].base;
-  auto opened = disk.open_file(base, entry.path, Open::read, direct);
+  auto opened = direct || entry.identity.device == 0 ? disk.open_file(base, entry.path, Open::read, direct)
+                                                     : disk.open_seen(base, entry.path, entry.identity.device);
   if (opened) return opened;
   const Result<Stat> found = disk.stat(base, entry.path);
   const std::string name = printable(source_path(entry));

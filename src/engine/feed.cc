@@ -35,6 +35,7 @@ class OtherName {
  public:
   /// `other` empty: nothing is changed. `own`: what the walk calls the source; empty: its content comes by itself.
   OtherName(std::string other, std::string own) : other_(std::move(other)), own_(std::move(own)) {}
+  [[nodiscard]] bool changes() const { return !other_.empty(); }
   [[nodiscard]] std::string at_target(std::string path) const { return exchanged(std::move(path), own_, other_); }
   [[nodiscard]] std::string at_source(std::string path) const { return exchanged(std::move(path), other_, own_); }
 
@@ -80,7 +81,8 @@ class TreeFeed final : public Feed {
     return more;
   }
   Result<Content> open(disk::Disk& disk, const Entry& entry, bool direct) override {
-    auto file = walk()->open_content(disk, at_source(entry), direct);
+    auto file = name_.changes() ? walk()->open_content(disk, at_source(entry), direct)
+                                : walk()->open_content(disk, entry, direct);
     if (!file) return std::unexpected(file.error());
     return Content{std::move(*file), nullptr};
   }

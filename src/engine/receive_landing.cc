@@ -143,7 +143,7 @@ void ReceiveStream::chunk_frame_done(IncomingTransfer& transfer, const std::shar
     return transfer.events->file_failed(file, nullptr, std::move(set.error()));
   chunk::RootDigest root;
   for (const Digest& node : node_digests(*chunk)) root.add_node(node);
-  transfer.events->landed(file, root.finish(file->entry.size), nullptr);
+  context_.note_landed(transfer, {file, root.finish(file->entry.size), nullptr});
 }
 
 void ReceiveStream::land_bundled(IncomingTransfer& transfer, const std::shared_ptr<InBundle>& bundle,
@@ -161,7 +161,7 @@ void ReceiveStream::land_bundled(IncomingTransfer& transfer, const std::shared_p
       const std::lock_guard lock(file->mutex);
       file->chunks[0] = chunk;
     }
-    return transfer.events->landed(file, digest, bundle);
+    return context_.note_landed(transfer, {std::move(file), digest, bundle});
   }
   auto data = landing_data(*context_.kit.disk, *transfer.zone, *file);
   if (!data) return transfer.events->file_failed(file, bundle, std::move(data.error()));
@@ -190,7 +190,7 @@ void ReceiveStream::bundled_file_done(InWrite& write) {
                               error_of_errno(static_cast<int>(-write.result), at_peer(write.in_file->entry.path)));
   if (auto set = set_metadata(*context_.kit.disk, *write.keep, *write.in_file); !set)
     return events.file_failed(write.in_file, write.bundle, std::move(set.error()));
-  events.landed(write.in_file, write.digest, write.bundle);
+  context_.note_landed(write.transfer, {std::move(write.in_file), write.digest, std::move(write.bundle)});
 }
 
 void ReceiveStream::write_done(InWrite& write) {

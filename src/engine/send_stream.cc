@@ -337,12 +337,12 @@ bool SendStream::bundled_file_whole(OutRead& read, const BundlePlan::File& file)
   if (read.failed) return false;
   const BundlePlan& plan = *read.frame->active->task.bundle;
   Error error;
-  if (read.bytes > 0 && read.result < 0)
-    error = error_of_errno(static_cast<int>(-read.result), "cannot read " + plan.feed->words(file.entry));
-  else if (read.bytes > 0 && read.result < static_cast<std::int64_t>(read.bytes))
+  if (read.bytes > 0 && read.result >= 0 && read.result < static_cast<std::int64_t>(read.bytes))
     error = changed(*plan.feed, file.entry, "became shorter");
   else if (auto same = check_version(*context_.kit.disk, *plan.feed, file.entry, read.content); !same)
-    error = std::move(same.error());
+    error = std::move(same.error());  // a directory may stand there now, which cannot be read either
+  else if (read.bytes > 0 && read.result < 0)
+    error = error_of_errno(static_cast<int>(-read.result), "cannot read " + plan.feed->words(file.entry));
   else
     return true;
   context_.events.source_failed(plan.transfer, file.id, {plan.feed->words(file.entry), std::move(error)});

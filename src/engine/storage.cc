@@ -82,7 +82,9 @@ void Storage::announce(const protocol::Announce& batch) {
     return fail({Code::protocol, "the sender announced more at once than was agreed, or out of order", 0});
   announced_ += count;
   files_->announced(announced_);
-  constexpr Time verdicts_wait_most = 2 * millisecond;  // large files take a while each, and the first can begin
+  constexpr Time verdicts_wait_most = 2 * millisecond;   // large files take a while each, and the first can begin
+  constexpr std::size_t verdict_bytes_most = 64 * 1024;  // with words or ranges; far below the limit of a message
+  std::size_t verdict_bytes = 0;
   Time told_at = world_.clock.now();
   protocol::Message answer;
   for (int i = 0; i < batch.entries_size(); ++i) {
@@ -102,11 +104,12 @@ void Storage::announce(const protocol::Announce& batch) {
     auto& verdicts = *answer.mutable_verdicts();
     if (verdicts.verdicts_size() == 0) verdicts.set_first(id);
     verdicts.set_transfer(setup_.transfer);
+    verdict_bytes += decision.verdict.ByteSizeLong();
     *verdicts.add_verdicts() = std::move(decision.verdict);
-    constexpr int verdicts_per_message = 64;  // each with words or ranges: far below the limit of a message
     const Time now = world_.clock.now();
-    if (verdicts.verdicts_size() < verdicts_per_message && now - told_at < verdicts_wait_most) continue;
+    if (verdict_bytes < verdict_bytes_most && now - told_at < verdicts_wait_most) continue;
     setup_.tell(std::exchange(answer, {}));
+    verdict_bytes = 0;
     told_at = now;
   }
   if (answer.has_verdicts()) setup_.tell(std::move(answer));
@@ -147,16 +150,15 @@ void Storage::chunk_written(std::shared_ptr<InChunk> chunk) {
   });
 }
 
-void Storage::landed(std::shared_ptr<InFile> file, Digest root, std::shared_ptr<InBundle> bundle) {
-  files_->backlog.fetch_add(1, std::memory_order_relaxed);
-  post([file = std::move(file), root, bundle = std::move(bundle)](Storage& self) {
-    self.take_landed(file, root, bundle);
+void Storage::landed(std::vector<LandedFile> files) {
+  post([files = std::move(files)](Storage& self) {
+    for (const LandedFile& each : files) self.take_landed(each);
   });
 }
 
-void Storage::take_landed(const std::shared_ptr<InFile>& file, const Digest& root,
-                          const std::shared_ptr<InBundle>& bundle) {
+void Storage::take_landed(const LandedFile& landed) {
   if (failed_) return;
+  const auto& [file, root, bundle] = landed;
   const bool again = in_commit(*file);  // a second copy of one that waits to be published
   if (files_->find(file->id) != file || again || file->landing == Landing::sink)
     files_->backlog.fetch_sub(1, std::memory_order_relaxed);

@@ -60,7 +60,7 @@ class Storage final : public Role, public LandingEvents, private CommitEvents {
 
   // LandingEvents: from workers' threads.
   void chunk_written(std::shared_ptr<InChunk> chunk) override;
-  void landed(std::shared_ptr<InFile> file, Digest root, std::shared_ptr<InBundle> bundle) override;
+  void landed(std::vector<LandedFile> files) override;
   void bundle_landed(std::shared_ptr<InBundle> bundle) override;
   void chunk_failed(std::shared_ptr<InFile> file, std::uint64_t chunk, std::uint32_t attempt, Error error) override;
   void file_failed(std::shared_ptr<InFile> file, std::shared_ptr<InBundle> bundle, Error error) override;
@@ -88,7 +88,7 @@ class Storage final : public Role, public LandingEvents, private CommitEvents {
                       Error error) override;
   void commit_failed(Error error) override { fail(std::move(error)); }
 
-  void take_landed(const std::shared_ptr<InFile>& file, const Digest& root, const std::shared_ptr<InBundle>& bundle);
+  void take_landed(const LandedFile& landed);
   void take_chunk(std::shared_ptr<InChunk> chunk, Time now);
   void write_to_sink(InFile& file);
   void finish_if_whole(const std::shared_ptr<InFile>& file);

@@ -28,11 +28,25 @@ Worker::Worker(Kit kit, unsigned number, StreamEvents& events, const WorkerSetup
                events,
                {},
                0,
-               [this] { reap(); }} {
+               [this] { reap(); },
+               {}} {
   context_.kit.disk->register_memory(context_.slots.arena());
 }
 
 Worker::~Worker() = default;
+
+void WorkerContext::note_landed(const IncomingTransfer& transfer, LandedFile file) {
+  constexpr std::size_t landed_max = 64;  // storage may begin with them
+  transfer.files->backlog.fetch_add(1, std::memory_order_relaxed);
+  if (landed_for != transfer.events) tell_landed();
+  landed_for = transfer.events;
+  landed.push_back(std::move(file));
+  if (landed.size() >= landed_max) tell_landed();
+}
+
+void WorkerContext::tell_landed() {
+  if (!landed.empty()) landed_for->landed(std::exchange(landed, {}));
+}
 
 void Worker::join(StreamSetup setup) {
   const std::uint32_t id = setup.id;
@@ -97,6 +111,7 @@ Time Worker::step(Time now) {
   reap();
   const bool moved = step_streams(now);
   reap();
+  context_.tell_landed();
   finish_closing();
   if (stopping_) {
     while (!senders_.empty()) end_stream(senders_.begin()->first, {Code::interrupted, "stopped", 0});

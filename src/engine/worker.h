@@ -114,14 +114,20 @@ class StreamEvents {
   virtual void source_failed(std::uint32_t transfer, std::uint64_t file, FileError error) = 0;
 };
 
+/// A whole file that is verified and written, its metadata set.
+struct LandedFile {
+  std::shared_ptr<InFile> file;
+  Digest root;
+  std::shared_ptr<InBundle> bundle;  ///< that it came in; may be null
+};
+
 /// What workers tell the storage role of a transfer.
 class LandingEvents {
  public:
   virtual ~LandingEvents() = default;
   /// All frames of the chunk are verified and written (not yet durable).
   virtual void chunk_written(std::shared_ptr<InChunk> chunk) = 0;
-  /// A whole file is verified and written, its metadata set. `bundle` may be null.
-  virtual void landed(std::shared_ptr<InFile> file, Digest root, std::shared_ptr<InBundle> bundle) = 0;
+  virtual void landed(std::vector<LandedFile> files) = 0;
   /// A bundle has no more frames or files to wait for.
   virtual void bundle_landed(std::shared_ptr<InBundle> bundle) = 0;
   /// A chunk (or a bundle: `file` null) could not be written, or came damaged.
@@ -157,6 +163,13 @@ struct WorkerContext {
   std::map<std::uint32_t, IncomingTransfer> incoming;
   Time now = 0;                ///< when the step that is under way began
   std::function<void()> reap;  ///< hands finished operations to their streams: plain ones finish as they are submitted
+
+  /// Tells of it together with others of this step: a mail, and perhaps a wake-up, for each small file would be a good
+  /// part of its cost.
+  void note_landed(const IncomingTransfer& transfer, LandedFile file);
+  void tell_landed();
+  std::vector<LandedFile> landed;  ///< not yet told
+  LandingEvents* landed_for = nullptr;
 };
 
 class Worker final : public Role {

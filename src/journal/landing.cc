@@ -239,8 +239,14 @@ Result<> LandingZone::start(LandingFile& file, const Entry& entry, bool direct, 
 Result<LandingFile> LandingZone::begin_small(disk::Disk& disk, std::string_view path, const disk::DirPtr& zone) const {
   LandingFile file;
   file.zone = zone;
-  file.name = scratch_ + hash_name(path);
   file.path = path;
+  if (disk.best_unnamed(zone)) {
+    auto unnamed = disk.open_unnamed(zone);
+    if (!unnamed) return fail_landing(path, std::move(unnamed.error()));
+    file.data = std::move(*unnamed);
+    return file;
+  }
+  file.name = scratch_ + hash_name(path);
   auto data = disk.open_file(zone, file.name, disk::Open::create, false);
   if (!data) return fail_landing(path, std::move(data.error()));
   file.data = std::move(*data);
@@ -271,9 +277,22 @@ Result<Digest> LandingZone::root_digest(const LandingFile& file, std::uint64_t s
 
 Result<> LandingZone::publish(const LandingFile& file, const disk::DirPtr& parent, std::string_view name) {
   const bool small = file.journal == nullptr;
-  auto renamed = disk_.rename(file.zone, small ? file.name : part_of(file.name), parent, name);
-  if (!renamed) return fail_landing(file.path, std::move(renamed.error()));
+  auto published = file.name.empty() ? name_unnamed(file, parent, name)
+                                     : disk_.rename(file.zone, small ? file.name : part_of(file.name), parent, name);
+  if (!published) return fail_landing(file.path, std::move(published.error()));
   return {};
+}
+
+/// A name that is there can only be replaced by another name.
+Result<> LandingZone::name_unnamed(const LandingFile& file, const disk::DirPtr& parent, std::string_view name) {
+  auto named = disk_.name_file(*file.data, parent, name);
+  if (named || named.error().system_errno != EEXIST) return named;
+  const std::string scratch = scratch_ + hash_name(file.path);
+  named = disk_.name_file(*file.data, file.zone, scratch);
+  if (!named) return named;
+  named = disk_.rename(file.zone, scratch, parent, name);
+  if (!named) (void)disk_.unlink(file.zone, scratch);
+  return named;
 }
 
 void LandingZone::forget_journal(const LandingFile& file) {
@@ -281,6 +300,7 @@ void LandingZone::forget_journal(const LandingFile& file) {
 }
 
 Result<> LandingZone::drop(const LandingFile& file) {
+  if (file.name.empty()) return {};  // it goes with its last owner
   if (file.journal == nullptr) return unlink_if_there(disk_, file.zone, file.name);
   if (auto removed = unlink_if_there(disk_, file.zone, part_of(file.name)); !removed) return removed;
   return unlink_if_there(disk_, file.zone, journal_of(file.name));

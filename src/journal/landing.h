@@ -7,7 +7,8 @@
 //     landing/            (only this part exists below mount points)
 //       HASH.part         content of an unfinished large file      HASH = hex XXH3-128 of the target path
 //       HASH.journal      its journal: locked (flock) by the receiver that lands the file
-//       scratch.ID.*      what transfer ID has in hand: small files between creation and publish, names being made
+//       scratch.ID.*      what transfer ID has in hand: small files between creation and publish, names being made.
+//                         Where directories are memory, small files have no name until they are published
 //     tickets             open tickets (engine)
 //     tree/, trash/       trees that will be published as a whole, and what they have replaced (landing_tree.h)
 //
@@ -40,10 +41,10 @@ constexpr std::uint32_t record_bytes = 24;
 
 /// One file in the landing zone; of a large one the journal is its durable memory. Used by one thread.
 struct LandingFile {
-  disk::FilePtr data;             ///< HASH.part; small files: scratch.ID.*
+  disk::FilePtr data;             ///< HASH.part; small files: scratch.ID.*, or without a name
   disk::FilePtr journal;          ///< HASH.journal, locked; null for small files
   disk::DirPtr zone;              ///< the landing directory that holds them
-  std::string name;               ///< HASH; small files: the whole name
+  std::string name;               ///< HASH; small files: the whole name, or empty: it has none yet
   std::string path;               ///< target path
   std::uint64_t chunk_bytes = 0;  ///< of this session: records are per node, another chunk size continues them
   std::uint64_t nonce = 0;
@@ -75,8 +76,9 @@ class LandingZone {
   /// holds this name; no_space; io.
   Result<LandingFile> begin_large(const Entry& entry, const disk::DirPtr& parent, std::uint64_t chunk_bytes,
                                   bool direct, Random& random);
-  /// Creates the landing file of a small file: empty, mode 0600. Takes `disk` of the calling worker: this one may be
-  /// called from any worker's thread at once with others. Errors: no_space; io.
+  /// Creates the landing file of a small file: empty, mode 0600; without a name where Disk::best_unnamed says so. Takes
+  /// `disk` of the calling worker: this one may be called from any worker's thread at once with others. Errors:
+  /// no_space; io.
   Result<LandingFile> begin_small(disk::Disk& disk, std::string_view path, const disk::DirPtr& zone) const;
   /// The landing directory on the file system of `parent`.
   Result<disk::DirPtr> zone_for(const disk::DirPtr& parent, std::string_view parent_path);
@@ -84,7 +86,7 @@ class LandingZone {
   /// Root digest from the journal's records, read as a stream. `size`: final size. Errors: Code::corrupt when a node is
   /// missing.
   Result<Digest> root_digest(const LandingFile& file, std::uint64_t size);
-  /// Renames data to its final name. Syncs nothing: the caller syncs both directories (target first), for a group of
+  /// Gives data its final name. Syncs nothing: the caller syncs both directories (target first), for a group of
   /// files at once.
   Result<> publish(const LandingFile& file, const disk::DirPtr& parent, std::string_view name);
   /// After both directories have been synced: before that, a crash may take the rename back, and the journal must still
@@ -117,6 +119,7 @@ class LandingZone {
                                Random& random);
   Result<bool> resume(LandingFile& file, const Entry& entry, bool direct);
   Result<> start(LandingFile& file, const Entry& entry, bool direct, Random& random);
+  Result<> name_unnamed(const LandingFile& file, const disk::DirPtr& parent, std::string_view name);
   void sweep_name(const disk::DirPtr& landing, const std::string& name);
   void sweep_scratch(const disk::DirPtr& in, const std::string& name, const std::string& own);
   void sweep_large(const disk::DirPtr& landing, const std::string& hash);

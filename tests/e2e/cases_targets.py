@@ -69,6 +69,34 @@ def full_tmpfs(t):
 
 
 @case(root=True)
+def target_in_memory(t):
+    """On a tmpfs small files have no name until they are whole: new ones appear, those that are there are replaced in one
+    step, behind a receiver's walls, and a receiver that is killed leaves nothing of them."""
+    where = t.directory / "memory"
+    where.mkdir()
+    t.mount("-t", "tmpfs", "-o", "size=500m", "tmpfs", where)
+    source, target = small_tree(t, files=500), where / "target"
+    receiver, sender = t.receive(target), t.send(f"{source}/", cap="20Mbps")
+    landing = target / ".longhaul" / "landing"
+    t.wait_for(lambda: len(data.listing(target)) > 100, "files that are published")
+    scratch = [name for name in os.listdir(landing) if name.startswith("scratch")]
+    t.equal(scratch, [], "small files that have a name in the landing zone")
+    receiver.kill()
+    sender.kill()
+    t.transfer(f"{source}/", target)
+    same(t, source, target)
+    changed = [path for path in sorted((source / "real").rglob("*")) if path.is_file() and not path.is_symlink()][:50]
+    for path in changed:
+        path.chmod(0o644)
+        path.write_bytes(b"another version of " + path.name.encode())
+    done = t.transfer(f"{source}/", target)[0].done()
+    t.equal(done["files"], len(changed), "files that were replaced")
+    same(t, source, target)
+    t.equal(sorted(os.listdir(landing)), [], "files left in the landing zone")
+    t.equal(verify(t, target)["without_digest"], 0, "files without a digest")
+
+
+@case(root=True)
 def mount_point_below_the_target(t):
     """Another file system at TARGET/sub: files land there by rename on that same file system."""
     source, target = t.directory / "source", t.directory / "target"

@@ -125,6 +125,21 @@ Result<disk::FilePtr> SimDisk::open_unnamed(const disk::DirPtr& dir) {
   return std::make_shared<SimFile>(inode, "(no name)", 1, true);
 }
 
+Result<> SimDisk::name_file(disk::OpenFile& file, const disk::DirPtr& base, std::string_view name) {
+  auto place = walk(base, name, "name_file");
+  if (!place) return std::unexpected(std::move(place.error()));
+  const InodePtr inode = static_cast<SimFile&>(file).shared_inode();
+  if (place->inode != nullptr) return fail_errno(EEXIST, words("name_file", name));
+  if (inode->device != place->dir->device) return fail_errno(EXDEV, words("name_file", name));
+  fs_.add_name(place->dir, place->name, inode);
+  fs_.touch(*inode);
+  return {};
+}
+
+bool SimDisk::best_unnamed(const disk::DirPtr& /*dir*/) {
+  return fs_.best_unnamed;
+}
+
 Result<> SimDisk::make_dir(const disk::DirPtr& base, std::string_view name, std::uint32_t mode) {
   auto place = walk(base, name, "make_dir");
   if (!place) return std::unexpected(std::move(place.error()));

@@ -25,6 +25,7 @@ class SimFile final : public disk::OpenFile {
   SimFile& operator=(const SimFile&) = delete;
   [[nodiscard]] std::uint32_t alignment() const override { return alignment_; }
   [[nodiscard]] Inode& inode() const { return *inode_; }
+  [[nodiscard]] const InodePtr& shared_inode() const { return inode_; }
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] bool writable() const { return writable_; }
 
@@ -62,6 +63,8 @@ class SimDisk final : public disk::Disk {
   Result<disk::FilePtr> open_file(const disk::DirPtr& base, std::string_view path, disk::Open how,
                                   bool direct) override;
   Result<disk::FilePtr> open_unnamed(const disk::DirPtr& dir) override;
+  Result<> name_file(disk::OpenFile& file, const disk::DirPtr& base, std::string_view name) override;
+  bool best_unnamed(const disk::DirPtr& dir) override;
   Result<> make_dir(const disk::DirPtr& base, std::string_view name, std::uint32_t mode) override;
   Result<> make_symlink(const std::string& target, const disk::DirPtr& base, std::string_view name) override;
   Result<> make_special(const Special& what, std::uint32_t mode, const disk::DirPtr& base,

@@ -186,6 +186,32 @@ TEST(Transfer, PackingSavesTimeOnSlowPathsAndNothingElse) {
   });
 }
 
+/// As in memory, but on a disk that remembers: killed receivers leave nothing behind, and nothing is seen half.
+TEST(Transfer, SmallFilesMayLandWithoutAName) {
+  for_seeds(4, [](std::uint64_t seed) {
+    TransferWorld world(seed, {.small_files = 40});
+    world.target_file_system().best_unnamed = true;
+    unsigned named = 0;
+    world.target_file_system().fault = [&named](const FaultPoint& point) {
+      if (point.operation == "name_file") ++named;
+      return 0;
+    };
+    for (unsigned deaths = 0; deaths < 3; ++deaths) {
+      EXPECT_TRUE(world.start_receiver()) << world.start_problem;
+      EXPECT_TRUE(world.start_sender()) << world.start_problem;
+      if (deaths < 2) {
+        world.run_to_bytes(world.draw(world.tree_bytes()));
+        world.kill_receiver();
+        world.kill_sender();
+      }
+    }
+    ASSERT_TRUE(world.run_to_end());
+    world.check_complete();
+    EXPECT_GE(named, 40U);
+    world.target_file_system().fault = {};
+  });
+}
+
 TEST(Transfer, TheSameSeedGivesTheSameTrace) {
   const auto hash_of_run = [](std::uint64_t seed) {
     TransferWorld world(seed, {.small_files = 20, .large_chunks = 2});

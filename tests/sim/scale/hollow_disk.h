@@ -34,7 +34,14 @@ class HollowDisk final : public disk::Disk {
                                   bool direct) override {
     return under_->open_file(base, path, how, direct);
   }
+  Result<disk::FilePtr> open_seen(const disk::DirPtr& base, std::string_view path, std::uint64_t device) override {
+    return under_->open_seen(base, path, device);
+  }
   Result<disk::FilePtr> open_unnamed(const disk::DirPtr& dir) override { return under_->open_unnamed(dir); }
+  Result<> name_file(disk::OpenFile& file, const disk::DirPtr& base, std::string_view name) override {
+    return under_->name_file(file, base, name);
+  }
+  bool best_unnamed(const disk::DirPtr& dir) override { return under_->best_unnamed(dir); }
   Result<> make_dir(const disk::DirPtr& base, std::string_view name, std::uint32_t mode) override {
     return under_->make_dir(base, name, mode);
   }

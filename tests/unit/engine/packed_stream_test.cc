@@ -118,8 +118,8 @@ class PackedStream : public ::testing::TestWithParam<bool>, protected StreamEven
   void task_dropped(std::uint32_t, std::uint32_t, paths::Load) override {}
   void source_failed(std::uint32_t, std::uint64_t, FileError) override {}
   void chunk_written(std::shared_ptr<InChunk> chunk) override { written_ = chunk->memory; }
-  void landed(std::shared_ptr<InFile> file, Digest, std::shared_ptr<InBundle>) override {
-    landed_.push_back(file->chunks.at(0)->memory);
+  void landed(std::vector<LandedFile> files) override {
+    for (const LandedFile& each : files) landed_.push_back(each.file->chunks.at(0)->memory);
   }
   void bundle_landed(std::shared_ptr<InBundle>) override {}
   void chunk_failed(std::shared_ptr<InFile>, std::uint64_t, std::uint32_t, Error error) override { failed_ = error; }

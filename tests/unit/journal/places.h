@@ -45,6 +45,31 @@ class SimPlace {
   sim::SimFileSystem fs_{clock_, trace_, 1};
 };
 
+/// In memory, where this machine has such a file system by its usual name.
+class MemoryPlace {
+ public:
+  MemoryPlace() {
+    const std::filesystem::path usual = "/dev/shm";
+    std::error_code none;
+    const auto base = std::filesystem::is_directory(usual, none) ? usual : std::filesystem::temp_directory_path();
+    std::string name = (base / "lh-journal-XXXXXX").string();
+    path_ = ::mkdtemp(name.data());
+  }
+  ~MemoryPlace() { std::filesystem::remove_all(path_); }
+  MemoryPlace(const MemoryPlace&) = delete;
+  MemoryPlace& operator=(const MemoryPlace&) = delete;
+  std::unique_ptr<disk::Disk> make_disk() { return disk::make_system_disk(nullptr); }
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+class SimMemoryPlace : public SimPlace {
+ public:
+  SimMemoryPlace() { fs().best_unnamed = true; }
+};
+
 template <class Place>
 class JournalTest : public ::testing::Test {
  protected:
