@@ -121,6 +121,14 @@ struct Mirror {
   explicit operator bool() const { return wanted; }
 };
 
+/// How a large file (over 8 MiB) that stands at the target in another version is compared with it, 1 MiB by 1 MiB, so
+/// that only what differs crosses; the new version appears in one step all the same. The receiver reads the old one.
+enum class Delta : std::uint8_t {
+  none,    ///< not: it is sent whole
+  sha256,  ///< by SHA-256
+  xxh3,    ///< by XXH3-128: less CPU, but content can be made up that is taken for other content
+};
+
 struct Options {
   std::vector<PathOptions> paths;    ///< dialling side only; empty: one path per address in the ticket
   std::vector<std::string> listen;   ///< listening side only; ADDR[:PORT]; empty: 127.0.0.1 and a free port
@@ -152,6 +160,7 @@ struct Options {
   bool sparse = true;             ///< sender: holes of files are kept; false: they arrive filled with zeros
   Cipher cipher = Cipher::automatic;
   Compression compression;     ///< sender
+  Delta delta = Delta::none;   ///< sender
   std::string identity_pem;    ///< this endpoint's private key (see identity.h); empty: made for the occasion
   double retry_for_s = 300;    ///< how long to wait for a peer that is away before giving up
   double stall_after_s = 300;  ///< no byte of progress for so long while connected: give up (exit 7)

@@ -156,6 +156,13 @@ Result<> check_trusted(const Command& command) {
   return bad("--trusted: peers must know where to come: --listen ADDR:PORT");
 }
 
+Result<> read_delta(const Line& line, Command& command) {
+  const bool trusting = line.flag("--trust-xxh");
+  if (trusting && !line.flag("--delta")) return bad("--trust-xxh is about --delta, which is missing");
+  if (line.flag("--delta")) command.engine.delta = trusting ? Delta::xxh3 : Delta::sha256;
+  return {};
+}
+
 Result<> read_mirror(const Line& line, Command& command) {
   Mirror& mirror = command.engine.mirror;
   mirror.excluded_too = line.flag("--delete-excluded");
@@ -178,6 +185,7 @@ Result<> read_selection(const Line& line, Command& command, std::int64_t now_uni
   Selection& selection = command.selection;
   constexpr std::array rule_options = {"--include", "--exclude", "--filter", "--include-from", "--exclude-from"};
   if (Result<> read = read_mirror(line, command); !read) return read;
+  if (Result<> read = read_delta(line, command); !read) return read;
   command.nul_ended = line.flag("--from0");
   command.recursive = line.flag("--recursive");
   if (const std::string* file = line.value("--files-from")) command.files_from = *file;

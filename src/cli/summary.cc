@@ -120,6 +120,9 @@ std::string moved_lines(const Report& report) {
   }
   out += also_line(report);
   if (report.resent_bytes > 0) out += fmt::format("  sent again: {}\n", format_bytes(report.resent_bytes));
+  if (report.matched_bytes > 0)
+    out += fmt::format("  matched: {} were in older versions at the target and did not cross\n",
+                       format_bytes(report.matched_bytes));
   out += compression_line(report);
   if (!report.schedule.empty()) out += fmt::format("  timetable: {}\n", printable(report.schedule));
   for (const PathReport& path : report.paths) out += path_line(path);

@@ -318,7 +318,21 @@ Decision Desk::take_file(std::uint64_t id, Entry entry, const disk::DirPtr& pare
     if (!reused) return refuse(reused.error().code, reused.error().text);
     if (*reused) return skip(entry);
   }
-  return begin_file(id, std::move(entry), parent, parent_path, std::move(name));
+  Decision decision = begin_file(id, std::move(entry), parent, parent_path, std::move(name));
+  if (decision.file && there && setup_.delta && !trees_) {
+    open_older(*decision.file, *there);
+    decision.verdict.set_older(decision.file->older != nullptr);
+  }
+  return decision;
+}
+
+/// What cannot be read is not compared.
+void Desk::open_older(InFile& file, const disk::Stat& there) {
+  if (file.landing != Landing::journalled || !file.entry.size_known || there.type != disk::FileType::file) return;
+  auto older = setup_.disk.open_file(file.parent, file.name, disk::Open::read, false);
+  if (!older) return;
+  file.older = std::move(*older);
+  file.older_bytes = there.size;
 }
 
 Decision Desk::begin_file(std::uint64_t id, Entry entry, const disk::DirPtr& parent, const std::string& parent_path,

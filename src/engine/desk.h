@@ -88,6 +88,7 @@ class Desk {
     TargetMirror* mirror = nullptr;   ///< the target becomes one
     std::string target = {};          ///< as a path that can be opened
     journal::Trash* trash = nullptr;  ///< not null: whole trees are published, in the end
+    bool delta = false;               ///< large files are compared with older versions of them
   };
   explicit Desk(Setup setup) : setup_(std::move(setup)) {}
 
@@ -131,6 +132,7 @@ class Desk {
   Decision take_file(std::uint64_t id, Entry entry, const disk::DirPtr& parent, const std::string& parent_path,
                      std::string name);
   Decision take_sink_file(std::uint64_t id, Entry entry);
+  void open_older(InFile& file, const disk::Stat& there);
   Decision begin_file(std::uint64_t id, Entry entry, const disk::DirPtr& parent, const std::string& parent_path,
                       std::string name);
   bool unchanged(const disk::Stat& there, const Entry& entry) const;

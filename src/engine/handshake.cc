@@ -53,6 +53,7 @@ std::uint64_t features_needed(const Options& options) {
   if (options.publish == Publish::tree) needed |= protocol::feature_publish_tree;
   if (options.mirror) needed |= protocol::feature_mirror;
   if (options.dry_run) needed |= protocol::feature_dry_run;
+  if (options.delta != Delta::none) needed |= protocol::feature_delta;
   return needed;
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/delta.h"
 #include "engine/feed.h"
 #include "engine/frame_packing.h"
 #include "engine/hole_map.h"
@@ -70,8 +71,10 @@ struct ChunkTask {
   Extent extent;            ///< in the file; bundles: bytes only
   std::uint32_t frame_bytes = 0;
   std::uint32_t attempt = 0;
-  HoleMap holes;      ///< what the planner knows of them
-  bool hole = false;  ///< nothing of it crosses but one header
+  HoleMap holes;             ///< what the planner knows of them
+  bool hole = false;         ///< nothing of it crosses but one header
+  OlderVersion::Keys older;  ///< of its frames; null: nothing to compare with. Only the first attempt looks at them
+  Delta delta = Delta::none;
 
   /// What a stream has to carry for it.
   [[nodiscard]] std::uint64_t load_bytes() const { return hole ? protocol::frame_header_bytes : extent.bytes; }

@@ -47,6 +47,7 @@ protocol::Message Planner::opening(const std::string& id) const {
   open.set_ignore_existing(setup_.leave_alone.existing);
   open.set_publish_tree(setup_.publish == Publish::tree);
   open.set_dry_run(setup_.dry_run);
+  open.set_delta(to_wire(setup_.delta));
   if (!setup_.mirror) return message;
   auto& mirror = *open.mutable_mirror();
   if (!setup_.mirror.excluded_too)
@@ -164,6 +165,7 @@ void Planner::send_file(std::uint64_t id, Entry entry, const protocol::Verdict& 
       large.bytes_skipped += chunk_content_bytes(file.entry.size, file.chunk_bytes, chunk);
     }
   }
+  if (verdict.older()) large.older.emplace();
   totals_.skipped_bytes += large.bytes_skipped;
   bytes_wanted_ += file.entry.size - large.bytes_skipped;
   if (!file.entry.size_known) {
@@ -180,6 +182,14 @@ void Planner::send_file(std::uint64_t id, Entry entry, const protocol::Verdict& 
   if (large.stream) pipes_.insert(id);
   auto [at, added] = large_.emplace(id, std::move(large));
   tell_end_if_read(at->second);
+}
+
+void Planner::old_chunk(const protocol::OldChunk& chunk) {
+  const auto at = large_.find(chunk.file());
+  if (at == large_.end() || !at->second.older) return;  // done, or begun anew
+  progress_at_ = now_;
+  if (!at->second.older->take(chunk, at->second.chunks))
+    failure_ = Error{Code::protocol, "the receiver told of an older version in a way that makes no sense", 0};
 }
 
 void Planner::received(std::uint32_t stream, const protocol::Chunks& list) {
@@ -361,6 +371,7 @@ void Planner::file_failed(const protocol::FileFailed& failed) {
   large.durable = {};
   large.first_open = large.next_chunk = large.in_flight = 0;
   large.end_told = false;
+  large.older.reset();
   ++large.restarts;
 }
 

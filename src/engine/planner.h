@@ -55,6 +55,7 @@ class Planner {
     LeaveAlone leave_alone;
     Publish publish = Publish::file;
     Mirror mirror;
+    Delta delta = Delta::none;
     bool dry_run = false;
     Time stall_after = 0;
   };
@@ -70,6 +71,7 @@ class Planner {
   void durable(const protocol::Chunks& list);
   void chunk_failed(const protocol::ChunkFailed& failed);
   void file_failed(const protocol::FileFailed& failed);
+  void old_chunk(const protocol::OldChunk& chunk);
   void failed_late(const protocol::TransferEnd& end);
   // From this side.
   void stream_up(std::uint32_t stream, std::uint32_t path);
@@ -124,6 +126,7 @@ class Planner {
     bool end_told = false;
     std::uint32_t restarts = 0;  ///< the receiver lost its landing file
     HoleMap holes;               ///< looked for as it is cut
+    std::optional<OlderVersion> older;
   };
   using ChunkKey = std::pair<std::uint64_t, std::uint64_t>;
   struct Copy {

@@ -71,6 +71,7 @@ bool Planner::chunk_ready(Large& large) const {
   while (large.next_chunk < large.chunks && large.durable.contains(large.next_chunk)) ++large.next_chunk;
   const std::uint64_t window = large.stream ? stream_window_chunks : window_chunks_;
   if (window != 0 && large.next_chunk >= large.first_open + window) return false;
+  if (large.older && !large.older->knows(large.next_chunk)) return false;
   if (!large.stream) return large.next_chunk < large.chunks;
   const std::uint64_t begin = large.next_chunk * large.file->chunk_bytes;
   const std::uint64_t available = large.stream->available();
@@ -88,6 +89,10 @@ ChunkTask Planner::cut(Large& large) {
   task.attempt = large.restarts * attempts_per_restart;  // more than 0: its end is looked at again
   if (large.stream) large.chunks = std::max(large.chunks, large.next_chunk);
   if (large.file->entry.sparse) look_for_holes(large, task);
+  if (large.older) {
+    task.older = large.older->keys_of(task.chunk);
+    task.delta = setup_.delta;
+  }
   ++large.in_flight;
   return task;
 }

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "chunk/digest_tree.h"
 #include "chunk/zero_runs.h"
+#include "disk/blocking.h"
 #include "engine/landing_ops.h"
 #include "engine/receive_stream.h"
 
@@ -60,6 +61,27 @@ bool ReceiveStream::leave_hole(IncomingTransfer& transfer, const std::shared_ptr
   }
   chunk_frame_done(transfer, chunk, frame, bytes);
   return true;
+}
+
+/// The sender's frame is the same as the one of the older version: it is read there, verified as if it had crossed, and
+/// written. It was read before, to be told of, and is likely to be in the page cache.
+void ReceiveStream::take_matched(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk,
+                                 const protocol::FrameHeader& header, Slot slot) {
+  const auto& file = chunk->file;
+  if (!file->older)
+    return fail(
+        {Code::protocol,
+         "the peer sent nothing but digests of " + printable(file->entry.path) + ", of which no other version is here",
+         0});
+  const auto read =
+      disk::read_now(*context_.kit.plain_disk, *file->older, header.offset, {slot.payload(), header.raw_bytes});
+  if (!read || *read < header.raw_bytes || !verify(header, slot))
+    return transfer.events->chunk_failed(
+        file, header.chunk, header.attempt,
+        {Code::source_changed,
+         "the older version of " + printable(file->entry.path) + " at the receiver changed while it was compared", 0});
+  counters_->count(header, 0);
+  claim_and_write(transfer, chunk, header, std::move(slot));
 }
 
 /// Null: it is closed, or cannot be opened, and the claim is given up.

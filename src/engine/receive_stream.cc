@@ -162,6 +162,8 @@ void ReceiveStream::take_chunk_frame(IncomingTransfer& transfer, const protocol:
   }
   if (header.hole())
     take_hole(transfer, chunk, header);
+  else if (header.matched())
+    take_matched(transfer, chunk, header, std::move(slot));
   else
     take_data(transfer, chunk, header, std::move(slot));
   if (!failed_) note_received(header, frames);
@@ -172,6 +174,12 @@ void ReceiveStream::take_data(IncomingTransfer& transfer, const std::shared_ptr<
   if (!unpack(header, slot) || (!tag_suffices(header) && !verify(header, slot)))
     return came_damaged(transfer, chunk->file, header, "a frame of " + printable(chunk->file->entry.path));
   counters_->count(header, 0);
+  claim_and_write(transfer, chunk, header, std::move(slot));
+}
+
+/// What `slot` holds has the digests that the header says.
+void ReceiveStream::claim_and_write(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk,
+                                    const protocol::FrameHeader& header, Slot slot) {
   const std::span<const Digest> leaves(header.leaves.data(), header.leaf_count);
   switch (chunk->claims.claim(header.frame_index, leaves)) {
     case FrameClaims::Answer::won:

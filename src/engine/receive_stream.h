@@ -73,8 +73,12 @@ class ReceiveStream {
   void take_bundle_frame(IncomingTransfer& transfer, const protocol::FrameHeader& header, Slot slot);
   void land_bundled(IncomingTransfer& transfer, const std::shared_ptr<InBundle>& bundle, std::shared_ptr<InFile> file,
                     ConstBytes content, const Digest& digest, const std::shared_ptr<SharedSlot>& slot);
+  void claim_and_write(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk,
+                       const protocol::FrameHeader& header, Slot slot);
   void take_data(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk, const protocol::FrameHeader& header,
                  Slot slot);
+  void take_matched(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk,
+                    const protocol::FrameHeader& header, Slot slot);
   void take_hole(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk,
                  const protocol::FrameHeader& header);
   bool leave_hole(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk,

@@ -67,7 +67,7 @@ std::uint64_t SendStream::in_content(std::uint64_t wire_bytes) const {
 }
 
 void SendStream::note_sent(const protocol::FrameHeader& header) {
-  if (header.hole()) return;
+  if (header.bare()) return;
   recent_content_ += header.raw_bytes;
   recent_wire_ += header.wire_bytes;
   if (recent_wire_ < recent_most) return;
@@ -93,7 +93,7 @@ PackTrials& SendStream::trials_of(ActiveTask& active) {
 
 /// The digests in the header stay those of what it unpacks to.
 void SendStream::pack(OutFrame& frame, protocol::FrameHeader& header) {
-  if (header.hole() || header.raw_bytes < packing_least || !context_.packing.wanted(wire_limits())) return;
+  if (header.raw_bytes < packing_least || !context_.packing.wanted(wire_limits())) return;
   PackTrials& trials = trials_of(*frame.active);
   if (!trials.due()) return;
   const std::size_t packed = context_.packing.pack(frame.slot, header.raw_bytes);

@@ -286,7 +286,7 @@ bool SendStream::send_front() {
     finish_bundle(*frame, header);
   }
   const std::size_t table = task.bundle ? chunk::bundle_table_bytes(frame->reads.size()) : 0;
-  pack(*frame, header);
+  if (!header.bare()) pack(*frame, header);
   std::byte* begin = frame->slot.before_payload(protocol::frame_header_bytes);
   protocol::encode_frame_header(
       header, std::span<std::byte, protocol::frame_header_bytes>(begin, protocol::frame_header_bytes));
@@ -329,7 +329,20 @@ Result<> SendStream::finish_large(OutFrame& frame, protocol::FrameHeader& header
     header.leaves[leaf] =
         digest_of({frame.slot.payload() + begin, std::min<std::size_t>(protocol::leaf_bytes, frame.raw_bytes - begin)});
   }
+  if (is_matched(frame, header)) {
+    header.flags = protocol::flag_matched;
+    header.wire_bytes = 0;
+  }
   return {};
+}
+
+/// The receiver has it already. What is sent again goes whole: its older version may have changed meanwhile.
+bool SendStream::is_matched(const OutFrame& frame, const protocol::FrameHeader& header) {
+  const ChunkTask& task = frame.active->task;
+  if (!task.older || task.attempt != 0 || frame.index >= task.older->size()) return false;
+  const FrameKey key =
+      frame_key(task.delta, {frame.slot.payload(), frame.raw_bytes}, {header.leaves.data(), header.leaf_count});
+  return key == (*task.older)[frame.index];
 }
 
 /// The file is still the version that was announced, and its content is all there.

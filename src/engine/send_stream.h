@@ -87,6 +87,7 @@ class SendStream {
   void read_large(OutFrame& frame);
   void read_bundle(OutFrame& frame);
   bool send_front();
+  static bool is_matched(const OutFrame& frame, const protocol::FrameHeader& header);
   Result<> finish_large(OutFrame& frame, protocol::FrameHeader& header);
   void finish_bundle(OutFrame& frame, protocol::FrameHeader& header);
   void pack(OutFrame& frame, protocol::FrameHeader& header);

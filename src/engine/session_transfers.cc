@@ -140,6 +140,9 @@ void SessionCore::take_message(const protocol::Message& message, Time now) {
     case Body::kDurable:
       if (Planner* planner = planner_of(message.durable().transfer())) planner->durable(message.durable());
       return;
+    case Body::kOldChunk:
+      if (Planner* planner = planner_of(message.old_chunk().transfer())) planner->old_chunk(message.old_chunk());
+      return;
     case Body::kChunkFailed:
       if (Planner* planner = planner_of(message.chunk_failed().transfer()))
         planner->chunk_failed(message.chunk_failed());
@@ -213,6 +216,7 @@ void SessionCore::start_planner(std::uint32_t transfer, Outgoing& outgoing, Time
   setup.leave_alone = setup_.options.leave_alone;
   setup.publish = setup_.options.publish;
   setup.mirror = setup_.options.mirror;
+  setup.delta = setup_.options.delta;
   setup.dry_run = setup_.options.dry_run;
   setup.stall_after = static_cast<Time>(setup_.options.stall_after_s * static_cast<double>(second));
   outgoing.planner =
@@ -334,6 +338,7 @@ void SessionCore::open_incoming(const protocol::OpenTransfer& open) {
   ask_for_mirror(open, setup);
   setup.leave_alone = {.newer = open.update(), .missing = open.existing(), .existing = open.ignore_existing()};
   setup.publish_trees = open.publish_tree();
+  setup.delta = delta_of(open.delta());
   setup.dry_run = open.dry_run();
   setup.ready = [this, transfer] { post([transfer](SessionCore& self) { self.storage_ready(transfer, self.now_); }); };
   setup.tell = [this, transfer](protocol::Message message) {

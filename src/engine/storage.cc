@@ -95,6 +95,7 @@ void Storage::announce(const protocol::Announce& batch) {
     Decision decision = decide(id, std::move(entry));
     if (decision.fatal) return fail(std::move(*decision.fatal));
     if (decision.dirty) commit_->add_dirty(std::move(decision.dirty));
+    if (decision.file && decision.file->older) assay_->add(decision.file);
     if (decision.file)
       attribute_bytes_ += protocol::attribute_bytes(decision.file->entry);
     else
@@ -474,6 +475,7 @@ Time Storage::step(Time now) {
     finish_transfer(now);
     if (!complete_) return std::max(merge_again_, now + millisecond);
   }
+  if (assay_ && !failed_ && assay_->step()) return now;
   return failed_bundles_.empty() ? again : std::min(again, now + 5 * millisecond);
 }
 
@@ -513,6 +515,7 @@ void Storage::close_now() {
   if (complete_ && trash_ && !trash_->stuck().empty())
     log::warn("what was replaced cannot be removed and stays in .longhaul/trash of the target: " + trash_->stuck());
   commit_.reset();
+  assay_.reset();
   if (desk_) desk_->abandon();
   desk_.reset();
   dry_run_.reset();

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/mailbox.h"
+#include "engine/assay.h"
 #include "engine/commit.h"
 #include "engine/desk.h"
 #include "engine/dry_run.h"
@@ -30,6 +31,7 @@ class Storage final : public Role, public LandingEvents, private CommitEvents {
     std::optional<MirrorAsk> mirror;                     ///< the sender wants the target to become one
     bool dry_run = false;                                ///< nothing is written
     bool publish_trees = false;                          ///< see Publish::tree
+    Delta delta = Delta::none;                           ///< how large files are compared with older versions of them
     std::function<void(Would, std::string path)> would;  ///< dry run: told of each name here too; may be null
     std::function<void(std::string path)> deleted;       ///< so of each that was deleted; may be null
     std::function<void()> ready;                         ///< landing zone and manifest are open: it can be announced to
@@ -125,6 +127,7 @@ class Storage final : public Role, public LandingEvents, private CommitEvents {
   std::unique_ptr<Desk> desk_;
   std::unique_ptr<DryRun> dry_run_;  ///< in place of the desk
   std::unique_ptr<Commit> commit_;
+  std::unique_ptr<Assay> assay_;                        ///< with a delta
   std::map<std::uint64_t, std::uint64_t> final_sizes_;  ///< FileEnd came, chunks are still on their way
   std::vector<std::pair<std::shared_ptr<InBundle>, Error>> failed_bundles_;
   protocol::Chunks durable_;       ///< not yet told

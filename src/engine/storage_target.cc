@@ -52,10 +52,12 @@ Result<> Storage::open_directory(const std::string& target) {
   commit_ = std::make_unique<Commit>(*kit_.disk, *zone_, *manifest_, static_cast<CommitEvents&>(*this));
   if (setup_.mirror)
     if (auto opened = open_mirror(*root); !opened) return opened;
-  desk_ = std::make_unique<Desk>(Desk::Setup{*kit_.plain_disk, world_.random, zone_.get(), *setup_.sink, *files_,
-                                             counters_, setup_.chunk_bytes, setup_.direct, "scratch." + setup_.id,
-                                             after_a_kill, setup_.leave_alone, mirror_.get(), target,
-                                             setup_.publish_trees ? trash_.get() : nullptr});
+  desk_ = std::make_unique<Desk>(
+      Desk::Setup{*kit_.plain_disk, world_.random, zone_.get(), *setup_.sink, *files_, counters_, setup_.chunk_bytes,
+                  setup_.direct, "scratch." + setup_.id, after_a_kill, setup_.leave_alone, mirror_.get(), target,
+                  setup_.publish_trees ? trash_.get() : nullptr, setup_.delta != Delta::none});
+  if (setup_.delta != Delta::none)
+    assay_ = std::make_unique<Assay>(*kit_.plain_disk, *files_, setup_.delta, setup_.tell);
   return desk_->open();
 }
 

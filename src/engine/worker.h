@@ -44,17 +44,19 @@ struct StreamHealth {
   }
 };
 
-/// What has been sent or received (verified). Frames that stand for holes count nowhere.
+/// What has been sent or received (verified). Bare frames count nowhere else than said here.
 struct Carried {
   std::uint64_t content_bytes = 0;  ///< of files
   std::uint64_t wire_bytes = 0;     ///< what crossed for them: less where frames were packed
   std::uint64_t packed_frames = 0;
   std::uint64_t futile_frames = 0;  ///< sender: tried, and did not shrink by enough
+  std::uint64_t matched_bytes = 0;  ///< of files, which the older version had
   Carried& operator+=(const Carried& other) {
     content_bytes += other.content_bytes;
     wire_bytes += other.wire_bytes;
     packed_frames += other.packed_frames;
     futile_frames += other.futile_frames;
+    matched_bytes += other.matched_bytes;
     return *this;
   }
 };
@@ -65,17 +67,23 @@ struct alignas(64) StreamCounters {
   std::atomic<std::uint64_t> wire_bytes{0};
   std::atomic<std::uint64_t> packed_frames{0};
   std::atomic<std::uint64_t> futile_frames{0};
+  std::atomic<std::uint64_t> matched_bytes{0};
   std::atomic<std::uint64_t> frames{0};
 
-  /// One frame with `content_bytes` of files has crossed. `table_bytes`: what its payload has beside them, unpacked.
+  /// One frame has crossed, or what stands for one. `table_bytes`: what its payload has beside content, unpacked.
   void count(const protocol::FrameHeader& header, std::size_t table_bytes) {
+    if (header.matched()) {
+      matched_bytes.fetch_add(header.raw_bytes, std::memory_order_relaxed);
+      return;
+    }
     content_bytes.fetch_add(header.raw_bytes - table_bytes, std::memory_order_relaxed);
     wire_bytes.fetch_add(header.wire_bytes - (header.packed() ? 0 : table_bytes), std::memory_order_relaxed);
     if (header.packed()) packed_frames.fetch_add(1, std::memory_order_relaxed);
   }
   [[nodiscard]] Carried carried() const {
     return {content_bytes.load(std::memory_order_relaxed), wire_bytes.load(std::memory_order_relaxed),
-            packed_frames.load(std::memory_order_relaxed), futile_frames.load(std::memory_order_relaxed)};
+            packed_frames.load(std::memory_order_relaxed), futile_frames.load(std::memory_order_relaxed),
+            matched_bytes.load(std::memory_order_relaxed)};
   }
 
   /// Streams that send: some 40 times a second while there is something to send.

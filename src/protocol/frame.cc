@@ -81,9 +81,9 @@ Result<void> check_frame_prefix(const Prefix& prefix) {
                               prefix.flags, flags_understood));
   }
   if (prefix.sequence != 0) return refuse("the peer sent a frame with a control sequence number");
-  const bool hole = (prefix.flags & flag_sparse) != 0;
-  const std::size_t least = header_body_bytes + (hole ? 0 : 1) + tag_of(prefix);
-  const std::size_t most = header_body_bytes + (hole ? 0 : frame_bytes_max) + tag_of(prefix);
+  const bool bare = (prefix.flags & (flag_sparse | flag_matched)) != 0;
+  const std::size_t least = header_body_bytes + (bare ? 0 : 1) + tag_of(prefix);
+  const std::size_t most = header_body_bytes + (bare ? 0 : frame_bytes_max) + tag_of(prefix);
   if (prefix.body_bytes < least || prefix.body_bytes > most) {
     return refuse(
         fmt::format("the peer sent a frame of {} bytes; {} to {} are allowed", prefix.body_bytes, least, most));
@@ -126,6 +126,7 @@ FrameHeader load_header(const std::byte* at) {
 std::string_view fault_of_place(const FrameHeader& header) {
   if ((header.flags & flag_bundle) != 0) {
     if (header.hole()) return "a bundle that is a hole";
+    if (header.matched()) return "a bundle that is matched";
     if (header.file != bundle_file) return "a bundle that names a file";
     if (header.offset != 0) return "a bundle with an offset";
     if (header.leaf_count != 1) return "a bundle without its one digest";
@@ -144,9 +145,11 @@ std::string_view fault_of_place(const FrameHeader& header) {
 std::string_view fault_of(const FrameHeader& header, std::size_t body_bytes, ConstBytes bytes) {
   const std::uint64_t most = header.hole() ? chunk_bytes_max : frame_bytes_max;
   if (header.raw_bytes == 0 || header.raw_bytes > most) return "a size that no frame has";
-  if (header.hole() && header.wire_bytes != 0) return "a hole that has content";
-  if (header.hole() && header.packed()) return "a hole that is packed";
-  if (!header.hole() && !header.packed() && header.wire_bytes != header.raw_bytes)
+  if (header.bare() && header.wire_bytes != 0)
+    return header.hole() ? "a hole that has content" : "a match that has content";
+  if (header.bare() && header.packed()) return header.hole() ? "a hole that is packed" : "a match that is packed";
+  if (header.hole() && header.matched()) return "a hole that is matched";
+  if (!header.bare() && !header.packed() && header.wire_bytes != header.raw_bytes)
     return "a wire size that differs from its size though nothing packs it";
   if (header.packed() && (header.wire_bytes == 0 || header.wire_bytes >= header.raw_bytes))
     return "packed content that is not smaller";

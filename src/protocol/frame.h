@@ -18,6 +18,9 @@
 // A hole (flag_sparse): one frame without payload (wire_bytes 0) and without leaf digests for frame_index and the
 // frames behind it in its chunk, as many as raw_bytes covers; all of them hold nothing but zeros.
 //
+// A match (flag_matched): one frame without payload, whose digests are of what the receiver's older version of the file
+// holds at the same place. Only where the receiver has told keys of that version (OldChunk).
+//
 // Sealed (flag_sealed, on streams): everything behind the prefix is encrypted, a frame's header as its payload, and a
 // tag of 16 bytes follows, which body_bytes counts. The prefix is the associated data. In place of `check` stands the
 // number of the record, one more than that of the record before it.
@@ -45,12 +48,13 @@ constexpr std::uint32_t magic = 0x314d484c;  // "LHM1"
 
 enum class Type : std::uint8_t { message = 1, frame = 2 };
 
-/// Frame flags. `compressed` only to a peer that knows feature_compression.
+/// Frame flags. `compressed` and `matched` only to a peer that knows the feature.
 constexpr std::uint16_t flag_bundle = 1;
 constexpr std::uint16_t flag_sparse = 2;
 constexpr std::uint16_t flag_compressed = 4;
 constexpr std::uint16_t flag_sealed = 8;
-constexpr std::uint16_t flags_understood = flag_bundle | flag_sparse | flag_compressed | flag_sealed;
+constexpr std::uint16_t flag_matched = 16;
+constexpr std::uint16_t flags_understood = flag_bundle | flag_sparse | flag_compressed | flag_sealed | flag_matched;
 
 struct Prefix {
   Type type = Type::message;
@@ -71,7 +75,7 @@ struct FrameHeader {
   std::uint64_t chunk = 0;       ///< index in the file; bundle number for bundles
   std::uint64_t offset = 0;      ///< of the payload in the file, bytes; bundles: 0
   std::uint32_t raw_bytes = 0;   ///< 1 .. frame_bytes_max (bundles: table and contents); holes: .. chunk_bytes_max
-  std::uint32_t wire_bytes = 0;  ///< what follows, without a tag; holes: 0; packed: below raw_bytes; else equal
+  std::uint32_t wire_bytes = 0;  ///< what follows, without a tag; bare: 0; packed: below raw_bytes; else equal
   std::uint16_t frame_index = 0;
   std::uint16_t frame_count = 1;
   std::uint8_t priority = 0;
@@ -79,6 +83,9 @@ struct FrameHeader {
   std::array<Digest, leaves_per_frame_max> leaves{};
   [[nodiscard]] bool hole() const { return (flags & flag_sparse) != 0; }
   [[nodiscard]] bool packed() const { return (flags & flag_compressed) != 0; }
+  [[nodiscard]] bool matched() const { return (flags & flag_matched) != 0; }
+  /// Nothing follows: it stands for content that need not cross.
+  [[nodiscard]] bool bare() const { return hole() || matched(); }
   bool operator==(const FrameHeader&) const = default;
 };
 

@@ -186,6 +186,51 @@ TEST(Transfer, PackingSavesTimeOnSlowPathsAndNothingElse) {
   });
 }
 
+/// A large file stands at the target in another version: what is the same in both does not cross, whoever dies
+/// meanwhile, and whatever of the older version changes while it is compared.
+TEST(Transfer, OnlyWhatDiffersFromAnOlderVersionCrosses) {
+  for_seeds(6, [](std::uint64_t seed) {
+    WorldPlan plan;
+    plan.paths = {{.delay = 5 * millisecond, .bytes_per_s = 20'000'000}, {.bytes_per_s = 20'000'000}};
+    plan.tree = {.small_files = 10, .large_chunks = 6};
+    const Delta by = seed % 2 == 0 ? Delta::sha256 : Delta::xxh3;
+    plan.sender_options = [by](Options& options) { options.delta = by; };
+    TransferWorld world(seed, plan);
+    std::vector<std::byte> older = *world.source_file_system().content("src/large");
+    const std::uint64_t whole = older.size();
+    older.resize(whole - 5);  // the source was appended to
+    constexpr std::uint64_t place = 17 * std::uint64_t{1024 * 1024};
+    for (std::uint64_t at = place; at < place + 100; ++at) older[at] ^= std::byte{1};
+    world.target_file_system().put_file("target/large", older, 0644, 77);
+    world.laws.source_version("large", older, 0644, 77);
+    EXPECT_TRUE(world.start_receiver()) << world.start_problem;
+    EXPECT_TRUE(world.start_sender()) << world.start_problem;
+    const bool changes = seed % 3 == 0;
+    if (seed % 3 == 1) {
+      for (int round = 0; round < 2; ++round) {
+        world.run_for(world.draw(2 * second));
+        round == 0 ? world.crash_receiver() : world.crash_sender();
+        EXPECT_TRUE(round == 0 ? world.start_receiver() : world.start_sender()) << world.start_problem;
+      }
+    } else if (changes) {
+      world.run_for(100 * millisecond + world.draw(200 * millisecond));
+      if (!world.done()) {
+        std::vector<std::byte> other(older.size(), std::byte{9});
+        world.target_file_system().rewrite("target/large", other, 78);
+        world.laws.source_version("large", other, 0644, 78);
+      }
+    }
+    ASSERT_TRUE(world.run_to_end());
+    world.check_complete();
+    if (seed % 3 == 2) {
+      const std::uint64_t matched = world.sent->report.matched_bytes;
+      EXPECT_EQ(matched, world.received->report.matched_bytes);
+      EXPECT_GE(matched + 3 * protocol::frame_bytes_max, whole);
+      EXPECT_LT(bytes_on_the_wire(world), world.tree_bytes() - matched + 2'000'000);
+    }
+  });
+}
+
 /// As in memory, but on a disk that remembers: killed receivers leave nothing behind, and nothing is seen half.
 TEST(Transfer, SmallFilesMayLandWithoutAName) {
   for_seeds(4, [](std::uint64_t seed) {

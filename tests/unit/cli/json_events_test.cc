@@ -33,6 +33,7 @@ Report some_report() {
   report.wire_bytes = 43;
   report.packed_frames = 5;
   report.futile_frames = 2;
+  report.matched_bytes = 77;
   report.verdict = "network";
   report.paths = {{.name = "a",
                    .local = "127.0.0.1:1",
@@ -112,6 +113,7 @@ TEST(JsonEvents, DoneHasTheWholeReport) {
   EXPECT_EQ(json["wire_bytes"], 43);
   EXPECT_EQ(json["packed_frames"], 5);
   EXPECT_EQ(json["futile_frames"], 2);
+  EXPECT_EQ(json["matched_bytes"], 77);
   EXPECT_EQ(json["paths"][0]["wire_bytes"], 26);
   EXPECT_EQ(json["paths"][1]["rate"], 4);
   EXPECT_EQ(json["errors"][0]["path"], "dir/x");

@@ -60,6 +60,14 @@ FrameHeader hole_frame() {
           .frame_count = 2048};
 }
 
+/// As `file_frame`, of which the receiver has the content.
+FrameHeader matched_frame() {
+  FrameHeader header = file_frame();
+  header.flags = flag_matched;
+  header.wire_bytes = 0;
+  return header;
+}
+
 /// As `file_frame`, and smaller on the wire.
 FrameHeader packed_frame() {
   FrameHeader header = file_frame();
@@ -104,7 +112,8 @@ void expect_refused_when(FrameHeader header, const std::function<void(FrameHeade
 TEST(FrameHeader, IsAsItsGoldenFiles) {
   for (const auto& [name, header] :
        {std::pair("frame_header_file", file_frame()), std::pair("frame_header_bundle", bundle_frame()),
-        std::pair("frame_header_hole", hole_frame()), std::pair("frame_header_packed", packed_frame())}) {
+        std::pair("frame_header_hole", hole_frame()), std::pair("frame_header_packed", packed_frame()),
+        std::pair("frame_header_matched", matched_frame())}) {
     longhaul::test::expect_golden(name, encoded(header));
     const auto bytes = longhaul::test::read_golden(name);
     ASSERT_EQ(bytes.size(), frame_header_bytes);
@@ -150,7 +159,7 @@ TEST(FrameHeader, OfASealedRecordThePrefixTellsTagAndNumber) {
 }
 
 TEST(FrameHeader, AnyFlippedBitIsRefused) {
-  for (const FrameHeader& good : {file_frame(), bundle_frame(), hole_frame(), packed_frame()}) {
+  for (const FrameHeader& good : {file_frame(), bundle_frame(), hole_frame(), packed_frame(), matched_frame()}) {
     for (std::size_t at = 0; at < frame_header_bytes; ++at) {
       for (unsigned bit = 0; bit < 8; ++bit) {
         HeaderBytes bytes = encoded(good);
@@ -248,6 +257,25 @@ TEST(FrameHeader, AHoleIsAHeaderAlone) {
   const auto opened = decode_opened_header(sealed);
   ASSERT_TRUE(opened) << opened.error().text;
   EXPECT_EQ(*opened, hole_frame());
+}
+
+TEST(FrameHeader, AMatchIsDigestsAlone) {
+  const auto match = matched_frame();
+  const HeaderBytes clear = encoded(match);
+  const auto prefix = decode_prefix(ConstBytes(clear).first<prefix_bytes>(), 0);
+  ASSERT_TRUE(prefix) << prefix.error().text;
+  EXPECT_EQ(prefix->behind_header(), 0U);
+  EXPECT_TRUE(decode_frame_header(clear)->bare());
+  expect_refused_when(match, [](auto& h) { h.wire_bytes = 1; }, "a frame of 137 bytes; 136 to 136");
+  expect_refused_with(match, 60, match.raw_bytes, "a match that has content");
+  expect_refused_when(match, [](auto& h) { h.flags |= flag_compressed; }, "a match that is packed");
+  expect_refused_when(match, [](auto& h) { h.leaf_count = 0; }, "a number of leaves that does not fit");
+  expect_refused_when(match, [](auto& h) { h.raw_bytes = frame_bytes_max + 1; }, "a size that no frame has");
+  expect_refused_when(match, [](auto& h) { h.flags |= flag_sparse; }, "a hole that is matched");
+  FrameHeader bundle = bundle_frame();
+  bundle.flags |= flag_matched;
+  bundle.wire_bytes = 0;
+  expect_refused(encoded(bundle), "a bundle that is matched");
 }
 
 TEST(FrameHeader, RefusesHolesThatAreNone) {

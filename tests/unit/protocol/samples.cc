@@ -51,6 +51,7 @@ void fill(OpenTransfer& open) {
   open.mutable_mirror()->set_delete_max(0);
   open.mutable_mirror()->set_tell(true);
   open.set_dry_run(true);
+  open.set_delta(OpenTransfer::SHA256);
 }
 
 void fill(AcceptTransfer& accept) {
@@ -327,6 +328,14 @@ std::optional<Sample> sample_of(int kind) {
       m.mutable_deleted()->set_transfer(1);
       m.mutable_deleted()->add_path("dir/any \xff bytes");
       m.mutable_deleted()->add_path("dir/");
+      return sample;
+    case Message::kOldChunk:
+      sample.name = "old_chunk";
+      m.mutable_old_chunk()->set_transfer(1);
+      m.mutable_old_chunk()->set_file(300);
+      m.mutable_old_chunk()->set_chunk(2);
+      m.mutable_old_chunk()->set_keys(repeated(64, 0x30));
+      m.mutable_old_chunk()->set_last(true);
       return sample;
     case Message::kStreamGone:
       sample.name = "stream_gone";
