@@ -64,8 +64,12 @@ def what_shrinks_crosses_packed(t):
         content, wire = carried(sender)
         t.check(content >= whole and done["wire_bytes"] == wire, f"{content} of {whole} bytes, {wire} on the wire")
         t.check(incompressible < wire < incompressible + (whole - incompressible) * 0.5, f"{wire} bytes crossed for {whole}")
-        t.equal(carried(receiver), (content, wire), "what the receiver counts")
-        t.equal(received["packed_frames"], done["packed_frames"], "packed frames at the receiver")
+        # Of a copy that turned out not to be needed, what has gone out need not have been read any more.
+        unread = content - carried(receiver)[0]
+        t.check(0 <= unread <= done["resent_bytes"], f"the receiver counts {carried(receiver)}, the sender {content, wire}")
+        if unread == 0:
+            t.equal(carried(receiver)[1], wire, "what the receiver counts on the wire")
+            t.equal(received["packed_frames"], done["packed_frames"], "packed frames at the receiver")
 
 
 @case()

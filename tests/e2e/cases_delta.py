@@ -52,12 +52,13 @@ def only_what_differs_crosses(t):
             t.equal(len(reader.read()), sizes["appended"], "bytes of the old version, for who had it open")
         same(t, source, target)
         verify(t, target)
-        matched = sender.done()["matched_bytes"]
-        t.equal(receiver.done()["matched_bytes"], matched, "matched bytes at the receiver")
+        matched, again = sender.done()["matched_bytes"], sender.done()["resent_bytes"]
+        t.check(matched - again <= receiver.done()["matched_bytes"] <= matched, "matched bytes at the receiver")
         # Frames of 1 MiB: two were rewritten, and the one at the old end was completed; the shrunk file ends inside one.
-        t.equal(matched, (40 - 2) * MIB + 17 * MIB + 3, "matched bytes")
+        expected = (40 - 2) * MIB + 17 * MIB + 3
+        t.check(expected - again <= matched <= expected, f"{matched} bytes matched of {expected}, {again} sent again")
         whole = sum((source / name).stat().st_size for name in os.listdir(source))
-        t.equal(carried(sender), whole - matched, "bytes that crossed")
+        t.check(whole - expected <= carried(sender) <= whole - expected + again, f"{carried(sender)} bytes crossed of {whole}")
     quiet, _ = t.transfer(f"{source}/", t.directory / "target-auto", send_options=("--delta",))
     t.equal((quiet.done()["bytes"], quiet.done()["matched_bytes"]), (0, 0), "of what has not changed")
 
@@ -80,7 +81,9 @@ def a_delta_that_is_killed_goes_on(t):
     sender, _ = t.transfer(source, target, send_options=("--delta",))
     same(t, source, target / "file")
     verify(t, target)
-    t.check(sender.done()["matched_bytes"] + carried(sender) <= 120 * MIB, "what was durable was sent again")
+    done = sender.done()
+    t.check(done["matched_bytes"] + carried(sender) <= 120 * MIB - done["skipped_bytes"] + done["resent_bytes"],
+            "what was durable was sent again")
 
 
 @case(timeout_s=90)
