@@ -117,4 +117,5 @@ def an_older_version_that_changes_meanwhile(t):
 @case()
 def delta_options_are_checked(t):
     t.says(t.run("bad", "send", "--trust-xxh", "file", "longhaul://x", status=2), "--trust-xxh", "--delta")
+    t.says(t.run("bad", "send", "--delta", "--publish", "tree", "directory", "longhaul://x", status=2), "--delta", "take one of them")
     t.says(t.run("bad", "receive", "--delta", os.devnull, status=2), "option of 'longhaul send'")
