@@ -52,7 +52,7 @@ bool Assay::step() {
   if (!reading_) next_file();
   if (!reading_) return false;
   if (!reading_->in_chunk && !begin_chunk(*reading_)) return false;
-  if (reading_->in_chunk) read_frame(*reading_);
+  if (reading_) read_frame(*reading_);
   return true;
 }
 
@@ -63,7 +63,6 @@ bool Assay::too_far_ahead(Reading& reading) const {
   return reading.chunk >= chunks_ahead && !file.durable.contains_all_before(reading.chunk - chunks_ahead + 1);
 }
 
-/// The next chunk that is not durable yet; false: it must wait.
 bool Assay::begin_chunk(Reading& reading) {
   InFile& file = *reading.file;
   {

@@ -34,6 +34,7 @@ class Assay {
   struct Reading;
   void next_file();
   bool too_far_ahead(Reading& reading) const;
+  /// The next chunk that is not durable yet, or the end of the file. False: it must wait.
   bool begin_chunk(Reading& reading);
   void read_frame(Reading& reading);
   void tell_chunk(Reading& reading, bool last);

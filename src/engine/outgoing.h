@@ -73,7 +73,7 @@ struct ChunkTask {
   std::uint32_t attempt = 0;
   HoleMap holes;             ///< what the planner knows of them
   bool hole = false;         ///< nothing of it crosses but one header
-  OlderVersion::Keys older;  ///< of its frames; null: nothing to compare with. Only the first attempt looks at them
+  OlderVersion::Keys older;  ///< of its frames; null: nothing to compare with
   Delta delta = Delta::none;
 
   /// What a stream has to carry for it.

@@ -273,6 +273,7 @@ void Planner::chunk_failed(const protocol::ChunkFailed& failed) {
   if (attempt > in_flight.task.attempt || (in_flight.failed && attempt <= *in_flight.failed))
     return;  // counted already
   in_flight.failed = attempt;
+  in_flight.task.older.reset();  // it may have changed since it was compared
   if (++in_flight.failures >= chunk_failures_max)
     return give_up_chunk(key, {static_cast<Code>(failed.code()), failed.text() + " (three times)", 0});
   // Its stream may have gone down with it, and the next copy be on its way: then it counts, and that is all. But of two

@@ -336,10 +336,10 @@ Result<> SendStream::finish_large(OutFrame& frame, protocol::FrameHeader& header
   return {};
 }
 
-/// The receiver has it already. What is sent again goes whole: its older version may have changed meanwhile.
+/// The receiver has it already.
 bool SendStream::is_matched(const OutFrame& frame, const protocol::FrameHeader& header) {
   const ChunkTask& task = frame.active->task;
-  if (!task.older || task.attempt != 0 || frame.index >= task.older->size()) return false;
+  if (!task.older || frame.index >= task.older->size()) return false;
   const FrameKey key =
       frame_key(task.delta, {frame.slot.payload(), frame.raw_bytes}, {header.leaves.data(), header.leaf_count});
   return key == (*task.older)[frame.index];

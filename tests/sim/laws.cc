@@ -153,6 +153,7 @@ void Laws::written(const Inode& inode, std::uint64_t offset, std::uint64_t bytes
   const std::string path = SimFileSystem::path_of(inode);
   if (published_.contains(inode.number))
     return complain(fmt::format("{} was written to at {} after it was published", path, offset));
+  if (inode.links == 0) return;  // nobody sees it yet, or any more
   if (!is_internal(in_target(path))) return complain(path + " was written to, outside the landing zone");
   if (path.ends_with(journal_suffix)) {
     // The journal of a landing file that was lost may still be written to: nobody will read it, and its name may be a
