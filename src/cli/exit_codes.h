@@ -2,6 +2,7 @@
 // meaning.
 #pragma once
 
+#include "longhaul/manifest.h"
 #include "longhaul/status.h"
 #include "longhaul/transfer.h"
 #include "longhaul/verify.h"
@@ -10,7 +11,7 @@ namespace longhaul::cli {
 
 enum class ExitCode : int {
   complete = 0,
-  failed = 1,
+  failed = 1,  ///< `diff`: the manifests differ
   usage = 2,
   incomplete = 3,     ///< complete but some sources could not be sent whole
   mismatch = 4,       ///< bytes differ from their digest, or a file of the manifest is missing or changed
@@ -58,8 +59,21 @@ enum class ExitCode : int {
 }
 
 [[nodiscard]] inline ExitCode exit_code_of(const VerifyReport& report) {
-  if (report.mismatched + report.missing + report.changed > 0) return ExitCode::mismatch;
+  const std::uint64_t extra = report.exact ? report.without_digest : 0;
+  if (report.mismatched + report.missing + report.changed + extra > 0) return ExitCode::mismatch;
   return report.unreadable > 0 ? ExitCode::failed : ExitCode::complete;
+}
+
+/// A scan compares nothing: what it could not read whole is missing from the manifest, as from a transfer.
+[[nodiscard]] inline ExitCode exit_code_of(const ManifestReport& report) {
+  return report.unreadable + report.changed > 0 ? ExitCode::incomplete : ExitCode::complete;
+}
+
+/// As diff(1): 0 equal, 1 they differ, 2 and more: trouble. So an error that is 1 elsewhere is 2 here.
+[[nodiscard]] inline ExitCode exit_code_of_diff(const Result<ManifestComparison>& comparison) {
+  if (comparison) return comparison->same() ? ExitCode::complete : ExitCode::failed;
+  const ExitCode code = exit_code_of(comparison.error().code);
+  return code == ExitCode::failed ? ExitCode::usage : code;
 }
 
 }  // namespace longhaul::cli

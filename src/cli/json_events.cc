@@ -2,58 +2,11 @@
 
 #include <nlohmann/json.hpp>
 
+#include "cli/json_text.h"
 #include "cli/printable.h"
 
 namespace longhaul::cli {
 namespace {
-
-using Json = nlohmann::ordered_json;
-
-/// A name that a program may want back byte by byte.
-void put_name(Json& object, const std::string& key, const std::string& bytes) {
-  if (is_utf8(bytes)) {
-    object[key] = bytes;
-    return;
-  }
-  object[key] = escaped_utf8(bytes);
-  object[key + "_bytes_hex"] = hex_of(bytes);
-}
-
-/// Words for people, which may quote a name.
-std::string words(const std::string& text) {
-  return is_utf8(text) ? text : escaped_utf8(text);
-}
-
-Json words_or_null(const std::string& text) {
-  return text.empty() ? Json(nullptr) : Json(words(text));
-}
-
-Json head(const char* event, double time_s) {
-  return Json{{"event", event}, {"time", time_s}};
-}
-
-std::string line_of(const Json& object) {
-  return object.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
-}
-
-Json error_of(const Error& error) {
-  Json object = {{"code", name_of(error.code)}, {"text", words(error.text)}};
-  if (error.system_errno != 0) object["errno"] = error.system_errno;
-  return object;
-}
-
-Json file_error_of(const FileError& file_error) {
-  Json object = Json::object();
-  put_name(object, "path", file_error.path);
-  object.update(error_of(file_error.error));
-  return object;
-}
-
-Json errors_of(const std::vector<FileError>& errors) {
-  Json list = Json::array();
-  for (const FileError& file_error : errors) list.push_back(file_error_of(file_error));
-  return list;
-}
 
 Json path_of(const PathReport& path) {
   Json object = {{"name", words(path.name)},    {"bytes", path.bytes}, {"rate", path.bytes_per_s},
@@ -185,11 +138,25 @@ void put_counts(Json& object, const VerifyReport& report) {
   object["without_digest"] = report.without_digest;
 }
 
+Json manifest_of(const ManifestSummary& manifest) {
+  Json object = Json::object();
+  put_manifest(object, manifest);
+  return object;
+}
+
 void put_verified(Json& object, const VerifyReport& report, const Error* failure, ExitCode exit_code) {
   object["ok"] = exit_code == ExitCode::complete;
   object["exit_code"] = static_cast<int>(exit_code);
   if (failure != nullptr) object["error"] = error_of(*failure);
   put_counts(object, report);
+  object["manifest"] = report.manifest.root.empty() ? Json(nullptr) : manifest_of(report.manifest);
+  Json extra = Json::array();
+  for (const std::string& path : report.extra) {
+    Json its = Json::object();
+    put_name(its, "path", path);
+    extra.push_back(std::move(its));
+  }
+  object["extra"] = std::move(extra);
   object["errors"] = errors_of(report.errors);
 }
 

@@ -13,6 +13,7 @@
 #include "cli/exit_codes.h"
 #include "cli/line.h"
 #include "cli/live_options.h"
+#include "cli/manifest_options.h"
 #include "cli/option_values.h"
 #include "cli/path_values.h"
 #include "cli/paths_file.h"
@@ -321,6 +322,8 @@ Result<> check_stdin_source(const Line& line, Command& command) {
 }
 
 Result<> read_send(const Line& line, Command& command, const Surroundings& surroundings) {
+  if (const auto scanned = read_manifest_only(line, command); !scanned || *scanned)
+    return scanned ? Result<>() : std::unexpected(scanned.error());
   Arguments rest = line.positionals();
   const bool listens = !command.engine.listen.empty() || command.leash;
   const std::string* peer = line.value("--peer");
@@ -382,7 +385,7 @@ Result<> read_verify(const Line& line, Command& command) {
   if (rest.empty() || rest[0].empty()) return bad("TARGET_DIR is missing");
   if (rest.size() > 1) return bad(fmt::format("too many arguments: '{}'", printable(without_secrets(rest[1]))));
   command.target = rest[0];
-  return {};
+  return read_manifest_to_verify(line, command);
 }
 
 Result<> read_plan(const Line& line, Command& command) {
@@ -432,6 +435,12 @@ Result<Command> read_command(const Line& line, Verb verb, const Surroundings& su
     case Verb::verify:
       read = read_verify(line, command);
       break;
+    case Verb::manifest:
+      read = read_manifest(line, command);
+      break;
+    case Verb::diff:
+      read = read_diff(line.positionals(), command);
+      break;
     case Verb::trust:
       read = read_trust(line.positionals(), command);
       break;
@@ -456,8 +465,9 @@ Exit usage_error(const std::string& text, const VerbText* verb) {
   const std::string words = without_secrets(text);
   if (verb == nullptr) {
     exit.err = fmt::format(
-        "longhaul: {}\nusage: longhaul receive|send|copy|plan|verify|list|path|pause|resume|rate|keygen|trust|version "
-        "...\n"
+        "longhaul: {}\nusage: longhaul "
+        "receive|send|copy|plan|verify|manifest|diff|list|path|pause|resume|rate|keygen|trust|"
+        "version ...\n"
         "Try 'longhaul --help'.\n",
         words);
   } else {

@@ -44,6 +44,17 @@ struct Command {
     TrustedPeer peer;  ///< remove: its name only
   };
   Trust trust;
+  /// manifest, diff, verify, send --manifest-only.
+  struct ManifestAsked {
+    std::string file;    ///< what is written (empty: stdout), shown, or compared with
+    std::string other;   ///< diff: the second one
+    std::string signer;  ///< verify: the fingerprint of the key that must have signed; empty: any
+    bool show = false;
+    bool sha256 = false;
+    bool sign = false;
+    bool exact = false;
+  };
+  ManifestAsked manifest;
   /// copy: the other end is on another machine and started by ssh.
   struct Remote {
     std::string host;
@@ -62,9 +73,9 @@ struct Command {
   std::string report_file;
   std::string ticket_file;
   std::string rates_file;     ///< plan: a report
-  std::string identity_file;  ///< send, receive, keygen; empty: the usual one
+  std::string identity_file;  ///< send, receive, keygen, manifest; empty: the usual one
   bool confine = true;        ///< send, receive, remote copy: put up walls first
-  std::string trust_file;     ///< send, receive, trust; empty: the usual one
+  std::string trust_file;     ///< send, receive, trust, verify, manifest; empty: the usual one
   bool trusted_only = false;  ///< send, receive: listen, and admit who is trusted, without a ticket
   bool force = false;         ///< keygen, trust add
 };

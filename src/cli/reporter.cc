@@ -17,11 +17,6 @@
 namespace longhaul::cli {
 namespace {
 
-double wall_s() {
-  const auto since_epoch = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration<double>(since_epoch).count();
-}
-
 double steady_s() {
   const auto since_start = std::chrono::steady_clock::now().time_since_epoch();
   return std::chrono::duration<double>(since_start).count();
@@ -40,6 +35,11 @@ ProgressView::Setup view_setup(const Command& command) {
 }
 
 }  // namespace
+
+double wall_s() {
+  const auto since_epoch = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration<double>(since_epoch).count();
+}
 
 bool write_all(int fd, std::string_view text) {
   while (!text.empty()) {

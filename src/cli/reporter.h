@@ -48,6 +48,9 @@ class Reporter {
   bool said_stopping_ = false;
 };
 
+/// Seconds since the epoch, for events.
+[[nodiscard]] double wall_s();
+
 /// Writes all of `text`; false when that failed (a closed pipe, a full disk).
 bool write_all(int fd, std::string_view text);
 

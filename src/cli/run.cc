@@ -11,12 +11,14 @@
 #include <utility>
 
 #include "cli/control_socket.h"
+#include "cli/diff_command.h"
 #include "cli/exit_codes.h"
 #include "cli/identity_file.h"
 #include "cli/json_events.h"
 #include "cli/keygen_command.h"
 #include "cli/live_commands.h"
 #include "cli/live_names.h"
+#include "cli/manifest_command.h"
 #include "cli/plan_command.h"
 #include "cli/printable.h"
 #include "cli/remote_end.h"
@@ -252,7 +254,12 @@ ExitCode run_verify(const Command& command, Reporter& reporter) {
     last = report;
     reporter.show(report);
   };
-  const Result<VerifyReport> report = verify(command.target, progress, &stop_flag);
+  const VerifyOptions options{.manifest = command.manifest.file,
+                              .signer = command.manifest.signer,
+                              .exact = command.manifest.exact,
+                              .threads = command.engine.workers,
+                              .spool_directory = spool_directory()};
+  const Result<VerifyReport> report = verify(command.target, options, progress, &stop_flag);
   return report ? reporter.finish(*report, nullptr) : reporter.finish(last, &report.error());
 }
 
@@ -273,6 +280,8 @@ ExitCode run_command(Command command) {
   if (command.verb == Verb::keygen) return run_keygen(command);
   if (command.verb == Verb::trust) return run_trust(command);
   if (command.verb == Verb::plan) return run_plan(command, stop_flag);
+  if (command.verb == Verb::manifest) return run_manifest(command, stop_flag);
+  if (command.verb == Verb::diff) return run_diff(command, stop_flag);
   constexpr unsigned lives = static_cast<unsigned>(Verb::list) | static_cast<unsigned>(Verb::path) |
                              static_cast<unsigned>(Verb::pause) | static_cast<unsigned>(Verb::resume) |
                              static_cast<unsigned>(Verb::rate);
@@ -292,6 +301,8 @@ ExitCode run_command(Command command) {
     case Verb::keygen:
     case Verb::trust:
     case Verb::plan:
+    case Verb::manifest:
+    case Verb::diff:
     case Verb::version:
     case Verb::list:
     case Verb::path:

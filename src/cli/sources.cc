@@ -13,6 +13,11 @@
 
 namespace longhaul::cli {
 
+std::string spool_directory() {
+  const char* directory = std::getenv("TMPDIR");
+  return directory != nullptr && *directory != '\0' ? directory : "/var/tmp";
+}
+
 Result<> check_files_from(const Command& command) {
   if (command.files_from.empty()) return {};
   if (!command.stream_name.empty())
@@ -26,8 +31,7 @@ Result<> read_names(Command& command, const StopFlag& stop) {
   if (command.files_from.empty()) return {};
   NameListOptions options;
   options.nul_ended = command.nul_ended;
-  if (const char* directory = std::getenv("TMPDIR"); directory != nullptr && *directory != '\0')
-    options.spool_directory = directory;
+  options.spool_directory = spool_directory();
   const bool from_stdin = command.files_from == "-";
   if (from_stdin && command.leash) options.nul_ended = options.ends_at_empty_name = true;
   const Descriptor file(from_stdin ? -1 : ::open(command.files_from.c_str(), O_RDONLY | O_CLOEXEC));

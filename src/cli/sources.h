@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "cli/options.h"
 #include "longhaul/source.h"
@@ -9,6 +10,9 @@
 #include "longhaul/transfer.h"
 
 namespace longhaul::cli {
+
+/// Where lists go that are too long for memory: $TMPDIR, or /var/tmp.
+[[nodiscard]] std::string spool_directory();
 
 /// Whether the sources of a command that has --files-from are what a list can be about. Errors: usage.
 [[nodiscard]] Result<> check_files_from(const Command& command);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cli/printable.h"
+#include "cli/signer.h"
 #include "longhaul/units.h"
 
 namespace longhaul::cli {
@@ -229,13 +230,40 @@ std::string verify_lines(const Command& command, const VerifyReport& report) {
   };
   line(report.mismatched, "MISMATCH: the content differs from its digest");
   line(report.missing, "missing: in the manifest, not in the directory");
-  line(report.changed, "changed after the transfer: size or time differ from the manifest");
+  const bool given = !command.manifest.file.empty();
+  line(report.changed, given ? "changed: size or time differ from the manifest"
+                             : "changed after the transfer: size or time differ from the manifest");
   line(report.unreadable, "could not be read");
+  if (report.exact) line(report.without_digest, "in the directory, not in the manifest (--exact)");
   const std::uint64_t total = report.mismatched + report.missing + report.changed + report.unreadable;
   return out + names_of(report.errors, std::max<std::uint64_t>(total, report.errors.size()), command);
 }
 
+const char* as_it_should_be(const Command& command) {
+  return command.manifest.file.empty() ? "as it was sent" : "as the manifest says";
+}
+
+/// What a directory has beside the files of a manifest from elsewhere.
+std::string extra_lines(const Command& command, const VerifyReport& report) {
+  if (command.manifest.file.empty() || report.without_digest == 0) return {};
+  std::string out = report.exact ? std::string()
+                                 : fmt::format("  beside it, not in the manifest: {}\n",
+                                               counted(report.without_digest, "file", "files"));
+  const std::size_t shown = std::min(report.extra.size(), names_shown);
+  for (std::size_t i = 0; i < shown; ++i) out += fmt::format("    + {}\n", printable(report.extra[i]));
+  if (report.without_digest > shown) out += fmt::format("    and {} more\n", grouped(report.without_digest - shown));
+  return out;
+}
+
 }  // namespace
+
+std::string manifest_lines(const Command& command, const ManifestSummary& manifest) {
+  if (manifest.root.empty()) return {};
+  std::string out = fmt::format("  root: {}\n", manifest.root);
+  if (!manifest.sha256_root.empty()) out += fmt::format("  SHA-256 root: {}\n", manifest.sha256_root);
+  if (!manifest.signer.empty()) out += fmt::format("  signed by {}\n", named_signer(command, manifest.signer));
+  return out;
+}
 
 std::string would_line(const Event& event) {
   return fmt::format("{} {}\n", event.text, printable(event.path));
@@ -274,21 +302,23 @@ std::string summary_of(const Command& command, const Outcome& outcome) {
 
 std::string troubles_of(const Command& command, const VerifyReport& report) {
   if (exit_code_of(report) == ExitCode::complete) return {};
-  return fmt::format("longhaul: {} is not as it was sent\n", printable(command.target)) + verify_lines(command, report);
+  return fmt::format("longhaul: {} is not {}\n", printable(command.target), as_it_should_be(command)) +
+         verify_lines(command, report) + (report.exact ? extra_lines(command, report) : std::string());
 }
 
 std::string summary_of(const Command& command, const VerifyReport& report) {
   const double rate = report.seconds > 0 ? static_cast<double>(report.bytes) / report.seconds : 0;
   const bool clean = exit_code_of(report) == ExitCode::complete;
   std::string out = fmt::format("longhaul: {}: {} equal to the manifest, {} read in {} ({})\n",
-                                clean ? "verified" : "NOT as it was sent", counted(report.files, "file", "files"),
-                                format_bytes(report.bytes), format_duration(report.seconds), format_rate(rate));
+                                clean ? "verified" : fmt::format("NOT {}", as_it_should_be(command)),
+                                counted(report.files, "file", "files"), format_bytes(report.bytes),
+                                format_duration(report.seconds), format_rate(rate));
   out += verify_lines(command, report);
-  if (report.without_digest > 0) {
+  if (report.without_digest > 0 && command.manifest.file.empty()) {
     out +=
         fmt::format("  without a digest (not from a transfer): {}\n", counted(report.without_digest, "file", "files"));
   }
-  return out;
+  return out + extra_lines(command, report) + manifest_lines(command, report.manifest);
 }
 
 }  // namespace longhaul::cli

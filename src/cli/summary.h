@@ -18,6 +18,10 @@ namespace longhaul::cli {
 [[nodiscard]] std::string summary_of(const Command& command, const VerifyReport& report);
 [[nodiscard]] std::string troubles_of(const Command& command, const VerifyReport& report);
 
+/// Roots and signer of a manifest; nothing while they are not known. Looks into the file of trusted peers for the
+/// signer's name.
+[[nodiscard]] std::string manifest_lines(const Command& command, const ManifestSummary& manifest);
+
 /// What a dry run says of one name: "WORD NAME", a line. Control characters are made harmless.
 [[nodiscard]] std::string would_line(const Event& event);
 

@@ -21,8 +21,10 @@ constexpr unsigned live = list | path | static_cast<unsigned>(Verb::pause) | sta
 constexpr unsigned plan = static_cast<unsigned>(Verb::plan);
 constexpr unsigned keygen = static_cast<unsigned>(Verb::keygen);
 constexpr unsigned trust = static_cast<unsigned>(Verb::trust);
-constexpr unsigned select = send | copy | plan;
-constexpr unsigned all = movers | plan | verify | version;
+constexpr unsigned manifest = static_cast<unsigned>(Verb::manifest);
+constexpr unsigned diff = static_cast<unsigned>(Verb::diff);
+constexpr unsigned select = send | copy | plan | manifest;
+constexpr unsigned all = movers | plan | verify | manifest | diff | version;
 
 constexpr VerbText verbs[] = {
     {Verb::receive, "receive",
@@ -62,10 +64,27 @@ constexpr VerbText verbs[] = {
      "Examples:\n"
      "  longhaul plan checkpoints/\n"
      "  longhaul plan --paths paths.toml --rates last-report.json --deadline 06:00 --max-cost 400 dataset\n"},
-    {Verb::verify, "verify", "verify [OPTIONS] TARGET_DIR",
-     "Read a target again and compare every file with the manifest that its transfers wrote.",
+    {Verb::verify, "verify", "verify [OPTIONS] TARGET_DIR | DIR --manifest FILE [--signer NAME|FINGERPRINT]",
+     "Read a target again and compare every file with the manifest that its transfers wrote, or with one from "
+     "elsewhere.",
      "Examples:\n"
-     "  longhaul verify /data && echo every byte is as it was sent\n"},
+     "  longhaul verify /data && echo every byte is as it was sent\n"
+     "  longhaul verify /data --manifest dataset.manifest --signer gpu7\n"},
+    {Verb::manifest, "manifest", "manifest [OPTIONS] DIR [-o FILE] | --show FILE|TARGET_DIR",
+     "Read a directory once and write its manifest: every file with size, time and digest, and the root of the tree.",
+     "Paths are relative to DIR. 'longhaul send SOURCE... --manifest-only FILE' writes the manifest of what would "
+     "land.\n"
+     "Examples:\n"
+     "  longhaul manifest /data -o data.manifest\n"
+     "  longhaul manifest /data --sign -o data.manifest     with SHA-256, signed by this user's key\n"
+     "  longhaul manifest --show data.manifest\n"},
+    {Verb::diff, "diff", "diff [OPTIONS] A B",
+     "Compare two manifests; each is a file, or a directory that transfers have landed in. Reads no other file.",
+     "A line a difference: '- path' only in A, '+ path' only in B, '~ path' other content, 't path' only another "
+     "time.\n"
+     "Exit status: 0 no difference, 1 some, 2 and more: trouble.\n"
+     "Examples:\n"
+     "  longhaul diff monday.manifest /data\n"},
     {Verb::list, "list", "list [OPTIONS]", "Show the transfers of this user that run on this machine.",
      "Examples:\n"
      "  longhaul list\n"
@@ -145,12 +164,13 @@ constexpr OptionText options[] = {
      "compare large files with older versions at the target, and send only what differs (they are sent whole)"},
     {"--trust-xxh", nullptr, false, send | copy,
      "with --delta: compare by XXH3-128 instead of SHA-256: faster, and no help against content that was made up"},
-    {"--identity", "FILE", false, movers | keygen, "the key of this side (~/.config/longhaul/identity)"},
+    {"--identity", "FILE", false, movers | keygen | manifest, "the key of this side (~/.config/longhaul/identity)"},
     {"--trusted", nullptr, false, peers,
      "listen without a ticket: admit those whose keys 'longhaul trust' knows, and nobody else"},
     {"--peer", "NAME", false, peers,
      "dial the listener that 'longhaul trust' knows by this name, in place of a TICKET"},
-    {"--trust-file", "FILE", false, peers | trust, "where trusted peers are written down (~/.config/longhaul/trusted)"},
+    {"--trust-file", "FILE", false, peers | trust | verify | manifest,
+     "where trusted peers are written down (~/.config/longhaul/trusted)"},
     {"--ssh", "COMMAND", false, copy, "what starts the other end, with its options: 'ssh -p 2222 -i key' (ssh)"},
     {"--remote-longhaul", "PROGRAM", false, copy, "what longhaul is called on the other machine (longhaul)"},
     {"--leash", nullptr, false, peers,
@@ -218,7 +238,19 @@ constexpr OptionText options[] = {
     {"--streams", "N|auto", false, movers,
      "TCP connections on each path (2); auto: found by trying, for long transfers"},
     {"--chunk", "SIZE", false, movers, "bytes per chunk: a multiple of 8MiB up to 512MiB (8MiB)"},
-    {"--workers", "N|auto", false, movers, "worker threads (auto: one a core, at most 8)"},
+    {"--workers", "N|auto", false, movers | verify | manifest,
+     "worker threads (auto: one a core, at most 8); verify, manifest: threads that read files"},
+    {"-o,--output", "FILE", false, manifest, "write the manifest to FILE; without it, print its lines"},
+    {"--show", "FILE", false, manifest, "print what is in a manifest, or in that of a target, with roots and signer"},
+    {"--manifest-only", "FILE", false, send,
+     "send nothing, dial nobody: read the sources once and write the manifest of what would land to FILE"},
+    {"--sha256", nullptr, false, manifest | send,
+     "into the manifest: SHA-256 of every file as well, which withstands attackers, and a root over all of it"},
+    {"--sign", nullptr, false, manifest | send, "sign the manifest with the key of this side; brings --sha256"},
+    {"--manifest", "FILE", false, verify, "compare with FILE in place of the manifest in TARGET_DIR"},
+    {"--signer", "NAME|FINGERPRINT", false, verify,
+     "take the manifest only if this key has signed it; NAME: one that 'longhaul trust' knows"},
+    {"--exact", nullptr, false, verify, "with --manifest: files that it does not name are differences too"},
     {"--no-direct", nullptr, false, movers, "never use O_DIRECT"},
     {"--no-control", nullptr, false, movers, "have no control socket: list, path, pause, resume, rate find nothing"},
     {"--no-confine", nullptr, false, movers,

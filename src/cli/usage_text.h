@@ -20,7 +20,9 @@ enum class Verb : unsigned {
   rate = 512,
   plan = 1024,
   keygen = 2048,
-  trust = 4096
+  trust = 4096,
+  manifest = 8192,
+  diff = 16384
 };
 
 struct VerbText {

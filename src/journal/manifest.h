@@ -1,9 +1,16 @@
 // The manifest: published files with their digests. While a transfer runs it appends to its own log; at the end the log
 // is sorted by path bytes (external merge: bounded memory) and merged into the target's manifest (a newer record wins).
 //
-// Both files: header "LHMANIF1" | u32 version = 1 | u32 order (logs: a later one says what is newer; else 0) | records:
-//   u32 record_bytes | u8 type (1 file, 2 end, 3 tree, 4 gone, 0 never) | 3 reserved | u32 path_bytes | u64 size |
-//   i64 mtime_ns | Digest root | path | u64 check = XXH3-64 of all before it
+// Both files: header "LHMANIF1" | u32 version | u32 order (logs: a later one says what is newer; else 0) | records:
+//   u32 record_bytes | u8 type (1 file, 2 end, 3 tree, 4 gone, 5 and 6 below, 0 never) | 3 reserved | u32 path_bytes |
+//   u64 size | i64 mtime_ns | Digest root | path | u64 check = XXH3-64 of all before it
+// Version 1 is what transfers write: logs, and the target's manifest. Version 2 is a sorted manifest that a scan has
+// written (`longhaul manifest`). It has no records of types 3 and 4, and these beside 1 and 2:
+//   5, a file: as 1, with 32 bytes between root and path, the SHA-256 of its content. All files of a manifest, or none.
+//   6, the seal, one, right before the end: no path, size = number of files, mtime_ns = 0, root = the root of the tree,
+//      and between root and check nothing, or the SHA-256 root (32 bytes), or that, an Ed25519 public key (32) and its
+//      signature (64). SHA-256 root: if and only if the files have SHA-256, or there is no file. manifest_roots.h says
+//      what the roots are over.
 // Logs only: a record of type 3 names a directory that was published as a whole, with '/' behind its name. What was
 // there before is gone, so that no record of what is beneath it, this log's or an older one, goes into the manifest
 // unless a file of its size and time stands there. A record of type 4, there and in what is made of logs on the way to
@@ -16,12 +23,14 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/digest.h"
 #include "disk/disk.h"
 #include "longhaul/status.h"
+#include "security/sha256.h"
 
 namespace longhaul::journal {
 
@@ -30,8 +39,9 @@ struct ManifestRecord {
   std::uint64_t size = 0;
   std::int64_t mtime_ns = 0;
   Digest root;
-  bool is_tree = false;  ///< type 3: only the path counts
-  bool gone = false;     ///< logs: it was deleted; size, time and root mean nothing
+  bool is_tree = false;                         ///< type 3: only the path counts
+  bool gone = false;                            ///< logs: it was deleted; size, time and root mean nothing
+  std::optional<security::Sha256> sha256 = {};  ///< of the content; only where a scan was asked for it
   bool operator==(const ManifestRecord&) const = default;
 };
 

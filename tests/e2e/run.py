@@ -27,6 +27,7 @@ import cases_names  # noqa: E402,F401
 import cases_update  # noqa: E402,F401
 import cases_publish  # noqa: E402,F401
 import cases_mirror  # noqa: E402,F401
+import cases_manifest  # noqa: E402,F401
 import cases_sources  # noqa: E402,F401
 import cases_holes  # noqa: E402,F401
 import cases_compress  # noqa: E402,F401

@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <span>
 
+#include "base/digest_stream.h"
 #include "golden/content.h"
 
 namespace longhaul {
@@ -35,6 +37,23 @@ constexpr std::array known = {
 
 TEST(Digest, KnownValuesInCanonicalOrder) {
   for (const Known& one : known) EXPECT_EQ(digest_of(test::content(one.bytes)).hex(), one.digest) << one.bytes;
+}
+
+TEST(Digest, OfPiecesIsThatOfTheWhole) {
+  for (const Known& one : known) {
+    const auto content = test::content(one.bytes);
+    for (const std::size_t piece : {std::size_t{1}, std::size_t{7}, std::size_t{1000}, std::size_t{1} << 20U}) {
+      if (one.bytes / piece > 5000) continue;
+      DigestStream stream;
+      for (std::span<const std::byte> rest = content; !rest.empty();) {
+        const auto next = rest.first(std::min(piece, rest.size()));
+        stream.add(next);
+        stream.add({});
+        rest = rest.subspan(next.size());
+      }
+      EXPECT_EQ(stream.finish().hex(), one.digest) << one.bytes << " in pieces of " << piece;
+    }
+  }
 }
 
 TEST(Digest, KnownChecks) {

@@ -170,7 +170,7 @@ TYPED_TEST(Manifest, ManyRunsInLittleMemory) {
   std::map<std::string, ManifestRecord> expected;
   std::vector<ManifestRecord> log;
   for (std::uint64_t i = 0; i < 2000; ++i) {
-    const std::string path = "dir" + std::to_string(i * 7919 % 613) + "/" + std::string(i % 40, 'p');
+    const std::string path = "dir" + std::to_string(i * 7919 % 613) + "/f" + std::string(i % 40, 'p');
     log.push_back(record_of(path, i));
     expected[path] = log.back();
   }

@@ -18,6 +18,15 @@ Secret connection(unsigned fill) {
   return secret;
 }
 
+TEST(Sha256, BitByBitIsTheSame) {
+  const std::string text(100'000, 'x');
+  for (const std::size_t piece : {std::size_t{1}, std::size_t{63}, std::size_t{64}, std::size_t{100'000}}) {
+    Sha256Stream stream;
+    for (std::size_t at = 0; at < text.size(); at += piece) stream.add(bytes_of(text.substr(at, piece)));
+    EXPECT_EQ(stream.finish(), sha256_of({bytes_of(text)})) << piece;
+  }
+}
+
 TEST(Sha256, KnownAnswers) {  // FIPS 180-4 examples
   EXPECT_EQ(to_hex(sha256_of({})), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
   EXPECT_EQ(to_hex(sha256_of({bytes_of("a"), {}, bytes_of("bc")})),
