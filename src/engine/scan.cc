@@ -234,6 +234,8 @@ Result<ManifestRecord> Scan::record_of(Crew::Hand& hand, const Entry& entry) {
     return fail(Code::unsupported, printable(entry.path) + " is no file on this machine, and cannot be scanned");
   const auto found = hand.disk.stat(*content->file);
   if (!found) return std::unexpected(found.error());
+  if (found->type != disk::FileType::file)
+    return fail(Code::source_changed, printable(feed_->words(entry)) + " is no longer a regular file");
   auto digest = engine::digest_content(hand.disk, *content->file, *found, sha256_, hand.buffer, stop_, bytes_);
   if (!digest && digest.error().code == Code::interrupted) return std::unexpected(std::move(digest.error()));
   if (!digest)
