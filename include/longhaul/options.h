@@ -122,7 +122,8 @@ struct Mirror {
 };
 
 /// How a large file (over 8 MiB) that stands at the target in another version is compared with it, frame by frame (256
-/// KiB to 1 MiB), so that only what differs crosses; the new version appears in one step all the same. The receiver reads the old one.
+/// KiB to 1 MiB), so that only what differs crosses; the new version appears in one step all the same. The receiver
+/// reads the old one.
 enum class Delta : std::uint8_t {
   none,    ///< not: it is sent whole
   sha256,  ///< by SHA-256
