@@ -211,12 +211,12 @@ TEST(Transfer, OnlyWhatDiffersFromAnOlderVersionCrosses) {
     const bool changes = seed % 3 == 0;
     if (seed % 3 == 1) {
       for (int round = 0; round < 2; ++round) {
-        world.run_for(world.draw(2 * second));
+        world.run_for(static_cast<Time>(world.draw(2 * second)));
         round == 0 ? world.crash_receiver() : world.crash_sender();
         EXPECT_TRUE(round == 0 ? world.start_receiver() : world.start_sender()) << world.start_problem;
       }
     } else if (changes) {
-      world.run_for(100 * millisecond + world.draw(200 * millisecond));
+      world.run_for(100 * millisecond + static_cast<Time>(world.draw(200 * millisecond)));
       if (!world.done()) {
         std::vector<std::byte> other(older.size(), std::byte{9});
         world.laws.source_version("large", other, 0644, 78);

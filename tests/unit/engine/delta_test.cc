@@ -105,7 +105,7 @@ class AssayTest : public ::testing::Test {
   IncomingFiles files_{1, frame_bytes};
   std::vector<protocol::OldChunk> told_;
   Assay assay_{*place_.disk, files_, Delta::sha256,
-               [this](protocol::Message message) { told_.push_back(message.old_chunk()); },
+               [this](const protocol::Message& message) { told_.push_back(message.old_chunk()); },
                chunks_ahead* protocol::node_bytes};
 };
 
