@@ -241,9 +241,13 @@ Result<LandingFile> LandingZone::begin_small(disk::Disk& disk, std::string_view 
   file.path = path;
   if (disk.best_unnamed(zone)) {
     auto unnamed = disk.open_unnamed(zone);
-    if (!unnamed) return fail_landing(path, std::move(unnamed.error()));
-    file.data = std::move(*unnamed);
-    return file;
+    if (unnamed) {
+      file.data = std::move(*unnamed);
+      return file;
+    }
+    const int error = unnamed.error().system_errno;
+    const bool not_known_here = error == EOPNOTSUPP || error == EISDIR;
+    if (!not_known_here) return fail_landing(path, std::move(unnamed.error()));
   }
   file.name = scratch_ + hash_name(path);
   auto data = disk.open_file(zone, file.name, disk::Open::create, false);

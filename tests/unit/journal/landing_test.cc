@@ -376,6 +376,22 @@ TEST_F(SimLanding, NoSpaceDropsWhatWasBegun) {
   EXPECT_EQ(names_in(landing()).size(), 0U);
 }
 
+/// Kernels and file systems differ in what they say to O_TMPFILE.
+TEST_F(SimLanding, WhereNoFileCanBeWithoutANameItHasOne) {
+  place_.fs().best_unnamed = true;
+  for (const int refusal : {EOPNOTSUPP, EISDIR}) {
+    place_.fs().fault = [refusal](const sim::FaultPoint& point) {
+      return point.operation == "open_unnamed" ? refusal : 0;
+    };
+    auto file = zone_->begin_small(*disk_, entry_.path, landing());
+    ASSERT_TRUE(file) << file.error().text;
+    EXPECT_TRUE(file->name.starts_with("scratch.test."));
+    ASSERT_TRUE(zone_->publish(*file, parent_, "model.bin"));
+  }
+  place_.fs().fault = [](const sim::FaultPoint& point) { return point.operation == "open_unnamed" ? ENOSPC : 0; };
+  EXPECT_EQ(zone_->begin_small(*disk_, entry_.path, landing()).error().code, Code::no_space);
+}
+
 TEST_F(SimLanding, MountPointsHaveLandingZonesOfTheirOwn) {
   place_.fs().mount("target/mnt");
   place_.fs().put_dir("target/mnt/a/b");
