@@ -69,11 +69,21 @@ class Process:
     def poll(self):
         """The exit status (minus the signal's number), or None while it runs."""
         if self.status is None:
+            self.peak_bytes = max(self.peak_bytes, self.peak_so_far())
             pid, raw, usage = os.wait4(self.pid, os.WNOHANG)
             if pid == self.pid:
                 self.status = self.popen.returncode = os.waitstatus_to_exitcode(raw)
-                self.peak_bytes = usage.ru_maxrss * 1024
+                # What it says cannot be less than what this process has in use: the child begins as a copy of it.
+                self.peak_bytes = self.peak_bytes or usage.ru_maxrss * 1024
         return self.status
+
+    def peak_so_far(self):
+        """The most memory that the program itself has had resident, in bytes; 0: it has ended."""
+        try:
+            with open(f"/proc/{self.pid}/status", "rb") as status:
+                return next((int(line.split()[1]) * 1024 for line in status if line.startswith(b"VmHWM:")), 0)
+        except OSError:
+            return 0
 
     def wait(self, timeout_s=60):
         deadline = time.monotonic() + timeout_s
