@@ -191,7 +191,7 @@ def steps(full):
         yield "unit + stress, TSan", thread_sanitizer
         yield "mutants", mutants
     if (ROOT / "tests/fuzz/meson.build").exists():
-        yield "fuzz targets", lambda: meson_suites("asan", ["fuzz"])
+        yield "fuzz targets", lambda: meson_suites("fuzz", ["fuzz"])
 
 
 def run_step(function):
