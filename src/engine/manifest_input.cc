@@ -39,10 +39,14 @@ Result<ManifestInput> ManifestInput::of_target(disk::Disk& disk, const disk::Dir
   if (!file && file.error().code == Code::not_found)
     return fail(Code::not_found, called + " has no manifest: no transfer has ended there");
   if (!file) return std::unexpected(std::move(file.error()));
-  auto stat = disk.stat(**file);
+  return of_file(disk, std::move(*file), called);
+}
+
+Result<ManifestInput> ManifestInput::of_file(disk::Disk& disk, disk::FilePtr file, const std::string& called) {
+  auto stat = disk.stat(*file);
   if (!stat) return std::unexpected(std::move(stat.error()));
   ManifestInput input;
-  input.file_ = std::move(*file);
+  input.file_ = std::move(file);
   input.stat_ = *stat;
   input.name_ = called;
   return input;
@@ -76,13 +80,8 @@ Result<ManifestInput> ManifestInput::open(disk::Disk& disk, const std::string& p
   if (auto followed = follow_symlinks(disk, *place); !followed) return std::unexpected(std::move(followed.error()));
   auto file = disk.open_file(place->directory, place->name, disk::Open::read, false);
   if (!file) return std::unexpected(std::move(file.error()));
-  auto stat = disk.stat(**file);
-  if (!stat) return std::unexpected(std::move(stat.error()));
-  ManifestInput input;
-  input.file_ = std::move(*file);
-  input.stat_ = *stat;
-  input.name_ = path;
-  input.advice_ = make_again;
+  auto input = of_file(disk, std::move(*file), path);
+  if (input) input->advice_ = make_again;
   return input;
 }
 

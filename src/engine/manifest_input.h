@@ -41,6 +41,8 @@ class ManifestInput {
   }
 
  private:
+  static Result<ManifestInput> of_file(disk::Disk& disk, disk::FilePtr file, const std::string& called);
+
   disk::FilePtr file_;
   disk::Stat stat_;
   std::string name_;
