@@ -53,6 +53,11 @@ Digest node_digest_of_content(ConstBytes content) {
 
 }  // namespace
 
+Digest leaf_digest(ConstBytes content, std::size_t leaf) {
+  const ConstBytes rest = content.subspan(leaf * leaf_bytes);
+  return digest_of(rest.first(std::min<std::size_t>(rest.size(), leaf_bytes)));
+}
+
 Digest node_digest(std::span<const Digest> leaves) {
   LH_CHECK(!leaves.empty() && leaves.size() <= leaves_per_node, "a node has 1 to 32 leaves");
   return digest_of(std::as_bytes(leaves));

@@ -22,6 +22,9 @@ namespace longhaul::chunk {
   return (bytes + protocol::node_bytes - 1) / protocol::node_bytes;
 }
 
+/// Of the leaf of this number in `content`, which begins at a leaf and has one of this number.
+[[nodiscard]] Digest leaf_digest(ConstBytes content, std::size_t leaf);
+
 /// `leaves`: the 1..32 leaf digests of one node.
 [[nodiscard]] Digest node_digest(std::span<const Digest> leaves);
 

@@ -99,10 +99,7 @@ void Assay::read_frame(Reading& reading) {
   std::array<Digest, protocol::leaves_per_frame_max> leaves;
   const std::size_t count = chunk::leaves_of(frame.size());
   if (delta_ == Delta::xxh3)
-    for (std::size_t leaf = 0; leaf < count; ++leaf) {
-      const std::size_t at = leaf * protocol::leaf_bytes;
-      leaves[leaf] = digest_of(frame.subspan(at, std::min<std::size_t>(protocol::leaf_bytes, frame.size() - at)));
-    }
+    for (std::size_t leaf = 0; leaf < count; ++leaf) leaves[leaf] = chunk::leaf_digest(frame, leaf);
   const FrameKey key = frame_key(delta_, frame, {leaves.data(), count});
   reading.keys.append(text_of(key));
   reading.offset += frame.size();

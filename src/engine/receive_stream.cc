@@ -100,11 +100,8 @@ void ReceiveStream::take_frame(const protocol::FrameHeader& header, Slot slot) {
 }
 
 bool ReceiveStream::verify(const protocol::FrameHeader& header, const Slot& slot) const {
-  for (std::size_t leaf = 0; leaf < header.leaf_count; ++leaf) {
-    const std::size_t begin = leaf * protocol::leaf_bytes;
-    const std::size_t bytes = std::min<std::size_t>(protocol::leaf_bytes, header.raw_bytes - begin);
-    if (digest_of({slot.payload() + begin, bytes}) != header.leaves[leaf]) return false;
-  }
+  for (std::size_t leaf = 0; leaf < header.leaf_count; ++leaf)
+    if (chunk::leaf_digest({slot.payload(), header.raw_bytes}, leaf) != header.leaves[leaf]) return false;
   return true;
 }
 

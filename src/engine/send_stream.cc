@@ -324,11 +324,8 @@ Result<> SendStream::finish_large(OutFrame& frame, protocol::FrameHeader& header
   }
   header.wire_bytes = frame.raw_bytes;
   header.leaf_count = static_cast<std::uint8_t>(chunk::leaves_of(frame.raw_bytes));
-  for (std::size_t leaf = 0; leaf < header.leaf_count; ++leaf) {
-    const std::size_t begin = leaf * protocol::leaf_bytes;
-    header.leaves[leaf] =
-        digest_of({frame.slot.payload() + begin, std::min<std::size_t>(protocol::leaf_bytes, frame.raw_bytes - begin)});
-  }
+  for (std::size_t leaf = 0; leaf < header.leaf_count; ++leaf)
+    header.leaves[leaf] = chunk::leaf_digest({frame.slot.payload(), frame.raw_bytes}, leaf);
   if (is_matched(frame, header)) {
     header.flags = protocol::flag_matched;
     header.wire_bytes = 0;
