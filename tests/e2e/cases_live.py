@@ -141,7 +141,7 @@ def path_disabled_and_removed(t):
     t.equal([paths[name]["up"] for name in "abc"], [False, False, True], "paths up at the end")
 
 
-@case(timeout_s=90)
+@case(timeout_s=90, alone=True)
 def path_capped(t):
     """A path's cap halved: its rate follows, and its neighbour's does not."""
     source, target, sender, receiver = start(t, f"name=a,remote=127.0.0.1,{SLOW}", f"name=b,remote=127.0.0.2,{SLOW}")

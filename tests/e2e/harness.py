@@ -36,23 +36,24 @@ class Case:
     root: bool  # needs root
     user: bool  # needs an ordinary user
     tiers: tuple  # in which of quick, fast, full it runs
+    alone: bool  # compares times: nothing may run beside it
 
 
 CASES = []
 
 
-def case(timeout_s=60, root=False, user=False, tiers=("quick", "fast", "full")):
+def case(timeout_s=60, root=False, user=False, tiers=("quick", "fast", "full"), alone=False):
     """Registers a test function; its name is the case's name, its doc string what --list says."""
 
     def register(function):
-        CASES.append(Case(function.__name__, function, timeout_s, root, user, tiers))
+        CASES.append(Case(function.__name__, function, timeout_s, root, user, tiers, alone))
         return function
 
     return register
 
 
-def die_with_parent():
-    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+def die_with_parent(number=signal.SIGKILL):
+    LIBC.prctl(PR_SET_PDEATHSIG, number)
 
 
 class Process:

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Builds Longhaul and checks everything about it: the steps behind tools/test.
 
-Fast tier: build, format, lint, clang-tidy on what has changed (without its analyzer), unit tests, stress on real threads,
-simulation, fuzz targets (short), the end-to-end suite, the same in short as a non-root user, parallel long-haul paths and power
-cuts on real file systems (as root), unit tests and simulation under ASan + UBSan.
---full: clang-tidy with the analyzer on everything, end-to-end suite, long-haul paths and power cuts in full, scale in full, ThreadSanitizer as well,
-and every mutant of tests/sim/mutants.
+Fast tier: build, format, lint, clang-tidy on what has changed (without its analyzer), stress on real threads, simulation, fuzz
+targets (short), the end-to-end suite, of it in short as a non-root user what may go otherwise there, parallel long-haul paths
+and power cuts on real file systems (as root), unit tests and simulation (fewer seeds) under ASan + UBSan.
+--full: clang-tidy with the analyzer on everything, end-to-end suite, long-haul paths and power cuts in full, scale in full, unit
+tests as released and under ThreadSanitizer as well, and every mutant of tests/sim/mutants.
 """
 
 import argparse
@@ -32,6 +32,9 @@ CRASH = ROOT / "tests/crash/run.py"
 CRASH_TIMEOUT_S = {"": 600, "--full": 3600}
 LAB = ROOT / "tests/lab/run.py"
 LAB_TIMEOUT_S = {"": 900, "--full": 7200}
+JOBS = str(min(4, os.cpu_count() or 1))  # end-to-end tests at a time
+# What an ordinary user may do less, or sees otherwise, than root.
+AREAS_OF_NOBODY = "transfer,security,ssh,live,fidelity,names,update,mirror,manifest,sources,targets"
 
 
 def call(command, timeout=None, **kwargs):
@@ -111,13 +114,15 @@ def check_tidy(full):
 
 def end_to_end(mode):
     """mode: --quick, nothing, or --full."""
-    command = [sys.executable, E2E, "--binary", BINARY] + ([mode] if mode else [])
+    command = [sys.executable, E2E, "--binary", BINARY, "--jobs", JOBS] + ([mode] if mode else [])
     status, output = call(command, timeout=E2E_TIMEOUT_S[mode])
     return of_script("tests/e2e/run.py", output, status)
 
 
-def end_to_end_as_nobody():
-    """The short end-to-end suite once more as `nobody`, from a copy, for `nobody` may not be able to look in here."""
+def end_to_end_as_nobody(full):
+    """The end-to-end suite in short once more as `nobody`: all of it, or what may go otherwise for an ordinary user.
+
+    From a copy, for `nobody` may not be able to look in here."""
     user = pwd.getpwnam("nobody")
     with tempfile.TemporaryDirectory(prefix="longhaul-nobody-") as scratch:
         home = pathlib.Path(scratch)
@@ -129,7 +134,7 @@ def end_to_end_as_nobody():
         # Debian's own python: another one may live where `nobody` cannot go.
         command = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", "env", f"HOME={home}/tmp",
                    f"TMPDIR={home}/tmp", "PYTHONDONTWRITEBYTECODE=1", "/usr/bin/python3", home / "tests/e2e/run.py",
-                   "--binary", home / "longhaul", "--quick"]
+                   "--binary", home / "longhaul", "--quick", "--jobs", JOBS] + ([] if full else ["--of", AREAS_OF_NOBODY])
         status, output = call(command, timeout=E2E_TIMEOUT_S["--quick"])
     return of_script("tests/e2e/run.py as nobody", output, status)
 
@@ -175,14 +180,15 @@ def steps(full):
     yield "format", check_format
     yield "build", lambda: build("release")
     yield "lint", lambda: meson_suites("release", ["lint"])
-    yield "unit tests", lambda: meson_suites("release", ["unit"])
+    if full:
+        yield "unit tests", lambda: meson_suites("release", ["unit"])
     yield "stress on real threads", lambda: meson_suites("release", ["stress"])
     yield "simulation", lambda: meson_suites("release", ["sim"])
     if full:
         yield "scale", lambda: meson_suites("release", ["scale"])
     yield "end to end", lambda: end_to_end("--full" if full else "")
     if os.geteuid() == 0:
-        yield "end to end, as nobody", end_to_end_as_nobody
+        yield "end to end, as nobody", lambda: end_to_end_as_nobody(full)
     yield "lab", lambda: long_haul_paths("--full" if full else "")
     yield "power cuts", lambda: power_cuts("--full" if full else "")
     yield "clang-tidy", lambda: check_tidy(full)
