@@ -83,6 +83,7 @@ def run_case(case, options, base, shared):
         signal.alarm(0)
         with undisturbed():
             context.clean_up()
+            harness.remove_tree(shared.parent / "run")  # a program that was killed leaves its control socket, which others count
             if not (options.keep and verdict == "FAILED"):
                 harness.remove_tree(directory)
     return verdict, details

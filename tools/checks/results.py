@@ -41,6 +41,12 @@ def tail(text, lines=80):
     return "\n".join(([f"... ({left_out} lines before)"] if left_out > 0 else []) + kept[-lines:])
 
 
+def failed_blocks(output):
+    """What a script says of each test that failed: its FAILED line and what is indented below it."""
+    blocks = re.findall(r"^FAILED .*(?:\n[ \t].*)*", output, re.M)
+    return "\n".join(tail(block, 60) for block in blocks)
+
+
 def of_script(name, output, status):
     """Of a script that ends with "N passed, N failed, N skipped". A script that dies before that has failed."""
     summaries = SUMMARY.findall(output)
@@ -53,7 +59,7 @@ def of_script(name, output, status):
     if failed == 0 and status not in (0, 77):
         result.failed = 1
     if result.failed:
-        result.failures = [f"{name}:\n{tail(output)}"]
+        result.failures = [f"{name}:\n{failed_blocks(output) or tail(output)}"]
     return result
 
 
