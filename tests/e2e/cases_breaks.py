@@ -93,7 +93,7 @@ def sender_with_the_newest_ticket_follows_one_with_an_older(t):
     same(t, source, target)
 
 
-@case(timeout_s=90, alone=True)
+@case(timeout_s=90)
 def resent_bytes_are_bounded(t):
     """After kill -9 of both sides no byte that was durable is sent again, and what was not durable is at most one second of
     both paths' caps, one more for the group commit under load, and two chunks on each stream."""

@@ -90,7 +90,7 @@ def what_came_of_it_is_said(t):
             t.says(receiver, words, "crossed for")
 
 
-@case(timeout_s=120, alone=True)
+@case(timeout_s=120)
 def automatic_is_faster_where_the_path_limits(t):
     """Under a cap, auto packs and takes half of the time; what is on the wire keeps to the cap. Random bytes take no longer."""
     text = write_log(t.directory / "run.log", 40 * MIB)

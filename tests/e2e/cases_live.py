@@ -78,7 +78,7 @@ def finish(t, source, target, sender, receiver):
 
 
 def sockets(t):
-    directory = t.shared.parent / "run" / "longhaul"
+    directory = t.run_directory / "longhaul"
     return sorted(directory.iterdir()) if directory.exists() else []
 
 
@@ -141,7 +141,7 @@ def path_disabled_and_removed(t):
     t.equal([paths[name]["up"] for name in "abc"], [False, False, True], "paths up at the end")
 
 
-@case(timeout_s=90, alone=True)
+@case(timeout_s=90)
 def path_capped(t):
     """A path's cap halved: its rate follows, and its neighbour's does not."""
     source, target, sender, receiver = start(t, f"name=a,remote=127.0.0.1,{SLOW}", f"name=b,remote=127.0.0.2,{SLOW}")

@@ -36,24 +36,23 @@ class Case:
     root: bool  # needs root
     user: bool  # needs an ordinary user
     tiers: tuple  # in which of quick, fast, full it runs
-    alone: bool  # compares times: nothing may run beside it
 
 
 CASES = []
 
 
-def case(timeout_s=60, root=False, user=False, tiers=("quick", "fast", "full"), alone=False):
+def case(timeout_s=60, root=False, user=False, tiers=("quick", "fast", "full")):
     """Registers a test function; its name is the case's name, its doc string what --list says."""
 
     def register(function):
-        CASES.append(Case(function.__name__, function, timeout_s, root, user, tiers, alone))
+        CASES.append(Case(function.__name__, function, timeout_s, root, user, tiers))
         return function
 
     return register
 
 
-def die_with_parent(number=signal.SIGKILL):
-    LIBC.prctl(PR_SET_PDEATHSIG, number)
+def die_with_parent():
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Process:
@@ -132,6 +131,8 @@ class Context:
 
     def __init__(self, options, directory, shared):
         self.binary, self.tier, self.directory, self.shared = options.binary, options.tier, directory, shared
+        # Control sockets: where no other test, and nobody's real transfer, has its own. Short, as sockets' names must be.
+        self.run_directory = shared.parent / "run"
         self.processes, self.cleanups, self.labels = [], [], {}
 
     def pick(self, quick, fast, full=None):
@@ -177,8 +178,7 @@ class Context:
         count = self.labels[label] = self.labels.get(label, 0) + 1
         label = label if count == 1 else f"{label}.{count}"
         plain = {key: value for key, value in os.environ.items() if key != "LONGHAUL_TICKET"}
-        # Control sockets: where no other test, and nobody's real transfer, has its own. Short, as sockets' names must be.
-        plain["XDG_RUNTIME_DIR"] = str(make_directory(self.shared.parent / "run"))
+        plain["XDG_RUNTIME_DIR"] = str(make_directory(self.run_directory))
         plain["XDG_CONFIG_HOME"] = str(make_directory(self.shared.parent / "config"))  # and keys
         process = Process(self.directory, label, arguments, env={**plain, **(env or {})}, cwd=self.directory, **kwargs)
         self.processes.append(process)
@@ -241,6 +241,7 @@ class Context:
                 process.kill()
         for function in reversed(self.cleanups):
             function()
+        remove_tree(self.run_directory)  # a program that was killed leaves its control socket, which a later test would count
 
     def told(self):
         """What the processes said, for a failure."""

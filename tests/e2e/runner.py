@@ -1,4 +1,4 @@
-"""Runs the cases that were registered, one or several at a time: options, tiers, deadlines, the line for each, the sum at last."""
+"""Runs the cases that were registered, one after the other: options, tiers, deadlines, the line for each, the sum at last."""
 
 import argparse
 import contextlib
@@ -83,78 +83,9 @@ def run_case(case, options, base, shared):
         signal.alarm(0)
         with undisturbed():
             context.clean_up()
-            harness.remove_tree(shared.parent / "run")  # a program that was killed leaves its control socket, which others count
             if not (options.keep and verdict == "FAILED"):
                 harness.remove_tree(directory)
     return verdict, details
-
-
-def line_of(case, options, base):
-    """Runs a case in `base`. (what became of it in one word, what is printed of it)."""
-    begun = time.monotonic()
-    verdict, details = run_case(case, options, base, harness.make_directory(pathlib.Path(base) / "shared"))
-    mark = f"{verdict} ({case.name})" if verdict.startswith("skipped") else f"{verdict:6} {case.name}"
-    lines = [f"{mark} ({time.monotonic() - begun:.1f} s)"] + ["    " + line for line in details.splitlines()]
-    return verdict.split(":")[0], "\n".join(lines)
-
-
-class Side:
-    """Where one case at a time runs in a process of its own, beside others: their files and sockets are apart."""
-
-    def __init__(self, base, number):
-        self.base = harness.make_directory(pathlib.Path(base) / str(number))
-        self.case, self.pid, self.told = None, 0, self.base / "told"
-
-    def start(self, case, options):
-        self.case, self.pid = case, os.fork()
-        if self.pid == 0:
-            status = 1
-            try:
-                harness.die_with_parent(signal.SIGTERM)
-                word, text = line_of(case, options, self.base)
-                self.told.write_text(f"{word}\n{text}", errors="surrogateescape")
-                status = 0
-            finally:  # not the parent's way out, which would take down what is the parent's
-                os._exit(status)
-
-    def result(self, status):
-        """What `line_of` has said in that process, which has ended."""
-        if status != 0:
-            return "FAILED", f"FAILED {self.case.name}: the test's own process ended with status {status}"
-        return tuple(self.told.read_text(errors="surrogateescape").split("\n", 1))
-
-    def stop(self):
-        if self.pid:
-            os.kill(self.pid, signal.SIGTERM)
-            os.waitpid(self.pid, 0)
-
-
-def results_beside(cases, options, base, jobs):
-    """The results of cases of which `jobs` run at a time."""
-    waiting, sides = list(cases), [Side(base, number) for number in range(jobs)]
-    try:
-        while waiting or any(side.pid for side in sides):
-            for side in sides:
-                if waiting and not side.pid:
-                    side.start(waiting.pop(0), options)
-            pid, status = os.wait()
-            for side in sides:
-                if side.pid == pid:
-                    side.pid = 0
-                    yield side.result(os.waitstatus_to_exitcode(status))
-    finally:
-        for side in sides:
-            side.stop()
-
-
-def all_results(cases, options, base):
-    """The results of all cases, as they end; those that measure times come last, with nothing beside them."""
-    beside = [case for case in cases if options.jobs > 1 and not case.alone]
-    if beside:
-        yield from results_beside(beside, options, base, options.jobs)
-    for case in cases:
-        if case not in beside:
-            yield line_of(case, options, base)
 
 
 def area_of(case):
@@ -172,7 +103,6 @@ def parse_arguments(words):
     parser.add_argument("--binary", default=str(pathlib.Path(__file__).resolve().parents[2] / "build/tools/longhaul"))
     parser.add_argument("--quick", dest="tier", action="store_const", const="quick", default="fast", help="small and short")
     parser.add_argument("--full", dest="tier", action="store_const", const="full", help="large and long")
-    parser.add_argument("--jobs", type=int, default=1, help="so many tests at a time; those that measure times run alone")
     parser.add_argument("--dir", help="where to work; otherwise TMPDIR, /var/tmp or /tmp")
     parser.add_argument("--keep", action="store_true", help="leave the files of failed tests")
     parser.add_argument("--list", action="store_true", help="print the tests")
@@ -199,9 +129,15 @@ def main(words):
     os.umask(0o022)
     counts = {"ok": 0, "FAILED": 0, "skipped": 0}
     with tempfile.TemporaryDirectory(prefix="longhaul-e2e-", dir=base_directory(options.dir)) as base:
-        for word, text in all_results(cases, options, base):
-            counts[word] += 1
-            print(text, flush=True)
+        shared = harness.make_directory(pathlib.Path(base) / "shared")
+        for case in cases:
+            begun = time.monotonic()
+            verdict, details = run_case(case, options, base, shared)
+            counts[verdict.split(":")[0]] += 1
+            mark = f"{verdict} ({case.name})" if verdict.startswith("skipped") else f"{verdict:6} {case.name}"
+            print(f"{mark} ({time.monotonic() - begun:.1f} s)", flush=True)
+            if details:
+                print("\n".join("    " + line for line in details.splitlines()), flush=True)
     print(f"{counts['ok']} passed, {counts['FAILED']} failed, {counts['skipped']} skipped")
     return 1 if counts["FAILED"] else 0
 

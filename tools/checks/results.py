@@ -42,9 +42,9 @@ def tail(text, lines=80):
 
 
 def failed_blocks(output):
-    """What a script says of each test that failed: its FAILED line and what is indented below it."""
+    """What a script says of each test that failed: its FAILED line and what is indented below it, of which the reason comes first."""
     blocks = re.findall(r"^FAILED .*(?:\n[ \t].*)*", output, re.M)
-    return "\n".join(tail(block, 60) for block in blocks)
+    return "\n".join("\n".join(block.splitlines()[:80]) for block in blocks)
 
 
 def of_script(name, output, status):

@@ -32,7 +32,6 @@ CRASH = ROOT / "tests/crash/run.py"
 CRASH_TIMEOUT_S = {"": 600, "--full": 3600}
 LAB = ROOT / "tests/lab/run.py"
 LAB_TIMEOUT_S = {"": 900, "--full": 7200}
-JOBS = str(min(4, os.cpu_count() or 1))  # end-to-end tests at a time
 # What an ordinary user may do less, or sees otherwise, than root.
 AREAS_OF_NOBODY = "transfer,security,ssh,live,fidelity,names,update,mirror,manifest,sources,targets"
 
@@ -114,7 +113,7 @@ def check_tidy(full):
 
 def end_to_end(mode):
     """mode: --quick, nothing, or --full."""
-    command = [sys.executable, E2E, "--binary", BINARY, "--jobs", JOBS] + ([mode] if mode else [])
+    command = [sys.executable, E2E, "--binary", BINARY] + ([mode] if mode else [])
     status, output = call(command, timeout=E2E_TIMEOUT_S[mode])
     return of_script("tests/e2e/run.py", output, status)
 
@@ -134,7 +133,7 @@ def end_to_end_as_nobody(full):
         # Debian's own python: another one may live where `nobody` cannot go.
         command = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", "env", f"HOME={home}/tmp",
                    f"TMPDIR={home}/tmp", "PYTHONDONTWRITEBYTECODE=1", "/usr/bin/python3", home / "tests/e2e/run.py",
-                   "--binary", home / "longhaul", "--quick", "--jobs", JOBS] + ([] if full else ["--of", AREAS_OF_NOBODY])
+                   "--binary", home / "longhaul", "--quick"] + ([] if full else ["--of", AREAS_OF_NOBODY])
         status, output = call(command, timeout=E2E_TIMEOUT_S["--quick"])
     return of_script("tests/e2e/run.py as nobody", output, status)
 
