@@ -61,7 +61,9 @@ def delta_sends_only_what_differs(t):
         expected = 40 * MIB - 2 * FRAME + 17 * MIB + 3
         t.check(expected - again <= matched <= expected + again, f"{matched} bytes matched of {expected}, {again} sent again")
         whole = sum((source / name).stat().st_size for name in os.listdir(source))
-        t.check(whole - expected <= carried(sender) <= whole - expected + again, f"{carried(sender)} bytes crossed of {whole}")
+        # What was sent again may be what matched: then the sender takes for a lost copy what its last look saw unsent.
+        crossed = carried(sender)
+        t.check(whole - expected - again <= crossed <= whole - expected + again, f"{crossed} bytes crossed of {whole}")
     quiet, _ = t.transfer(f"{source}/", t.directory / "target-auto", send_options=("--delta",))
     t.equal((quiet.done()["bytes"], quiet.done()["matched_bytes"]), (0, 0), "of what has not changed")
 
