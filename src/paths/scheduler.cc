@@ -33,6 +33,7 @@ constexpr double ratio_unbegun = 1.5;
 constexpr double ratio_unbegun_idle = 1.2;
 constexpr double ratio_begun = 4;
 constexpr double ratio_begun_idle = 1.5;
+constexpr double slip_least = 2;  // times the time that was planned
 constexpr double gain_unbegun_idle_s = 0.05;
 constexpr double gain_begun_idle_s = 0.5;
 
@@ -121,7 +122,8 @@ void Scheduler::assigned(StreamId stream, const Load& load, Time now, bool copy)
   Stream* it = find(stream);
   if (it == nullptr) return;
   if (it->queue.empty()) it->busy_since = now;
-  it->queue.push_back({load, copy});
+  it->queue.push_back(
+      {.load = load, .copied = copy, .since = now, .planned_s = arrival_s(*it, static_cast<double>(load.bytes))});
   it->queued_bytes += load.bytes;
   if (load.hole) ++it->holes;
   if (it->path < paths_.size() && paths_[it->path].allowance)
@@ -300,6 +302,11 @@ std::optional<Scheduler::Gain> Scheduler::gain_wanted(const Stream& stream, bool
   return Gain{takeover_s, begun || stream.retired ? ratio_begun : ratio_unbegun};
 }
 
+/// All in all it takes far longer than it was given to this stream for.
+bool Scheduler::slipped(const Queued& queued, double here_s, double least_s, Time now) {
+  return seconds_of(now - queued.since) + here_s >= slip_least * queued.planned_s + least_s;
+}
+
 std::optional<Late> Scheduler::late(bool idle, Time now) {
   Queued* worst = nullptr;
   Late late;
@@ -319,6 +326,7 @@ std::optional<Late> Scheduler::late(bool idle, Time now) {
     if (!wanted) continue;
     const double here_s = left / stream.rate() + stream.rtt_s() / 2;
     const double there_s = best_elsewhere_s(stream, last->load.bytes, !begun);
+    if (begun && !idle && !slipped(*last, here_s, wanted->least_s, now)) continue;
     const double gain = here_s - there_s;
     if (gain < std::max(wanted->least_s, most) || here_s < there_s * wanted->ratio) continue;
     worst = &*last;

@@ -5,7 +5,9 @@
 // where it is expected first: (bytes waiting there + chunk) / measured rate + RTT / 2. A stream that has bytes on the
 // wire of which nothing is acknowledged for silence_min, or 4 RTT if that is longer, is stalled (law 6): it gets
 // nothing, and its loads go elsewhere. A load on a stream that crawls goes elsewhere once it is expected there earlier
-// by as much. What has not begun to go out is called back for that, so that it goes out once; the rest goes out twice.
+// by as much. What has not begun to go out is called back for that, so that it goes out once; the rest goes out twice,
+// and therefore only where it is late by what was expected of it: a slow path that carries what it was given for is
+// not crawling.
 #pragma once
 
 #include <cstdint>
@@ -112,6 +114,8 @@ class Scheduler {
     Load load;
     bool copied = false;
     bool called_back = false;
+    Time since = 0;        ///< assigned
+    double planned_s = 0;  ///< from then to its arrival, as it was expected
   };
   /// What it takes to send a load elsewhere: so much earlier, and in so small a part of the time.
   struct Gain {
@@ -157,6 +161,7 @@ class Scheduler {
   [[nodiscard]] bool better_left_to_others(const Stream& stream, double bytes, std::uint64_t remaining_bytes) const;
   [[nodiscard]] double best_elsewhere_s(const Stream& from, std::uint64_t bytes, bool with_room) const;
   [[nodiscard]] static std::optional<Gain> gain_wanted(const Stream& stream, bool idle, bool begun, Time now);
+  [[nodiscard]] static bool slipped(const Queued& queued, double here_s, double least_s, Time now);
   static void taken_off(Stream& stream, const std::deque<Queued>::const_iterator& at);
 
   std::vector<Stream> streams_;  ///< by id

@@ -409,6 +409,23 @@ TEST_F(Sampled, AStreamAtAThirdOfItsSiblingsRateIsLeftAlone) {
   }
 }
 
+/// Fiber beside a satellite: what it was given for takes its time, and that was known.
+TEST_F(Sampled, ASlowPathThatCarriesWhatWasExpectedIsLeftAlone) {
+  add(1, 60e6);
+  add(2, 3e6);
+  for (auto& [id, line] : lines_) line.handed = 100e6;
+  run(10 * second);
+  while (scheduler_.late(false, now_)) {  // first loads were given before anything was known
+  }
+  for (int i = 0; i < 1200; ++i) {
+    run(25 * millisecond);
+    ASSERT_FALSE(scheduler_.late(false, now_)) << i;
+  }
+  lines_[2].bytes_per_s = 0.1e6;
+  run(10 * second);
+  EXPECT_TRUE(scheduler_.late(false, now_)) << "and now it crawls";
+}
+
 /// Half of what it did: while both queues hold as much, it is the other one's turn.
 TEST(Scheduler, APathThatGotWorseIsExpectedToCarryLess) {
   Scheduler scheduler;
