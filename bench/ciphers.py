@@ -77,7 +77,7 @@ def main():
     parser.add_argument("--workload", default="one-1g", choices=sorted(WORKLOADS))
     parser.add_argument("--runs", type=int, default=9)
     parser.add_argument("--dir", default="/dev/shm", help="where source and targets live")
-    parser.add_argument("--congestion", default="", help="cubic, bbr ...; default: the system's")
+    parser.add_argument("--congestion", default="", help="cubic, bbr ...; default: as each path finds")
     parser.add_argument("--out", default="ciphers", help="writes OUT.md and OUT.json")
     options = parser.parse_args()
     # What a Bench wants to know besides.

@@ -243,7 +243,7 @@ def parse():
     parser.add_argument("--floor-mode", choices=["rewrite", "new"], default="new",
                         help="whether the floor rewrites one file or makes a new one each time, as Longhaul does")
     parser.add_argument("--reference", choices=["cp", "floor"], default="cp", help="of trees: cp -r, or floor_files")
-    parser.add_argument("--congestion", default="", help="cubic, bbr ...; default: the system's")
+    parser.add_argument("--congestion", default="", help="cubic, bbr ...; default: the system's, of Longhaul as its path finds")
     parser.add_argument("--cipher", default="none", help="of both sides; the floor knows none")
     parser.add_argument("--threads", type=int, default=2, help="threads a side of the floor")
     parser.add_argument("--warm-gib", type=float, default=8, help="0: leave the memory as it is")

@@ -36,7 +36,8 @@ struct PathOptions {
   double cost_per_gb = 0;         ///< in any currency, per 10^9 bytes carried
   std::vector<std::string> tags;  ///< what `Options::require` and `forbid` look at
   int dscp = -1;                  ///< 0..63: differentiated services code point of its packets; -1: the system's
-  std::string congestion;         ///< TCP congestion control ("cubic", "bbr"); empty: the system's
+  std::string congestion;         ///< TCP congestion control ("cubic", "bbr"), "system": the system's; empty: "cubic"
+                                  ///< where that is permitted, and "bbr" where it is found to carry more
   std::string transport;          ///< "tcp"; empty: the same
 };
 

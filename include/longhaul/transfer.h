@@ -23,7 +23,9 @@ struct PathReport {
   std::string remote;
   unsigned streams = 0;  ///< connections up now (at the end: that were up)
   std::string
-      streams_why;  ///< what asked for that number: "4: 8 brought no more (...)", "4: as asked"; empty: the peer
+      streams_why;         ///< what asked for that number: "4: 8 brought no more (...)", "4: as asked"; empty: the peer
+  std::string congestion;  ///< of the side that sends: "bbr: bbr carried 96 Mb/s where cubic carried 16 Mb/s, ...";
+                           ///< empty: nothing was tried
   bool up = false;
   std::string state;             ///< "up", "down", "draining", "drained", "disabled", "removed", "spared" (up, and not
                                  ///< needed now: see Options::deadline_unix_s)

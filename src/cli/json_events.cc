@@ -25,6 +25,7 @@ Json path_of(const PathReport& path) {
   object["rtt_us"] = path.rtt_us;
   object["excluded"] = words_or_null(path.excluded);
   object["streams_why"] = words_or_null(path.streams_why);
+  object["congestion"] = words_or_null(path.congestion);
   object["degraded"] = path.degraded;
   object["times_degraded"] = path.times_degraded;
   object["evidence"] = words_or_null(path.evidence);

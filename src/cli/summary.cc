@@ -172,9 +172,12 @@ std::string safety_lines(const Command& command, const Outcome& outcome) {
   if (report.cipher != "none" && !report.cipher.empty()) out += fmt::format("  sealed: {}\n", printable(report.cipher));
   const bool chosen = command.verbose && !report.streams_chosen.empty();
   if (chosen) out += fmt::format("  streams: {}\n", printable(report.streams_chosen));
-  for (const PathReport& path : report.paths)
+  for (const PathReport& path : report.paths) {
     if (command.verbose && !path.streams_why.empty())
       out += fmt::format("  streams of path {}: {}\n", printable(path.name), printable(path.streams_why));
+    if (command.verbose && !path.congestion.empty())
+      out += fmt::format("  congestion control of path {}: {}\n", printable(path.name), printable(path.congestion));
+  }
   return out;
 }
 

@@ -58,6 +58,8 @@ class SendStream {
     channel_->connection().set_pace(bytes_per_s);
     held_ = held;
   }
+  /// It could not be set: the stream goes on as it is.
+  void set_congestion(const std::string& name) { (void)channel_->connection().set_congestion(name); }
   void drop_transfer(std::uint32_t transfer);
   /// How many of its bytes had gone out; none when all of this copy has gone out, or it is not here.
   std::optional<std::uint64_t> cancel(std::uint32_t transfer, const paths::Load& copy);

@@ -23,6 +23,7 @@
 #include "longhaul/transfer.h"
 #include "paths/allot.h"
 #include "paths/budget.h"
+#include "paths/congestion.h"
 #include "paths/discovery.h"
 #include "paths/flap.h"
 #include "paths/stream_count.h"
@@ -103,10 +104,11 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
     double bytes_per_s = 0;
     std::string last_error;
     std::string excluded;  ///< why policy lets no byte onto it, of this side or the peer's; empty: it may carry
-    bool excluded_by_peer = false;  ///< then until a new session, whose policy may be another
-    PathWatch watch;                ///< of what this side sends on it
-    paths::Flap flap;               ///< dialler
-    bool found = false;             ///< by discovery: until it has been up, nothing says that it leads to the peer
+    bool excluded_by_peer = false;       ///< then until a new session, whose policy may be another
+    PathWatch watch;                     ///< of what this side sends on it
+    paths::CongestionChoice congestion;  ///< where nobody named one
+    paths::Flap flap;                    ///< dialler
+    bool found = false;                  ///< by discovery: until it has been up, nothing says that it leads to the peer
     // Dialler that sends, streams=auto.
     paths::StreamCount count;
     PathMeter count_meter;
@@ -314,6 +316,8 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   void watch_health(Time now);
   void watch_path(std::size_t path, const std::vector<MeteredStream>& streams, Time now);
   void tell_health(std::size_t path, paths::Health::Change change);
+  void choose_congestion(std::size_t path, const paths::Health::Sample& sample);
+  void use_congestion(std::size_t path);
 
   // session_streams.cc: streams=auto
   [[nodiscard]] bool counts_streams(const Path& path) const;

@@ -41,8 +41,13 @@ void SessionCore::watch_path(std::size_t path, const std::vector<MeteredStream>&
     return;
   }
   const PathWatch::Regime regime{streams.size(), cap_of(paths_[path]), cap_of_all()};
-  if (std::exchange(watch.regime, regime) != regime) watch.health.expect_new_rate();
-  const auto change = watch.health.feed(health_sample(figures, now));
+  if (std::exchange(watch.regime, regime) != regime) {
+    watch.health.expect_new_rate();
+    paths_[path].congestion.expect_new_rate();
+  }
+  const auto sample = health_sample(figures, now);
+  if (paths_[path].options.congestion.empty()) choose_congestion(path, sample);
+  const auto change = watch.health.feed(sample);
   if (change != paths::Health::Change::none) tell_health(path, change);
   const double factor = watch.health.factor();
   if (std::abs(factor - watch.factor_told) < factor_step && change == paths::Health::Change::none) return;
@@ -58,6 +63,31 @@ void SessionCore::tell_health(std::size_t path, paths::Health::Change change) {
   ++watch.times_degraded;
   watch.evidence = watch.health.words();
   note(Event::Type::path_degraded, watch.evidence, name);
+}
+
+/// Both must be permitted: an unprivileged user may have neither the usual one nor the one that would be tried.
+void SessionCore::choose_congestion(std::size_t path, const paths::Health::Sample& sample) {
+  using Choice = paths::CongestionChoice;
+  Path& it = paths_[path];
+  const auto step =
+      it.congestion.feed({sample.now, sample.rtt_s, sample.rate, sample.busy, sample.sent_bytes, sample.resent_bytes});
+  if (step == Choice::Step::none) return;
+  std::string text = "path " + it.options.name + ": ";
+  if (step == Choice::Step::try_other) {
+    auto permitted = world_.wire.offers_congestion(Choice::usual);
+    if (permitted) permitted = world_.wire.offers_congestion(Choice::other);
+    if (!permitted) it.congestion.refused(permitted.error().text);
+  }
+  use_congestion(path);
+  note(Event::Type::note, text + it.congestion.words(), it.options.name);
+}
+
+void SessionCore::use_congestion(std::size_t path) {
+  for (const auto& [id, stream] : streams_)
+    if (stream.path == path && stream.sends)
+      post_to_stream(id, [id = id, name = std::string(paths_[path].congestion.name())](Worker& worker) {
+        worker.set_congestion(id, name);
+      });
 }
 
 }  // namespace longhaul::engine

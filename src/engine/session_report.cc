@@ -162,6 +162,7 @@ void SessionCore::add_paths(Report& report, double over_s) const {
     out.cost = path.options.cost_per_gb * static_cast<double>(out.wire_bytes) / 1e9;
     out.excluded = path.excluded;
     out.streams_why = streams_why(path);
+    out.congestion = path.congestion.words();
     out.degraded = path.watch.health.degraded();
     out.times_degraded = path.watch.times_degraded;
     out.evidence = path.watch.evidence;

@@ -81,6 +81,10 @@ void Worker::set_pace(std::uint32_t stream, std::uint64_t bytes_per_s, bool held
   if (const auto at = senders_.find(stream); at != senders_.end()) at->second->set_pace(bytes_per_s, held);
 }
 
+void Worker::set_congestion(std::uint32_t stream, const std::string& name) {
+  if (const auto at = senders_.find(stream); at != senders_.end()) at->second->set_congestion(name);
+}
+
 void Worker::send_message(std::uint32_t stream, const protocol::Message& message) {
   if (const auto at = senders_.find(stream); at != senders_.end()) at->second->channel().queue(message);
   if (const auto at = receivers_.find(stream); at != receivers_.end()) at->second->queue(message);

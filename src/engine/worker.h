@@ -198,6 +198,7 @@ class Worker final : public Role {
   void close_stream(std::uint32_t stream, Error why = {Code::interrupted, "closed here", 0});
   /// `bytes_per_s` as in wire::Connection::set_pace; `held`: no further frame begins.
   void set_pace(std::uint32_t stream, std::uint64_t bytes_per_s, bool held);
+  void set_congestion(std::uint32_t stream, const std::string& name);
   void send_message(std::uint32_t stream, const protocol::Message& message);
   void open_incoming(const IncomingTransfer& transfer) { context_.incoming[transfer.files->transfer()] = transfer; }
   /// Calls `done` when nothing of the transfer is in flight here any more.

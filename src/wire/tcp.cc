@@ -10,11 +10,13 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstring>
 #include <system_error>
 #include <utility>
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "longhaul/options.h"
 #include "wire/socket_address.h"
 
 namespace longhaul::wire {
@@ -79,13 +81,30 @@ Result<> set_socket_dscp(int fd, int dscp) {
   return fail_socket(errno, fmt::format("cannot mark packets with DSCP {}", dscp));
 }
 
-Result<> set_socket_congestion(int fd, const std::string& name) {
+/// What a new socket has.
+std::string congestion_of_system() {
+  const Fd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  std::array<char, congestion_bytes_max + 1> name{};
+  socklen_t bytes = congestion_bytes_max;
+  if (!fd || getsockopt(fd.get(), IPPROTO_TCP, TCP_CONGESTION, name.data(), &bytes) != 0) return usual_congestion;
+  return name.data();
+}
+
+Result<> set_socket_congestion(int fd, const std::string& asked) {
+  const std::string name = asked == system_congestion ? congestion_of_system() : asked;
   if (setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name.data(), static_cast<socklen_t>(name.size())) == 0) return {};
+  const bool denied = errno == EPERM || errno == EACCES;
   return fail(Code::unsupported,
-              fmt::format("cannot use congestion control '{}': {}; /proc/sys/net/ipv4/tcp_available_congestion_control "
-                          "lists what this kernel has",
-                          name, words_of(errno)),
+              fmt::format("cannot use congestion control '{}': {}; /proc/sys/net/ipv4/tcp_{}_congestion_control "
+                          "lists what {}",
+                          name, words_of(errno), denied ? "allowed" : "available",
+                          denied ? "those without privileges may use" : "this kernel has"),
               errno);
+}
+
+/// Before the connection is made: a congestion control that paces leaves its pacing behind when it is replaced.
+void begin_with_usual(int fd) {
+  (void)setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, usual_congestion, std::strlen(usual_congestion));
 }
 
 Result<> bind_device(int fd, const DialOptions& options) {
@@ -291,7 +310,9 @@ Result<> set_path_options(int fd, const DialOptions& options) {
   if (options.dscp >= 0) {
     if (auto marked = set_socket_dscp(fd, options.dscp); !marked) return marked;
   }
-  if (!options.congestion.empty()) {
+  if (options.congestion.empty()) {
+    begin_with_usual(fd);
+  } else {
     if (auto set = set_socket_congestion(fd, options.congestion); !set) return set;
   }
   return {};
@@ -326,6 +347,7 @@ class TcpWire final : public Wire {
     Fd fd(socket(local->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (!fd) return fail_socket(errno, fmt::format("cannot make a socket to listen on {}", address));
     set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
+    begin_with_usual(fd.get());  // accepted ones inherit it
     if (bind(fd.get(), local->get(), local->bytes) != 0 || ::listen(fd.get(), backlog) != 0) {
       const int problem = errno;
       return fail_socket(problem, fmt::format("cannot listen on {}", address),
@@ -335,6 +357,12 @@ class TcpWire final : public Wire {
                                                     : "choose another address or port");
     }
     return std::make_unique<TcpListener>(std::move(fd));
+  }
+
+  Result<> offers_congestion(const std::string& name) override {
+    const Fd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (!fd) return fail_socket(errno, "cannot make a socket");
+    return set_socket_congestion(fd.get(), name);
   }
 
   std::vector<OwnAddress> own_addresses() override { return addresses_of_interfaces(); }

@@ -45,6 +45,10 @@ struct Health {
   std::uint64_t delivery_bytes_per_s = 0;
 };
 
+/// What connections begin with where the system permits that; else with what it gives.
+constexpr const char* usual_congestion = "cubic";
+constexpr const char* system_congestion = "system";
+
 /// Used by one thread at a time; it may be handed over between threads when it watches nothing. A poller outlives what
 /// it watches: a destroyed connection takes its wishes back by itself.
 class Connection {
@@ -68,6 +72,7 @@ class Connection {
   /// `dscp`: 0..63. A network without such things does nothing. Errors: the system does not let us; the connection goes
   /// on.
   virtual Result<> set_dscp(int /*dscp*/) { return {}; }
+  /// `system_congestion`: what the system gives to whoever asks for nothing.
   virtual Result<> set_congestion(const std::string& /*name*/) { return {}; }
   /// From now on at most so many bytes per second leave, evenly spread; 0: as fast as they can. Never fails: where the
   /// system cannot pace, nothing changes.
@@ -92,7 +97,7 @@ struct DialOptions {
   std::string local;       ///< ADDR or empty
   std::string device;      ///< network interface to bind to; empty: the routing table chooses
   std::string remote;      ///< ADDR:PORT; names are not resolved here
-  std::string congestion;  ///< empty: the system's
+  std::string congestion;  ///< as for set_congestion; empty: usual_congestion
   int dscp = -1;           ///< 0..63, of every packet from the first; -1: the system's
 };
 
@@ -110,6 +115,8 @@ class Wire {
   virtual Result<std::unique_ptr<Connection>> dial(const DialOptions& options) = 0;
   /// `address`: ADDR:PORT; port 0: any free one.
   virtual Result<std::unique_ptr<Listener>> listen(const std::string& address) = 0;
+  /// Whether connections may have this congestion control. Errors say what to do about it.
+  virtual Result<> offers_congestion(const std::string& /*name*/) { return {}; }
   /// Of all interfaces that are up. Empty: not known.
   virtual std::vector<OwnAddress> own_addresses() { return {}; }
 };

@@ -54,6 +54,32 @@ def four_unequal_paths(t):
 
 
 @case()
+def a_lossy_path_finds_its_congestion_control(t):
+    """Nobody named one: loss holds cubic back, bbr is tried and kept, and what carries the bytes is told."""
+    lossy = Line("leo", 100, 45, "jitter=4ms/250ms fwd.loss=0.5% queue=100ms")
+    transfer = Transfer(t, make_lab(t, [lossy]), 64, congestion="")
+    report = transfer.finish(timeout_s=150)
+    transfer.told(report)
+    words = report["paths"][0]["congestion"]
+    note(f"congestion control: {words}")
+    if best_for_loss() != "bbr":
+        t.check("bbr might carry more, but cannot use" in words, f"without bbr the report says '{words}'")
+        return
+    t.check(words.startswith("bbr: bbr carried"), f"bbr was not kept: '{words}'")
+    t.check(any("no queue explains it" in event["text"] for event in transfer.sender.events("note")), "the trial was not told")
+    bound(t, "of the path's rate", transfer.bytes * 8 / 1e6 / transfer.seconds() / transfer.sum_of_rates(), 0.35, least=True)
+
+
+@case()
+def a_clean_path_stays_with_cubic(t):
+    """... and nothing is tried where nothing is lost but what fills a queue."""
+    transfer = Transfer(t, make_lab(t, [Line("p1", 200, 30)]), 256, congestion="")
+    report = transfer.finish(timeout_s=60)
+    transfer.told(report)
+    t.equal(report["paths"][0]["congestion"], None, "congestion control")
+
+
+@case()
 def fiber_and_satellites(t):
     """A fiber, a constellation with jitter and loss, and a geostationary satellite: the slow ones help and do not delay."""
     whole_transfer(t, ORBITS, congestion=best_for_loss())

@@ -86,7 +86,7 @@ def target_of(t, mib):
 
 class Transfer:
     """One transfer, which has started. `paths`: the names of those that are used from the start; nothing: all. `terms`: more
-    that --path says of each."""
+    that --path says of each; `congestion` empty: as each path finds."""
 
     def __init__(self, t, lab, mib, congestion="cubic", ip6=False, paths=None, options=(), receive_options=(), terms=""):
         self.t, self.lab, self.names = t, lab, paths or [line.name for line in lab.lines]
@@ -98,8 +98,8 @@ class Transfer:
         for name in self.names:
             remote = lab.address(name, "dst", ip6)
             listen += ["--listen", f"[{remote}]" if ip6 else remote]
-            dial += ["--path", f"name={name},local={lab.address(name, 'src', ip6)},remote={remote},cc={congestion}" +
-                     (f",{terms}" if terms else "")]
+            dial += ["--path", f"name={name},local={lab.address(name, 'src', ip6)},remote={remote}" +
+                     (f",cc={congestion}" if congestion else "") + (f",{terms}" if terms else "")]
         self.receiver = t.start_program("receive", *lab.at("dst", t.binary), "receive", "--json", *listen,
                                         "--ticket-file", ticket, *receive_options, self.target)
         t.wait_for(lambda: ticket.exists() or self.receiver.poll() is not None, "the receiver's ticket", TICKET_WAIT_S)

@@ -130,6 +130,38 @@ TEST_F(TcpPath, CongestionControlOfBothEnds) {
   EXPECT_NE(unknown.error().text.find("nonesuch"), std::string::npos) << unknown.error().text;
 }
 
+TEST_F(TcpPath, BothEndsBeginWithTheUsualCongestionControl) {
+  if (const auto offered = wire_->offers_congestion(usual_congestion); !offered) GTEST_SKIP() << offered.error().text;
+  ASSERT_TRUE(listen("127.0.0.1:0"));
+  auto connection = dial({});
+  ASSERT_NE(connection, nullptr);
+  EXPECT_EQ(text_option_of(*connection, IPPROTO_TCP, TCP_CONGESTION), usual_congestion);
+  EXPECT_EQ(text_option_of(*accepted_, IPPROTO_TCP, TCP_CONGESTION), usual_congestion);
+}
+
+TEST_F(TcpPath, TheSystemsCongestionControlIsThatOfANewSocket) {
+  ASSERT_TRUE(listen("127.0.0.1:0"));
+  auto connection = dial({.congestion = system_congestion});
+  ASSERT_NE(connection, nullptr);
+  const int fresh = socket(AF_INET, SOCK_STREAM, 0);
+  ASSERT_GE(fresh, 0);
+  std::array<char, 16> name{};
+  socklen_t bytes = name.size();
+  EXPECT_EQ(getsockopt(fresh, IPPROTO_TCP, TCP_CONGESTION, name.data(), &bytes), 0);
+  close(fresh);
+  EXPECT_EQ(text_option_of(*connection, IPPROTO_TCP, TCP_CONGESTION), name.data());
+  ASSERT_TRUE(accepted_->set_congestion(system_congestion));
+  EXPECT_EQ(text_option_of(*accepted_, IPPROTO_TCP, TCP_CONGESTION), name.data());
+}
+
+TEST_F(TcpPath, WhatTheKernelDoesNotHaveIsNotOffered) {
+  const auto offered = wire_->offers_congestion("nonesuch");
+  ASSERT_FALSE(offered);
+  EXPECT_NE(offered.error().text.find("tcp_available_congestion_control lists what this kernel has"), std::string::npos)
+      << offered.error().text;
+  EXPECT_TRUE(wire_->offers_congestion("reno"));
+}
+
 TEST_F(TcpPath, DeviceIsBoundOrToldWhyNot) {
   ASSERT_TRUE(listen("127.0.0.1:0"));
   const Error none = refused({.device = "nonesuch0"});
