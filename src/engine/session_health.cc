@@ -85,8 +85,8 @@ void SessionCore::choose_congestion(std::size_t path, const paths::Health::Sampl
 void SessionCore::use_congestion(std::size_t path) {
   for (const auto& [id, stream] : streams_)
     if (stream.path == path && stream.sends)
-      post_to_stream(id, [id = id, name = std::string(paths_[path].congestion.name())](Worker& worker) {
-        worker.set_congestion(id, name);
+      post_to_stream(id, [number = id, name = std::string(paths_[path].congestion.name())](Worker& worker) {
+        worker.set_congestion(number, name);
       });
 }
 
