@@ -16,15 +16,15 @@
 #include <cstring>
 #include <fstream>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "longhaul/transfer.h"
 
+namespace longhaul::bench {
 namespace {
-
-using namespace longhaul;
 
 constexpr std::uint64_t files_per_directory = 1000;
 constexpr std::int64_t all_mtimes_ns = 1'700'000'000'123'456'789;
@@ -172,13 +172,18 @@ int send(const std::string& ticket, std::uint64_t files, std::uint64_t bytes) {
   return ended(must(Session::dial(ticket, {}, samples()))->send(std::make_unique<ManyFiles>(files, bytes)));
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  const std::string_view verb = argc > 1 ? argv[1] : "";
-  if (verb == "receive" && argc == 3) return receive(argv[2]);
-  if (verb == "send" && argc == 5)
-    return send(argv[2], std::strtoull(argv[3], nullptr, 10), std::strtoull(argv[4], nullptr, 10));
+int run(std::span<char*> words) {
+  const std::string_view verb = words.size() > 1 ? words[1] : "";
+  if (verb == "receive" && words.size() == 3) return receive(words[2]);
+  if (verb == "send" && words.size() == 5)
+    return send(words[2], std::strtoull(words[3], nullptr, 10), std::strtoull(words[4], nullptr, 10));
   std::fputs("usage: many receive DIRECTORY|null | many send TICKET FILES BYTES\n", stderr);
   return 2;
+}
+
+}  // namespace
+}  // namespace longhaul::bench
+
+int main(int argc, char** argv) {
+  return longhaul::bench::run({argv, static_cast<std::size_t>(argc)});
 }
