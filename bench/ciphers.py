@@ -9,7 +9,8 @@ import statistics
 import subprocess
 import sys
 
-from transfer import GIB, WORKLOADS, Bench, Failed
+from children import Failed
+from transfer import GIB, WORKLOADS, Bench
 
 # By their numbers in include/longhaul/options.h, which `stages` takes; 0, "auto" there, is never asked for.
 CIPHERS = ("none", "aes-256-gcm", "aes-128-gcm", "chacha20-poly1305")

@@ -16,7 +16,8 @@ import sys
 import tempfile
 import time
 
-from transfer import GIB, Child
+from children import Child
+from transfer import GIB
 
 
 def attack(host, port, held, per_second):

@@ -6,13 +6,12 @@ The reference is the bare loop of floor.cc for one file and `cp -r` for a tree. 
 import argparse
 import json
 import os
-import shutil
 import statistics
 import subprocess
 import sys
-import threading
 import time
 
+from children import Child, Failed, remove
 from warming import MIB, Warm
 
 GIB = 1 << 30
@@ -27,50 +26,6 @@ WORKLOADS = {
     "many-100k": (100 * 1024, 20000),
     "many-4k": (4 * 1024, 200000),
 }
-
-
-class Failed(Exception):
-    pass
-
-
-class Child:
-    """A process whose end tells what it cost."""
-
-    def __init__(self, command, log):
-        self.command = [str(word) for word in command]
-        self.log_path = log
-        self.begin = time.monotonic()
-        with open(log, "wb") as out:
-            self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
-        self.killer = None
-
-    def end(self, timeout_s):
-        self.killer = threading.Timer(timeout_s, self.process.kill)
-        self.killer.start()
-        _, status, usage = os.wait4(self.process.pid, 0)
-        self.killer.cancel()
-        self.process.returncode = os.waitstatus_to_exitcode(status)
-        self.seconds = time.monotonic() - self.begin
-        self.cpu_seconds = usage.ru_utime + usage.ru_stime
-        self.rss_mib = usage.ru_maxrss / 1024
-        if self.process.returncode != 0:
-            raise Failed(f"{' '.join(self.command)} ended with {self.process.returncode}:\n{self.log()}")
-
-    def kill(self):
-        if self.process.returncode is None:
-            self.process.kill()
-            self.process.wait()
-
-    def log(self):
-        with open(self.log_path, errors="replace") as log:
-            return log.read()[-4000:].strip()
-
-
-def remove(path):
-    if os.path.isdir(path):
-        shutil.rmtree(path)
-    elif os.path.exists(path):
-        os.unlink(path)
 
 
 def system_congestion():
@@ -143,7 +98,7 @@ class Bench:
         try:
             give_up = time.monotonic() + 10
             while not (os.path.exists(ticket) and os.path.getsize(ticket)):
-                if receiver.process.poll() is not None or time.monotonic() > give_up:
+                if not receiver.runs() or time.monotonic() > give_up:
                     raise Failed(f"the receiver gave no ticket:\n{receiver.log()}")
                 time.sleep(0.005)
             path = ["--path", f"name=loopback,cc={self.options.congestion}"] if self.options.congestion else []
