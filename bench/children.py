@@ -19,7 +19,7 @@ class Child:
 
     def __init__(self, command, log, before=None, env=None, cwd=None):
         self.command = [str(word) for word in command]
-        self.name = self.command[0]  # in what is said of it
+        self.name = " ".join(self.command)  # in what is said of it
         self.log_path = log
         self.begin = time.monotonic()
         self.cpu_seconds = 0.0
@@ -57,7 +57,7 @@ class Child:
         if late.is_set():
             raise Failed(f"{self.name} was not done after {allowed_s or timeout_s:g} s")
         if self.process.returncode != 0:
-            raise Failed(f"{' '.join(self.command)} ended with {self.process.returncode}:\n{self.log()}")
+            raise Failed(f"{self.name} ended with {self.process.returncode}:\n{self.log()}")
 
     def shoot(self):
         os.kill(self.pid, signal.SIGKILL)  # not by Popen, which may reap it: its cost would be lost
