@@ -51,9 +51,12 @@ class Child:
             self.shoot()
 
         killer = threading.Timer(max(timeout_s, 0), stop)
+        killer.daemon = True
         killer.start()
-        self.reap()
-        killer.cancel()
+        try:
+            self.reap()
+        finally:
+            killer.cancel()
         if late.is_set():
             raise Failed(f"{self.name} was not done after {allowed_s or timeout_s:g} s")
         if self.process.returncode != 0:

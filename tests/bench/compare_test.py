@@ -5,8 +5,10 @@ Prints "N passed, N failed, N skipped"."""
 import os
 import pathlib
 import re
+import signal
 import sys
 import tempfile
+import threading
 import time
 import unittest
 import xml.etree.ElementTree
@@ -179,6 +181,25 @@ class Processes(unittest.TestCase):
             time.sleep(0.01)
         child.kill()
         child.kill()
+
+    def test_who_waits_can_be_interrupted(self):
+        """And nothing is left that would hold up the end of the program until the deadline."""
+        def interrupt(_number, _frame):
+            raise InterruptedError
+
+        before = signal.signal(signal.SIGALRM, interrupt)
+        child = children.Child(["sleep", "60"], self.log)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.1)
+            with self.assertRaises(InterruptedError):
+                child.end(60)
+            deadline = time.monotonic() + 10
+            while any(isinstance(each, threading.Timer) for each in threading.enumerate()) and time.monotonic() < deadline:
+                time.sleep(0.01)
+            self.assertFalse([each for each in threading.enumerate() if isinstance(each, threading.Timer)])
+        finally:
+            signal.signal(signal.SIGALRM, before)
+            child.kill()
 
     def still_runs(self, pid):
         """Not: has ended, and nobody has asked how."""
