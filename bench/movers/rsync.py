@@ -31,8 +31,9 @@ class RsyncDaemon(Mover):
             trial.timed("src", "rsync", *OPTIONS, f"{trial.source}/", url)
         else:
             lists = self.lists(trial)
-            clients = " & ".join(f"rsync {' '.join(OPTIONS)} --files-from={each} {trial.source}/ {url}" for each in lists)
-            trial.timed("src", "bash", "-c", f"{clients} & wait -n && wait -n")
+            begin = " ".join(f"rsync {' '.join(OPTIONS)} --files-from={each} {trial.source}/ {url} & clients+=($!);" for each in lists)
+            # By their numbers: `wait -n` knows nothing of one that has ended before it is asked.
+            trial.timed("src", "bash", "-c", begin + ' for client in "${clients[@]}"; do wait "$client" || exit; done')
         return trial.target
 
     def lists(self, trial):
