@@ -2,8 +2,9 @@
 
 import statistics
 
+from warming import MIB
+
 GIB = 1 << 30
-MIB = 1 << 20
 
 
 def spread(values):

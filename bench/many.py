@@ -13,11 +13,8 @@ import tempfile
 import threading
 import time
 
-MIB = 1 << 20
-
-
-class Failed(Exception):
-    pass
+from children import Failed
+from warming import MIB
 
 
 class End:

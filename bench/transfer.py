@@ -6,12 +6,12 @@ The reference is the bare loop of floor.cc for one file and `cp -r` for a tree. 
 import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
 import time
 
 from children import Child, Failed, remove
+from comparison import spread
 from warming import MIB, Warm
 
 GIB = 1 << 30
@@ -148,10 +148,6 @@ def reference_words(bench, runs):
     if not bench.files:
         return f"floor, {options.threads} threads a side, file {runs[0]['reference']['target']}"
     return "cp -r" if options.reference == "cp" else f"floor_files, {options.threads} threads, groups synced"
-
-
-def spread(values):
-    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
 
 
 def summarise(bench, runs):
