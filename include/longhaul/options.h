@@ -161,8 +161,12 @@ struct Options {
   bool direct = true;             ///< use O_DIRECT where the file system offers it
   bool sparse = true;             ///< sender: holes of files are kept; false: they arrive filled with zeros
   Cipher cipher = Cipher::automatic;
-  Compression compression;     ///< sender
-  Delta delta = Delta::none;   ///< sender
+  Compression compression;    ///< sender
+  Delta delta = Delta::none;  ///< sender
+  /// Sender: by what files that are at the target in the same size are compared as a whole, in place of mtimes: equal
+  /// content is not sent, and gets the source's time and attributes; other content is sent. Both sides read such files.
+  /// `none`: size and mtime decide. Not with Publish::tree.
+  Delta checksum = Delta::none;
   std::string identity_pem;    ///< this endpoint's private key (see identity.h); empty: made for the occasion
   double retry_for_s = 300;    ///< how long to wait for a peer that is away before giving up
   double stall_after_s = 300;  ///< no byte of progress for so long while connected: give up (exit 7)

@@ -62,9 +62,13 @@ struct Report {
   std::uint64_t files_found = 0;  ///< regular files seen by the walk so far
   std::uint64_t bytes_found = 0;  ///< their sizes
   bool walk_done = false;
-  std::uint64_t skipped_files = 0;  ///< already there: same size and mtime; or left alone
+  std::uint64_t skipped_files = 0;  ///< already there: same size and mtime (or content: `checksum`); or left alone
   std::uint64_t skipped_bytes = 0;  ///< in those, and in resumed parts of unfinished files
   std::uint64_t left_alone = 0;     ///< entries of all types that Options::leave_alone is about
+  // Options::checksum: files whose content was compared, and those of them that were the same at the target.
+  std::uint64_t compared_files = 0;
+  std::uint64_t compared_bytes = 0;
+  std::uint64_t same_files = 0;
   std::uint64_t directories = 0;
   std::uint64_t symlinks = 0;
   std::uint64_t linked = 0;         ///< further names of files, made as hard links

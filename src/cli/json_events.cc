@@ -98,6 +98,9 @@ void put_totals(Json& object, const Report& report) {
   object["modes_not_kept"] = report.modes_not_kept;
   object["left_out"] = report.left_out;
   object["left_alone"] = report.left_alone;
+  object["compared_files"] = report.compared_files;
+  object["compared_bytes"] = report.compared_bytes;
+  object["same_files"] = report.same_files;
   object["deleted_files"] = report.deleted_files;
   object["deleted_directories"] = report.deleted_directories;
   object["deletions_over"] = report.deletions_over;

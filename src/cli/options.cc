@@ -159,8 +159,11 @@ Result<> check_trusted(const Command& command) {
 
 Result<> read_delta(const Line& line, Command& command) {
   const bool trusting = line.flag("--trust-xxh");
-  if (trusting && !line.flag("--delta")) return bad("--trust-xxh is about --delta, which is missing");
-  if (line.flag("--delta")) command.engine.delta = trusting ? Delta::xxh3 : Delta::sha256;
+  const Delta by = trusting ? Delta::xxh3 : Delta::sha256;
+  if (line.flag("--delta")) command.engine.delta = by;
+  if (line.flag("--checksum")) command.engine.checksum = by;
+  if (trusting && !line.flag("--delta") && !line.flag("--checksum"))
+    return bad("--trust-xxh is about --delta and --checksum, which are missing");
   return {};
 }
 
@@ -316,6 +319,8 @@ Result<> check_stdin_source(const Line& line, Command& command) {
   if (has_stdin && name == nullptr) return bad("SOURCE - is stdin and needs a name: --name NAME - TICKET");
   if (has_stdin && command.sources.size() > 1) return bad("stdin (-) is sent alone, without other sources");
   if (!has_stdin) return read_source_name(line, command);
+  if (command.engine.checksum != Delta::none)
+    return bad("--checksum reads a source to compare it, and stdin cannot be read again to be sent: leave it out");
   command.sources.clear();
   if (Result<> read = set(line, "--publish", command.engine.publish, parse_publish); !read) return read;
   return set(line, "--name", command.stream_name, parse_stream_name);

@@ -117,7 +117,8 @@ std::string remote_command(const Command& copy) {
   add("--stall-timeout=" + seconds_of(engine.stall_after_s));
   if (engine.compression != Compression{} && copy.remote->sends) add("--compress=" + name_of(engine.compression));
   if (engine.delta != Delta::none && copy.remote->sends) add("--delta");
-  if (engine.delta == Delta::xxh3 && copy.remote->sends) add("--trust-xxh");
+  if (engine.checksum != Delta::none && copy.remote->sends) add("--checksum");
+  if ((engine.delta == Delta::xxh3 || engine.checksum == Delta::xxh3) && copy.remote->sends) add("--trust-xxh");
   if (engine.chunk_bytes != 0 && copy.remote->sends) add(fmt::format("--chunk={}", engine.chunk_bytes));
   if (!engine.direct) add("--no-direct");
   if (!engine.sparse && copy.remote->sends) add("--no-sparse");

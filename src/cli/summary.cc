@@ -119,6 +119,9 @@ std::string moved_lines(const Report& report) {
     out += fmt::format("  {}: {}, {}\n", report.left_alone > 0 ? "already there, or left alone" : "already there",
                        counted(report.skipped_files, "file", "files"), format_bytes(report.skipped_bytes));
   }
+  if (report.compared_files > 0)
+    out += fmt::format("  compared by content: {}, {}; the same: {}\n", counted(report.compared_files, "file", "files"),
+                       format_bytes(report.compared_bytes), report.same_files);
   out += also_line(report);
   if (report.resent_bytes > 0) out += fmt::format("  sent again: {}\n", format_bytes(report.resent_bytes));
   if (report.matched_bytes > 0)

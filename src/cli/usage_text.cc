@@ -162,8 +162,12 @@ constexpr OptionText options[] = {
      "pack what crosses: always, or auto: while the paths are the limit and content shrinks by a tenth (none)"},
     {"--delta", nullptr, false, send | copy,
      "compare large files with older versions at the target, and send only what differs (they are sent whole)"},
+    {"-c,--checksum", nullptr, false, send | copy,
+     "compare files of one size by their content, SHA-256 of it, instead of size and time: what is the same is not "
+     "sent"},
     {"--trust-xxh", nullptr, false, send | copy,
-     "with --delta: compare by XXH3-128 instead of SHA-256: faster, and no help against content that was made up"},
+     "with --delta or --checksum: compare by XXH3-128 instead of SHA-256: faster, and no help against content that was "
+     "made up"},
     {"--identity", "FILE", false, movers | keygen | manifest, "the key of this side (~/.config/longhaul/identity)"},
     {"--trusted", nullptr, false, peers,
      "listen without a ticket: admit those whose keys 'longhaul trust' knows, and nobody else"},

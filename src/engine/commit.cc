@@ -23,7 +23,7 @@ Commit::Commit(disk::Disk& disk, journal::LandingZone& zone, journal::ManifestLo
 
 bool Commit::empty() const {
   return gathering_.whole.empty() && gathering_.chunks.empty() && gathering_.finished.empty() &&
-         gathering_.dirty.empty();
+         gathering_.kept.empty() && gathering_.dirty.empty();
 }
 
 void Commit::add_whole(std::shared_ptr<InFile> file, const Digest& root, std::shared_ptr<InBundle> bundle, Time now) {
@@ -46,6 +46,11 @@ void Commit::add_finished(std::shared_ptr<InFile> file, Time now) {
   oldest_whole_ = std::min(oldest_whole_, now);
 }
 
+void Commit::add_kept(KeptFile kept, Time now) {
+  gathering_.kept.push_back({.it = std::move(kept)});
+  oldest_whole_ = std::min(oldest_whole_, now);
+}
+
 void Commit::add_dirty(disk::DirPtr dir) {
   if (gathering_.dirty.empty() || gathering_.dirty.back() != dir) gathering_.dirty.push_back(std::move(dir));
 }
@@ -59,7 +64,8 @@ void Commit::drop(const InFile& file) {
 Time Commit::step(Time now, bool flush) {
   if (phase_ == Phase::gather) {
     const bool many = gathering_.whole.size() + gathering_.finished.size() >= group_files_max ||
-                      gathering_.dirty.size() >= group_files_max || gathering_.chunks.size() >= group_chunks_max;
+                      gathering_.kept.size() >= group_files_max || gathering_.dirty.size() >= group_files_max ||
+                      gathering_.chunks.size() >= group_chunks_max;
     const Time due = std::min(oldest_whole_ == time_never ? time_never : oldest_whole_ + whole_wait,
                               oldest_chunk_ == time_never ? time_never : oldest_chunk_ + chunk_wait);
     if (empty() || !(many || flush || due <= now)) return empty() ? time_never : due;
@@ -142,6 +148,11 @@ void Commit::completed(disk::Operation& operation) {
   if (step.result >= 0) return;
   const bool is_sync = step.kind != disk::Operation::Kind::write;
   const int code = static_cast<int>(-step.result);
+  if (step.kept != nullptr) {
+    step.kept->lost = true;
+    const std::string& path = step.kept->it.record.path;
+    return events_.kept_lost(path, error_of_errno(code, "cannot sync " + printable(path) + " at the receiver"));
+  }
   if (!step.in_file) {
     manifest_failed_ = true;
     events_.commit_failed(error_of_errno(code, "cannot write the manifest in the target's landing zone"));
@@ -162,6 +173,8 @@ void Commit::sync_data() {
     Step& step = submit(disk::Operation::Kind::sync_file, whole.file->landing_file.data, whole.file);
     step.bundle = whole.bundle;
   }
+  for (Kept& kept : group_.kept)
+    if (kept.it.file) submit(disk::Operation::Kind::sync_file, kept.it.file, nullptr).kept = &kept;
   std::unordered_set<const InFile*> synced;
   for (auto& file : group_.finished) {
     if (!prepare_finished(file)) continue;
@@ -263,6 +276,9 @@ void Commit::write_manifest() {
       if (&log_of(*whole.file) == log)
         journal::encode_manifest_record({whole.file->entry.path, whole.size, whole.file->entry.mtime_ns, whole.root},
                                         step.buffer);
+    if (log == &manifest_)
+      for (const Kept& kept : group_.kept)
+        if (kept.to_note()) journal::encode_manifest_record(kept.it.record, step.buffer);
     step.data = step.buffer.data();
     step.bytes = static_cast<std::uint32_t>(step.buffer.size());
     log->keep_room(disk_);
@@ -275,6 +291,7 @@ void Commit::write_manifest() {
 /// Each once: the transfer's own, or those of its trees.
 std::vector<journal::ManifestLog*> Commit::logs_of_group() {
   std::vector<journal::ManifestLog*> logs;
+  if (std::ranges::any_of(group_.kept, &Kept::to_note)) logs.push_back(&manifest_);
   for (const Whole& whole : group_.whole)
     if (std::ranges::find(logs, &log_of(*whole.file)) == logs.end()) logs.push_back(&log_of(*whole.file));
   return logs;

@@ -32,6 +32,8 @@ class CommitEvents {
   /// It cannot appear at its final name.
   virtual void publish_failed(const std::shared_ptr<InFile>& file, const std::shared_ptr<InBundle>& bundle,
                               Error error) = 0;
+  /// What add_kept() was told of is not durable.
+  virtual void kept_lost(const std::string& path, Error error) = 0;
   /// The manifest cannot be written: the transfer cannot go on.
   virtual void commit_failed(Error error) = 0;
 };
@@ -49,6 +51,8 @@ class Commit {
   void add_finished(std::shared_ptr<InFile> file, Time now);
   /// A directory in which names were made: to be synced with the next group.
   void add_dirty(disk::DirPtr dir);
+  /// What was set of it is to be durable before the manifest says so.
+  void add_kept(KeptFile kept, Time now);
   /// Forgets what still gathers of a file that is given up.
   void drop(const InFile& file);
 
@@ -56,6 +60,8 @@ class Commit {
   /// Starts a group when it is time (`flush`: at once) and moves the one under way. Returns when to come again.
   Time step(Time now, bool flush);
   [[nodiscard]] std::size_t chunks_waiting() const { return gathering_.chunks.size() + group_.chunks.size(); }
+  /// Files of add_kept() that are open here.
+  [[nodiscard]] std::size_t kept_waiting() const { return gathering_.kept.size() + group_.kept.size(); }
   [[nodiscard]] bool idle() const { return phase_ == Phase::gather && empty(); }
 
  private:
@@ -66,8 +72,14 @@ class Commit {
     std::shared_ptr<InBundle> bundle;
     std::uint64_t size = 0;
   };
+  struct Kept {
+    KeptFile it;
+    bool lost = false;  ///< it could not be synced
+    [[nodiscard]] bool to_note() const { return it.noted && !lost; }
+  };
   struct Group {
     std::vector<Whole> whole;
+    std::vector<Kept> kept;
     std::vector<std::shared_ptr<InChunk>> chunks;
     std::vector<std::shared_ptr<InFile>> finished;
     std::vector<disk::DirPtr> dirty;
@@ -75,8 +87,9 @@ class Commit {
   struct Step : disk::Operation {
     disk::FilePtr keep;
     std::vector<std::byte> buffer;
-    std::shared_ptr<InFile> in_file;  ///< null: the manifest
+    std::shared_ptr<InFile> in_file;  ///< null: one that is kept, or the manifest
     std::shared_ptr<InBundle> bundle;
+    Kept* kept = nullptr;
   };
 
   [[nodiscard]] bool empty() const;

@@ -285,34 +285,44 @@ bool Desk::unchanged(const disk::Stat& there, const Entry& entry) const {
   return grain(there.mtime_ns) == grain(entry.mtime_ns);
 }
 
-/// Brings what is there already up to what the entry says, but for its content.
-Result<> Desk::match(const disk::DirPtr& parent, const std::string& name, const disk::Stat& there, const Entry& entry) {
+/// Brings what is there already up to what the entry says, but for its content. Returns a file of which something was
+/// set that is not durable yet.
+Result<disk::FilePtr> Desk::match(const disk::DirPtr& parent, const std::string& name, const disk::Stat& there,
+                                  const Entry& entry) {
   Unkept unkept;
   const auto changed = match_properties(setup_.disk, parent, name, there, entry, unkept);
   setup_.counters.count(unkept);
   if (!changed) return std::unexpected(changed.error());
-  if (entry.type != EntryType::file)
-    return unchanged(there, entry) ? Result<>() : setup_.disk.set_link_mtime(parent, name, entry.mtime_ns);
+  if (entry.type != EntryType::file) {
+    if (unchanged(there, entry)) return nullptr;
+    if (auto set = setup_.disk.set_link_mtime(parent, name, entry.mtime_ns); !set) return std::unexpected(set.error());
+    return nullptr;
+  }
   // A change of owner takes mode bits away, an ACL brings its own.
-  if (there.mode == entry.mode && !*changed) return {};
+  if (there.mode == entry.mode && !*changed) return nullptr;
   auto file = setup_.disk.open_file(parent, name, disk::Open::read, false);
-  if (file) (void)setup_.disk.set_mode(**file, entry.mode);
+  if (!file) return nullptr;
+  (void)setup_.disk.set_mode(**file, entry.mode);
+  if (!trees_) return file;
   // Of a tree, nothing is to be seen before all of it is durable.
-  return file && trees_ ? disk::sync_now(setup_.disk, **file, true) : Result<>();
+  if (auto synced = disk::sync_now(setup_.disk, **file, true); !synced) return std::unexpected(synced.error());
+  return nullptr;
 }
 
 Decision Desk::take_file(std::uint64_t id, Entry entry, const disk::DirPtr& parent, const std::string& parent_path,
-                         std::string name) {
+                         std::string name, const ComparedContent* compared) {
   const auto there = look(entry, parent, name);
   if (!there && there.error().code != Code::not_found) return refuse(there.error().code, there.error().text);
   if (left_alone(entry, there)) return leave(entry);
   if (there && is_in_the_way(entry, *there))
     if (auto room = make_room(entry, *there); !room) return refuse(room.error().code, room.error().text);
-  if (there && there->type == disk::FileType::file && entry.size_known && there->size == entry.size &&
-      unchanged(*there, entry) && (!trees_ || trees_->may_stay(entry, parent, name, *there))) {
-    const auto matched = match(parent, name, *there, entry);
-    return matched ? skip(entry) : refuse(matched.error().code, matched.error().text);
+  if (there && setup_.checksum && must_be_compared(entry, *there, compared)) {
+    Decision decision;
+    decision.verdict.set_action(protocol::Verdict::COMPARE);
+    decision.compare = std::move(entry);
+    return decision;
   }
+  if (there && stays(entry, parent, name, *there, compared)) return keep(entry, parent, name, *there, compared);
   if (trees_) {
     const auto reused = trees_->reuse(entry, parent, name, mtime_granularity_ns_);
     if (!reused) return refuse(reused.error().code, reused.error().text);

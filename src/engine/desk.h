@@ -34,6 +34,9 @@ struct ReceiveCounters {
   std::atomic<std::uint64_t> skipped_files{0};
   std::atomic<std::uint64_t> skipped_bytes{0};
   std::atomic<std::uint64_t> left_alone{0};
+  std::atomic<std::uint64_t> compared_files{0};
+  std::atomic<std::uint64_t> compared_bytes{0};
+  std::atomic<std::uint64_t> same_files{0};
   std::atomic<std::uint64_t> directories{0};
   std::atomic<std::uint64_t> symlinks{0};
   std::atomic<std::uint64_t> hard_links{0};
@@ -61,11 +64,20 @@ struct LateFailures {
   void add(LateFailures others);
 };
 
+/// What came of comparing the content of a file at the target with that of its source.
+struct ComparedContent {
+  bool equal = false;
+  disk::Stat version;  ///< of the target's, as it was read
+  Digest root;         ///< of both; only if they are equal
+};
+
 /// What storage must do after a decision.
 struct Decision {
   protocol::Verdict verdict;
   std::shared_ptr<InFile> file;  ///< SEND: registered already
   disk::DirPtr dirty;            ///< a directory in which a name was made
+  std::optional<Entry> compare;  ///< COMPARE: as it will be decided upon
+  std::optional<KeptFile> kept;  ///< SKIP: by content, or something was set
   std::optional<Error> fatal;    ///< the transfer cannot go on (target full)
 };
 
@@ -89,12 +101,15 @@ class Desk {
     std::string target = {};          ///< as a path that can be opened
     journal::Trash* trash = nullptr;  ///< not null: whole trees are published, in the end
     bool delta = false;               ///< large files are compared with older versions of them
+    bool checksum = false;            ///< content decides what is the same, not times
   };
   explicit Desk(Setup setup) : setup_(std::move(setup)) {}
 
   /// Finds out to which granularity the target keeps mtimes, and begins the log of directories.
   Result<> open();
   Decision decide(std::uint64_t id, Entry entry);
+  /// The second time, of an entry with verdict COMPARE: `entry` as it came back with it.
+  Decision decide_compared(std::uint64_t id, Entry entry, const ComparedContent& found);
   /// Further names of files that are there by now; then modes and times of all directories, children first.
   /// In between the target is made a mirror; `errors`: not all that was announced has arrived.
   Result<LateFailures> finish(bool errors = false, journal::ManifestLog* manifest = nullptr);
@@ -130,13 +145,18 @@ class Desk {
   Decision replace(const Entry& entry, const disk::DirPtr& parent, const std::string& name, const char* what,
                    const MakeName& make);
   Decision take_file(std::uint64_t id, Entry entry, const disk::DirPtr& parent, const std::string& parent_path,
-                     std::string name);
+                     std::string name, const ComparedContent* compared = nullptr);
+  [[nodiscard]] bool stays(const Entry& entry, const disk::DirPtr& parent, const std::string& name,
+                           const disk::Stat& there, const ComparedContent* compared);
+  Decision keep(const Entry& entry, const disk::DirPtr& parent, const std::string& name, const disk::Stat& there,
+                const ComparedContent* compared);
   Decision take_sink_file(std::uint64_t id, Entry entry);
   void open_older(InFile& file, const disk::Stat& there);
   Decision begin_file(std::uint64_t id, Entry entry, const disk::DirPtr& parent, const std::string& parent_path,
                       std::string name);
   bool unchanged(const disk::Stat& there, const Entry& entry) const;
-  Result<> match(const disk::DirPtr& parent, const std::string& name, const disk::Stat& there, const Entry& entry);
+  Result<disk::FilePtr> match(const disk::DirPtr& parent, const std::string& name, const disk::Stat& there,
+                              const Entry& entry);
   Result<disk::DirPtr> directory(const std::string& path);
   Result<disk::Stat> look(const Entry& entry, const disk::DirPtr& parent, const std::string& name);
   /// Where what is announced lands by its path: the target, or what stands for it.
@@ -166,6 +186,16 @@ void hold_to_what_is_allowed(disk::Disk& disk, const Sink& sink, ReceiveCounters
 [[nodiscard]] inline bool is_in_the_way(const Entry& entry, const disk::Stat& there) {
   return (entry.type == EntryType::directory) != (there.type == disk::FileType::directory);
 }
+[[nodiscard]] inline bool is_of_same_size(const Entry& entry, const disk::Stat& there) {
+  return there.type == disk::FileType::file && entry.size_known && there.size == entry.size;
+}
+/// With --checksum: whether content must be compared before it can be said if the file that is `there` stays.
+[[nodiscard]] inline bool must_be_compared(const Entry& entry, const disk::Stat& there,
+                                           const ComparedContent* compared) {
+  return compared == nullptr && is_of_same_size(entry, there);
+}
+/// With --checksum, once nothing must be compared: whether it stays.
+[[nodiscard]] bool has_same_content(const Entry& entry, const disk::Stat& there, const ComparedContent* compared);
 /// `why` nothing else can be done about it; empty: nobody asked for that.
 [[nodiscard]] Error in_the_way(const Entry& entry, std::string_view why = {});
 

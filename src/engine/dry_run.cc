@@ -63,8 +63,13 @@ Would would_of(const protocol::Verdict& verdict) {
   }
 }
 
-protocol::Verdict DryRun::decide(Entry entry) {
-  protocol::Verdict verdict;
+bool is_same(const protocol::Verdict& verdict) {
+  if (verdict.action() != protocol::Verdict::SKIP) return false;
+  const Would would = would_of(verdict);
+  return would == Would::nothing || would == Would::set_properties;
+}
+
+Decision DryRun::decide(Entry entry) {
   if (entry.type == EntryType::file) {
     setup_.counters.files_found.fetch_add(1, std::memory_order_relaxed);
     setup_.counters.bytes_found.fetch_add(entry.size, std::memory_order_relaxed);
@@ -72,23 +77,43 @@ protocol::Verdict DryRun::decide(Entry entry) {
   setup_.counters.entries.fetch_add(1, std::memory_order_relaxed);
   auto sane = check_target_path(entry.path);
   if (sane && entry.type == EntryType::mention) {
-    verdict.set_action(protocol::Verdict::DONE);
-    return verdict;
+    Decision done;
+    done.verdict.set_action(protocol::Verdict::DONE);
+    return done;
   }
   hold_to_what_is_allowed(setup_.disk, setup_.sink, setup_.counters, entry);
-  const auto would = sane ? judge(entry) : std::unexpected(std::move(sane.error()));
+  auto would = sane ? judge(entry) : std::unexpected(std::move(sane.error()));
+  if (std::exchange(must_compare_, false)) {
+    Decision decision;
+    decision.verdict.set_action(protocol::Verdict::COMPARE);
+    decision.compare = std::move(entry);
+    return decision;
+  }
+  return tell(entry, std::move(would));
+}
+
+Decision DryRun::decide_compared(const Entry& entry, const ComparedContent& found) {
+  compared_ = &found;
+  auto would = judge(entry);
+  compared_ = nullptr;
+  return tell(entry, std::move(would));
+}
+
+Decision DryRun::tell(const Entry& entry, Result<Would> would) {
+  Decision decision;
+  protocol::Verdict& verdict = decision.verdict;
   if (!would) {
     verdict.set_action(protocol::Verdict::REFUSE);
     verdict.set_code(static_cast<std::uint32_t>(would.error().code));
     verdict.set_text(would.error().text.substr(0, protocol::text_bytes_max));
-    return verdict;
+    return decision;
   }
   count(entry, *would);
   if (setup_.told) setup_.told(*would, name_below(entry));
   verdict.set_action(protocol::Verdict::SKIP);
   verdict.set_left_alone(*would == Would::leave_alone);
   verdict.set_would(to_wire(*would));
-  return verdict;
+  return decision;
 }
 
 Result<Would> DryRun::judge(const Entry& entry) {
@@ -155,8 +180,13 @@ Would DryRun::compare(const Entry& entry, const disk::DirPtr& parent, const std:
     case EntryType::mention:
       break;
   }
-  const bool same = there.type == disk::FileType::file && entry.size_known && there.size == entry.size;
-  return same && same_time(entry, there) ? of_same_kind() : Would::change;
+  must_compare_ = setup_.checksum && must_be_compared(entry, there, compared_);
+  return stays(entry, there) ? of_same_kind() : Would::change;
+}
+
+bool DryRun::stays(const Entry& entry, const disk::Stat& there) const {
+  if (setup_.checksum) return has_same_content(entry, there, compared_);
+  return is_of_same_size(entry, there) && same_time(entry, there);
 }
 
 Would DryRun::compare_link(const Entry& entry, const disk::Stat& there) {

@@ -54,6 +54,7 @@ std::uint64_t features_needed(const Options& options) {
   if (options.mirror) needed |= protocol::feature_mirror;
   if (options.dry_run) needed |= protocol::feature_dry_run;
   if (options.delta != Delta::none) needed |= protocol::feature_delta;
+  if (options.checksum != Delta::none) needed |= protocol::feature_checksum;
   return needed;
 }
 

@@ -44,6 +44,13 @@ enum class Landing : std::uint8_t {
   sink,        ///< into a caller's Writer, by way of memory
 };
 
+/// A file that stays at its final name, for its content was found to be right.
+struct KeptFile {
+  disk::FilePtr file;              ///< it got another time or mode, which is not durable yet; null: nothing was set
+  journal::ManifestRecord record;  ///< what is known of it
+  bool noted = true;               ///< the manifest is to say so
+};
+
 /// A file that was announced and is to be sent. Shared by storage and workers; what is below the mutex is guarded by
 /// it.
 struct InFile {

@@ -34,6 +34,10 @@ Planner::Planner(disk::Disk& disk, PlannerHost& host, Setup setup, Time now)
                      0};
 }
 
+Planner::~Planner() {
+  tally_->ended = true;
+}
+
 protocol::Message Planner::opening(const std::string& id) const {
   protocol::Message message;
   auto& open = *message.mutable_open_transfer();
@@ -48,6 +52,7 @@ protocol::Message Planner::opening(const std::string& id) const {
   open.set_publish_tree(setup_.publish == Publish::tree);
   open.set_dry_run(setup_.dry_run);
   open.set_delta(to_wire(setup_.delta));
+  open.set_checksum(to_wire(setup_.checksum));
   if (!setup_.mirror) return message;
   auto& mirror = *open.mutable_mirror();
   if (!setup_.mirror.excluded_too)
@@ -82,36 +87,39 @@ void Planner::verdicts(const protocol::Verdicts& verdicts) {
     const std::uint64_t id = verdicts_seen_++;
     Entry entry = std::move(announced_.front());
     announced_.pop_front();
-    if (setup_.dry_run && verdict.action() == protocol::Verdict::SEND) {
-      failure_ = Error{Code::protocol, "the receiver asks for content in a dry run", 0};
-      return;
-    }
-    if (verdict.action() == protocol::Verdict::SEND && entry.type == EntryType::file) {
-      send_file(id, std::move(entry), verdict);
-      continue;
-    }
-    if (is_journalled(entry)) --journalled_open_;
-    resolve(id);
-    if (setup_.dry_run && verdict.action() == protocol::Verdict::SKIP) {
-      planned(entry, verdict);
-      continue;
-    }
-    switch (verdict.action()) {
-      case protocol::Verdict::SKIP:
-        if (verdict.left_alone()) ++totals_.left_alone;
-        if (entry.type != EntryType::file) break;
-        ++totals_.skipped_files;
-        totals_.skipped_bytes += entry.size;
-        break;
-      case protocol::Verdict::REFUSE:
-        refused(entry, verdict);
-        break;
-      default:
-        if (entry.type == EntryType::directory) ++totals_.directories;
-        if (entry.type == EntryType::symlink) ++totals_.symlinks;
-        if (entry.type == EntryType::hard_link) ++totals_.linked;
-        if (entry.type == EntryType::special) ++totals_.specials;
-    }
+    if (verdict.action() == protocol::Verdict::COMPARE)
+      begin_comparing(id, std::move(entry));
+    else
+      decided(id, std::move(entry), verdict);
+    if (failure_) return;
+  }
+}
+
+void Planner::decided(std::uint64_t id, Entry entry, const protocol::Verdict& verdict) {
+  if (setup_.dry_run && verdict.action() == protocol::Verdict::SEND) {
+    failure_ = Error{Code::protocol, "the receiver asks for content in a dry run", 0};
+    return;
+  }
+  if (verdict.action() == protocol::Verdict::SEND && entry.type == EntryType::file)
+    return send_file(id, std::move(entry), verdict);
+  if (is_journalled(entry)) --journalled_open_;
+  resolve(id);
+  if (setup_.dry_run && verdict.action() == protocol::Verdict::SKIP) return planned(entry, verdict);
+  switch (verdict.action()) {
+    case protocol::Verdict::SKIP:
+      if (verdict.left_alone()) ++totals_.left_alone;
+      if (entry.type != EntryType::file) break;
+      ++totals_.skipped_files;
+      totals_.skipped_bytes += entry.size;
+      break;
+    case protocol::Verdict::REFUSE:
+      refused(entry, verdict);
+      break;
+    default:
+      if (entry.type == EntryType::directory) ++totals_.directories;
+      if (entry.type == EntryType::symlink) ++totals_.symlinks;
+      if (entry.type == EntryType::hard_link) ++totals_.linked;
+      if (entry.type == EntryType::special) ++totals_.specials;
   }
 }
 
@@ -421,8 +429,8 @@ void Planner::count_lost(std::uint64_t file) {
 }
 
 bool Planner::has_unsent() const {
-  return !walk_done_ || !held_.empty() || !announced_.empty() || !again_.empty() || !large_queue_.empty() ||
-         !packer_.empty();
+  return !walk_done_ || !held_.empty() || !announced_.empty() || !comparing_.empty() || !again_.empty() ||
+         !large_queue_.empty() || !packer_.empty();
 }
 
 bool Planner::at_rest() const {

@@ -13,6 +13,7 @@
 
 #include "base/interval_set.h"
 #include "engine/bundle_packer.h"
+#include "engine/comparer.h"
 #include "engine/feeder.h"
 #include "engine/outgoing.h"
 #include "engine/runtime.h"
@@ -39,6 +40,8 @@ class PlannerHost {
   /// The receiver has answered for all of it. `path`: below the target.
   virtual void file_durable(std::uint32_t transfer, const std::string& path) = 0;
   virtual void file_error(std::uint32_t transfer, FileError error) = 0;
+  /// Has it read by a worker; what comes of it comes back by Planner::compared_here, on the planner's thread.
+  virtual void compare(std::uint32_t transfer, std::uint64_t file, ContentJob job) = 0;
   /// In a dry run. `path`: below the target; a directory's ends in a slash.
   virtual void would(std::uint32_t transfer, Would would, const std::string& path) = 0;
 };
@@ -56,10 +59,14 @@ class Planner {
     Publish publish = Publish::file;
     Mirror mirror;
     Delta delta = Delta::none;
+    Delta checksum = Delta::none;
     bool dry_run = false;
     Time stall_after = 0;
   };
   Planner(disk::Disk& disk, PlannerHost& host, Setup setup, Time now);
+  ~Planner();
+  Planner(const Planner&) = delete;
+  Planner& operator=(const Planner&) = delete;
 
   /// The message that opens the transfer.
   [[nodiscard]] protocol::Message opening(const std::string& id) const;
@@ -72,6 +79,7 @@ class Planner {
   void chunk_failed(const protocol::ChunkFailed& failed);
   void file_failed(const protocol::FileFailed& failed);
   void old_chunk(const protocol::OldChunk& chunk);
+  void compared(const protocol::Compared& decided);
   void failed_late(const protocol::TransferEnd& end);
   // From this side.
   void stream_up(std::uint32_t stream, std::uint32_t path);
@@ -96,6 +104,7 @@ class Planner {
   /// Nothing more is assigned, and no deadline runs, until pause(false).
   void pause(bool paused) { paused_ = paused; }
   void source_failed(std::uint64_t file, FileError error);
+  void compared_here(std::uint64_t file, Result<Compared> found);
   void fed(FeedBatch batch);
 
   /// Announces and assigns what it can. Sets `failure()` when the transfer cannot go on.
@@ -142,6 +151,12 @@ class Planner {
     unsigned failures = 0;
     std::optional<std::uint32_t> failed;  ///< the latest attempt that was counted
   };
+
+  void decided(std::uint64_t id, Entry entry, const protocol::Verdict& verdict);
+  // planner_compare.cc
+  void begin_comparing(std::uint64_t id, Entry entry);
+  void flush_keys();
+  void look_at_reading();
 
   void announce();
   bool may_announce(const Entry& entry) const;
@@ -213,6 +228,12 @@ class Planner {
   unsigned journalled_open_ = 0;
   std::unordered_map<std::uint64_t, std::size_t> attributes_open_;  ///< bytes, by entry: the receiver keeps them
   std::size_t attribute_bytes_open_ = 0;
+
+  // compared by content
+  std::unordered_map<std::uint64_t, Entry> comparing_;  ///< entries with verdict COMPARE
+  std::shared_ptr<ComparingTally> tally_ = std::make_shared<ComparingTally>();
+  std::uint64_t bytes_compared_ = 0;  ///< of the tally, as it was seen last
+  protocol::Compared keys_;           ///< not yet told
 
   // lanes
   std::deque<std::uint64_t> large_queue_;  ///< files with chunks to cut

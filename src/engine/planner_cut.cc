@@ -158,7 +158,7 @@ std::optional<ChunkTask> Planner::next_task() {
 
 /// The walk and the receiver's decisions are through.
 bool Planner::all_known() const {
-  return walk_done_ && verdicts_seen_ == next_id_ && held_.empty() && pipes_.empty();
+  return walk_done_ && verdicts_seen_ == next_id_ && held_.empty() && comparing_.empty() && pipes_.empty();
 }
 
 /// Not given to any stream yet.
@@ -237,6 +237,8 @@ void Planner::check_stall(Time now) {
   std::string who = "the receiver answered nothing";
   if (scheduler_.streams() == 0)
     who = "no path to the receiver was up";
+  else if (in_flight_.empty() && !comparing_.empty())
+    who = "nothing was read of " + std::to_string(comparing_.size()) + " files that are to be compared";
   else if (in_flight_.empty() && !walk_done_)
     who = "the source gave nothing more to send";
   else if (!in_flight_.empty())
@@ -257,6 +259,8 @@ Time Planner::step(Time now) {
   }
   if (paused_) progress_at_ = now;
   if (waits_for_source && in_flight_.empty()) progress_at_ = now;  // a pipe may be quiet as long as it likes
+  look_at_reading();
+  flush_keys();
   announce();
   pump(now);
   relieve_streams(now);
@@ -276,6 +280,9 @@ void Planner::fill(Report& report) const {
   report.would_send_files = totals_.would_send_files;
   report.would_send_bytes = totals_.would_send_bytes;
   report.would_change = totals_.would_change;
+  report.compared_files = totals_.compared_files;
+  report.compared_bytes = totals_.compared_bytes;
+  report.same_files = totals_.same_files;
   report.directories = totals_.directories;
   report.symlinks = totals_.symlinks;
   report.linked = totals_.linked;
@@ -293,6 +300,8 @@ void Planner::fill(Report& report) const {
     report.verdict = "paused";
   else if (scheduler_.streams() == 0)
     report.verdict = "no path is up";
+  else if (in_flight_.empty() && !comparing_.empty())
+    report.verdict = "disks (comparing content)";
   else if (in_flight_.empty() && !walk_done_)
     report.verdict = "source (walk)";
   else if (scheduler_.bytes_in_flight() == 0 && !in_flight_.empty())

@@ -391,6 +391,10 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   void file_durable(std::uint32_t transfer, const std::string& path) override;
   void file_error(std::uint32_t transfer, FileError error) override;
   void would(std::uint32_t transfer, Would would, const std::string& path) override;
+  // session_compare.cc
+  void compare(std::uint32_t transfer, std::uint64_t file, ContentJob job) override;
+  void give_to_worker(ContentJob job) const;
+  void take_compared(const protocol::Compared& compared);
 
   // session_report.cc
   void sample(Time now);

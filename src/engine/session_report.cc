@@ -230,6 +230,9 @@ Report SessionCore::report_of(const Incoming& incoming, Time now) const {
     report.skipped_files = counters.skipped_files.load(std::memory_order_relaxed);
     report.skipped_bytes = counters.skipped_bytes.load(std::memory_order_relaxed);
     report.left_alone = counters.left_alone.load(std::memory_order_relaxed);
+    report.compared_files = counters.compared_files.load(std::memory_order_relaxed);
+    report.compared_bytes = counters.compared_bytes.load(std::memory_order_relaxed);
+    report.same_files = counters.same_files.load(std::memory_order_relaxed);
     report.directories = counters.directories.load(std::memory_order_relaxed);
     report.symlinks = counters.symlinks.load(std::memory_order_relaxed);
     report.linked = counters.hard_links.load(std::memory_order_relaxed);

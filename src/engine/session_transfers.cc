@@ -143,6 +143,8 @@ void SessionCore::take_message(const protocol::Message& message, Time now) {
     case Body::kOldChunk:
       if (Planner* planner = planner_of(message.old_chunk().transfer())) planner->old_chunk(message.old_chunk());
       return;
+    case Body::kCompared:
+      return take_compared(message.compared());
     case Body::kChunkFailed:
       if (Planner* planner = planner_of(message.chunk_failed().transfer()))
         planner->chunk_failed(message.chunk_failed());
@@ -217,6 +219,7 @@ void SessionCore::start_planner(std::uint32_t transfer, Outgoing& outgoing, Time
   setup.publish = setup_.options.publish;
   setup.mirror = setup_.options.mirror;
   setup.delta = setup_.options.delta;
+  setup.checksum = setup_.options.checksum;
   setup.dry_run = setup_.options.dry_run;
   setup.stall_after = static_cast<Time>(setup_.options.stall_after_s * static_cast<double>(second));
   outgoing.planner =
@@ -339,6 +342,8 @@ void SessionCore::open_incoming(const protocol::OpenTransfer& open) {
   setup.leave_alone = {.newer = open.update(), .missing = open.existing(), .existing = open.ignore_existing()};
   setup.publish_trees = open.publish_tree();
   setup.delta = delta_of(open.delta());
+  setup.checksum = delta_of(open.checksum());
+  setup.compare = [this](ContentJob job) { give_to_worker(std::move(job)); };
   setup.dry_run = open.dry_run();
   setup.ready = [this, transfer] { post([transfer](SessionCore& self) { self.storage_ready(transfer, self.now_); }); };
   setup.tell = [this, transfer](protocol::Message message) {

@@ -67,7 +67,7 @@ Decision Storage::decide(std::uint64_t id, Entry entry) {
     }
   Decision decision;
   if (dry_run_)
-    decision.verdict = dry_run_->decide(std::move(entry));
+    decision = dry_run_->decide(std::move(entry));
   else
     decision = desk_->decide(id, std::move(entry));
   if (decision.verdict.action() == protocol::Verdict::REFUSE) ++errors_;
@@ -94,12 +94,7 @@ void Storage::announce(const protocol::Announce& batch) {
       return fail({Code::protocol, "the sender announced more attributes of an entry than was agreed", 0});
     Decision decision = decide(id, std::move(entry));
     if (decision.fatal) return fail(std::move(*decision.fatal));
-    if (decision.dirty) commit_->add_dirty(std::move(decision.dirty));
-    if (decision.file && decision.file->older) assay_->add(decision.file);
-    if (decision.file)
-      attribute_bytes_ += protocol::attribute_bytes(decision.file->entry);
-    else
-      ++resolved_;
+    take(id, decision);
     if (attribute_bytes_ > protocol::attribute_bytes_open_max + protocol::attribute_bytes_max)
       return fail({Code::protocol, "the sender announced more attributes at once than was agreed", 0});
     auto& verdicts = *answer.mutable_verdicts();
@@ -117,10 +112,17 @@ void Storage::announce(const protocol::Announce& batch) {
 }
 
 void Storage::file_end(const protocol::FileEnd& end) {
+  const bool source_failed = end.state() == protocol::FileEnd::FAILED;
+  if (source_failed) ++errors_;
+  if (failed_) return;
+  if (source_failed && comparing_.contains(end.file())) {
+    (void)end_comparing(end.file());
+    ++resolved_;
+    return;
+  }
   const auto file = files_->find(end.file());
-  if (end.state() == protocol::FileEnd::FAILED) ++errors_;
-  if (!file || failed_) return;
-  if (end.state() == protocol::FileEnd::FAILED) {
+  if (!file) return;
+  if (source_failed) {
     file->source_gone = true;
     if (!in_commit(*file)) drop_file(file);
     return;
@@ -461,11 +463,14 @@ Time Storage::step(Time now) {
   if (!open_once(now)) return now + 20 * millisecond;
   for (auto& mail : mailbox_.take()) mail(*this);
   answer_failed_bundles();
+  decide_compared();
   // With everything announced and nothing on its way, waiting for more to gather would only delay the end.
   const Time again = commit_ ? step_commit(now, flush_ || closing_ || all_resolved()) : time_never;
   flush_ = flush_ && commit_ && !commit_->idle();
   if (commit_) files_->chunks_waiting.store(commit_->chunks_waiting(), std::memory_order_relaxed);
   flush_durable();
+  flush_compared();
+  tell_of_reading(now);
   if (closing_ && (!commit_ || commit_->idle())) {
     constexpr std::size_t names_at_once = 256;
     if (!complete_ || !trash_ || !trash_->remove_some(names_at_once)) close_now();
@@ -476,7 +481,9 @@ Time Storage::step(Time now) {
     if (!complete_) return std::max(merge_again_, now + millisecond);
   }
   if (assay_ && !failed_ && assay_->step()) return now;
-  return failed_bundles_.empty() ? again : std::min(again, now + 5 * millisecond);
+  const Time bundles = failed_bundles_.empty() ? time_never : now + 5 * millisecond;
+  const Time reading = comparing_.empty() ? time_never : may_decide() ? now : now + second;
+  return std::min({again, bundles, reading});
 }
 
 /// An operation may finish as it is submitted, with no wake-up to follow: so on until nothing has finished.
@@ -503,6 +510,8 @@ void Storage::finish_transfer(Time now) {
 }
 
 void Storage::close_now() {
+  tally_->ended = true;
+  comparing_.clear();
   for (const auto& file : files_->all()) {
     const std::lock_guard lock(file->mutex);
     file->closed = true;

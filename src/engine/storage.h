@@ -2,15 +2,18 @@
 // need no locks. It hears from workers and control by mail, and tells the peer through `tell`.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "base/mailbox.h"
 #include "engine/assay.h"
 #include "engine/commit.h"
+#include "engine/comparer.h"
 #include "engine/desk.h"
 #include "engine/dry_run.h"
 #include "engine/runtime.h"
@@ -32,6 +35,8 @@ class Storage final : public Role, public LandingEvents, private CommitEvents {
     bool dry_run = false;                                ///< nothing is written
     bool publish_trees = false;                          ///< see Publish::tree
     Delta delta = Delta::none;                           ///< how large files are compared with older versions of them
+    Delta checksum = Delta::none;                        ///< by what files of one size are compared as a whole
+    std::function<void(ContentJob)> compare;             ///< has one of them read; any thread
     std::function<void(Would, std::string path)> would;  ///< dry run: told of each name here too; may be null
     std::function<void(std::string path)> deleted;       ///< so of each that was deleted; may be null
     std::function<void()> ready;                         ///< landing zone and manifest are open: it can be announced to
@@ -55,6 +60,7 @@ class Storage final : public Role, public LandingEvents, private CommitEvents {
 
   // By mail.
   void announce(const protocol::Announce& batch);
+  void compared(const protocol::Compared& keys);
   void file_end(const protocol::FileEnd& end);
   void end_of_entries(const protocol::EndOfEntries& end);
   /// No more frames will come (workers have let go): commits what has landed, then lets go of everything.
@@ -88,7 +94,27 @@ class Storage final : public Role, public LandingEvents, private CommitEvents {
   void landing_lost(const std::shared_ptr<InFile>& file, const std::shared_ptr<InBundle>& bundle, Error error) override;
   void publish_failed(const std::shared_ptr<InFile>& file, const std::shared_ptr<InBundle>& bundle,
                       Error error) override;
+  void kept_lost(const std::string& path, Error error) override;
   void commit_failed(Error error) override { fail(std::move(error)); }
+
+  // storage_compare.cc
+  struct Comparing {
+    Entry entry;
+    std::optional<ContentKey> theirs;
+    std::optional<Compared> ours;
+    bool unreadable = false;  ///< here: it is sent, whatever the sender has
+    [[nodiscard]] bool ready() const { return unreadable || (theirs && ours); }
+  };
+  void take(std::uint64_t id, Decision& decision);
+  void keep(KeptFile kept);
+  void begin_comparing(std::uint64_t id, Entry entry);
+  void take_own(std::uint64_t id, Result<Compared> found);
+  [[nodiscard]] bool may_decide() const;
+  void decide_compared();
+  void decide_compared(std::uint64_t id);
+  Entry end_comparing(std::uint64_t id);
+  void flush_compared();
+  void tell_of_reading(Time now);
 
   void take_landed(const LandedFile& landed);
   void take_chunk(std::shared_ptr<InChunk> chunk, Time now);
@@ -130,6 +156,13 @@ class Storage final : public Role, public LandingEvents, private CommitEvents {
   std::unique_ptr<Assay> assay_;                        ///< with a delta
   std::map<std::uint64_t, std::uint64_t> final_sizes_;  ///< FileEnd came, chunks are still on their way
   std::vector<std::pair<std::shared_ptr<InBundle>, Error>> failed_bundles_;
+  std::unordered_map<std::uint64_t, Comparing> comparing_;  ///< not decided yet; some of the entries announced
+  std::deque<std::uint64_t> ready_;                         ///< of these, or given up meanwhile
+  std::shared_ptr<ComparingTally> tally_ = std::make_shared<ComparingTally>();
+  protocol::Compared compared_;     ///< not yet told
+  std::size_t compared_bytes_ = 0;  ///< of its words
+  Time compared_told_at_ = 0;
+  std::uint64_t bytes_told_ = 0;   ///< of the tally, when it was
   protocol::Chunks durable_;       ///< not yet told
   protocol::Deleted deleted_;      ///< not yet told
   std::size_t deleted_bytes_ = 0;  ///< of its names

@@ -11,10 +11,11 @@ namespace longhaul::engine {
 
 Result<> Storage::open() {
   const std::string target = setup_.sink->directory();
-  if (target.empty() && !setup_.publish_trees && (setup_.leave_alone || setup_.mirror || setup_.dry_run))
+  const bool looks = setup_.leave_alone || setup_.mirror || setup_.dry_run || setup_.checksum != Delta::none;
+  if (target.empty() && !setup_.publish_trees && looks)
     return longhaul::fail(Code::usage,
-                          "--update, --existing, --ignore-existing, --delete and --dry-run need a receiver that writes "
-                          "to a directory");
+                          "--update, --existing, --ignore-existing, --checksum, --delete and --dry-run need a receiver "
+                          "that writes to a directory");
   if (setup_.mirror && !setup_.sink->allows_delete())
     return longhaul::fail(Code::refused,
                           "the sender asks to have names deleted that it does not have (--delete), and this receiver "
@@ -25,6 +26,10 @@ Result<> Storage::open() {
                                     : "--publish tree makes a new tree beside the one at the target, of which "
                                       "nothing is left alone or deleted by itself: leave out --update, --existing, "
                                       "--ignore-existing and --delete");
+  if (setup_.publish_trees && setup_.checksum != Delta::none)
+    return longhaul::fail(Code::usage,
+                          "--publish tree takes files of the old tree over as they are, by size and time: leave out "
+                          "--checksum, which brings files up to date where they stand");
   if (setup_.dry_run) return open_dry(target);
   if (!target.empty()) return open_directory(target);
   desk_ = std::make_unique<Desk>(Desk::Setup{*kit_.plain_disk, world_.random, nullptr, *setup_.sink, *files_, counters_,
@@ -36,6 +41,7 @@ Result<> Storage::open() {
 Result<> Storage::open_directory(const std::string& target) {
   auto root = open_target(*kit_.plain_disk, target);
   if (!root) return std::unexpected(root.error());
+  root_ = *root;
   auto zone = journal::LandingZone::open(*kit_.plain_disk, *root,
                                          fmt::format("scratch.{}.{:016x}.", setup_.id, world_.random.next()));
   if (!zone) return std::unexpected(zone.error());
@@ -52,10 +58,10 @@ Result<> Storage::open_directory(const std::string& target) {
   commit_ = std::make_unique<Commit>(*kit_.disk, *zone_, *manifest_, static_cast<CommitEvents&>(*this));
   if (setup_.mirror)
     if (auto opened = open_mirror(*root); !opened) return opened;
-  desk_ = std::make_unique<Desk>(
-      Desk::Setup{*kit_.plain_disk, world_.random, zone_.get(), *setup_.sink, *files_, counters_, setup_.chunk_bytes,
-                  setup_.direct, "scratch." + setup_.id, after_a_kill, setup_.leave_alone, mirror_.get(), target,
-                  setup_.publish_trees ? trash_.get() : nullptr, setup_.delta != Delta::none});
+  desk_ = std::make_unique<Desk>(Desk::Setup{
+      *kit_.plain_disk, world_.random, zone_.get(), *setup_.sink, *files_, counters_, setup_.chunk_bytes, setup_.direct,
+      "scratch." + setup_.id, after_a_kill, setup_.leave_alone, mirror_.get(), target,
+      setup_.publish_trees ? trash_.get() : nullptr, setup_.delta != Delta::none, setup_.checksum != Delta::none});
   if (setup_.delta != Delta::none)
     assay_ = std::make_unique<Assay>(*kit_.plain_disk, *files_, setup_.delta, setup_.tell);
   return desk_->open();
@@ -71,11 +77,12 @@ Result<> Storage::open_dry(const std::string& target) {
       return longhaul::fail(parent.error().code,
                             "the target " + printable(target) + " could not be made: " + parent.error().text);
   }
-  const disk::DirPtr there = root ? *root : nullptr;
+  const disk::DirPtr there = root_ = root ? *root : nullptr;
   if (setup_.mirror && there)
     if (auto opened = open_mirror(there); !opened) return opened;
-  dry_run_ = std::make_unique<DryRun>(
-      DryRun::Setup{*kit_.plain_disk, there, *setup_.sink, counters_, setup_.leave_alone, mirror_.get(), setup_.would});
+  dry_run_ =
+      std::make_unique<DryRun>(DryRun::Setup{*kit_.plain_disk, there, *setup_.sink, counters_, setup_.leave_alone,
+                                             mirror_.get(), setup_.would, setup_.checksum != Delta::none});
   return {};
 }
 

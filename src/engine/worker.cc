@@ -29,7 +29,8 @@ Worker::Worker(Kit kit, unsigned number, StreamEvents& events, const WorkerSetup
                {},
                0,
                [this] { reap(); },
-               {}} {
+               {}},
+      comparer_(*context_.kit.disk, context_.reap) {
   context_.kit.disk->register_memory(context_.slots.arena());
 }
 
@@ -99,6 +100,12 @@ void Worker::drop_outgoing(std::uint32_t transfer) {
   for (auto& [id, stream] : senders_) stream->drop_transfer(transfer);
 }
 
+void Worker::compare(ContentJob job) {
+  comparer_.count(job);
+  auto shared = std::make_shared<ContentJob>(std::move(job));
+  post([shared](Worker& self) { self.comparer_.add(std::move(*shared)); });
+}
+
 /// Nothing moves: whoever waits for the wire leaves time in which frames can be packed.
 void Worker::note_wait(Time now) {
   const bool for_wire =
@@ -113,7 +120,8 @@ Time Worker::step(Time now) {
   // Streams reap too, and what they reap may be another's, which has had its turn: whatever was reaped, all go on.
   reaped_ = false;
   reap();
-  const bool moved = step_streams(now);
+  const bool streams_moved = step_streams(now);
+  const bool moved = comparer_.step() || streams_moved;
   reap();
   context_.tell_landed();
   finish_closing();
@@ -168,6 +176,7 @@ void Worker::end_stream(std::uint32_t id, Error error) {
 void Worker::reap() {
   while (disk::Operation* operation = context_.kit.disk->reap()) {
     reaped_ = true;
+    if (comparer_.take(*operation)) continue;
     if (operation->kind == disk::Operation::Kind::read) {
       auto& read = static_cast<OutRead&>(*operation);
       read.frame->stream->read_done(read);

@@ -13,6 +13,7 @@
 
 #include "base/mailbox.h"
 #include "base/slots.h"
+#include "engine/comparer.h"
 #include "engine/frame_packing.h"
 #include "engine/incoming.h"
 #include "engine/outgoing.h"
@@ -187,6 +188,10 @@ class Worker final : public Role {
 
   /// Any thread: `mail` runs on the worker's thread before its next step.
   void post(std::function<void(Worker&)> mail) { mailbox_.put(std::move(mail)); }
+  /// Any thread: reads this file beside everything else, for --checksum.
+  void compare(ContentJob job);
+  /// Any thread: what it has to read for that, in bytes.
+  [[nodiscard]] std::uint64_t comparing_load() const { return comparer_.load(); }
 
   // To be called by mail only.
   void join(StreamSetup setup);
@@ -204,7 +209,10 @@ class Worker final : public Role {
   /// Calls `done` when nothing of the transfer is in flight here any more.
   void close_incoming(std::uint32_t transfer, std::function<void()> done);
   void drop_outgoing(std::uint32_t transfer);
-  void stop() { stopping_ = true; }
+  void stop() {
+    stopping_ = true;
+    comparer_.stop();
+  }
 
   Time step(Time now) override;
   [[nodiscard]] bool finished() const override { return stopping_ && context_.kit.disk->in_flight() == 0; }
@@ -219,6 +227,7 @@ class Worker final : public Role {
 
   Mailbox<std::function<void(Worker&)>> mailbox_;
   WorkerContext context_;
+  Comparer comparer_;
   std::map<std::uint32_t, std::unique_ptr<SendStream>> senders_;
   std::map<std::uint32_t, std::unique_ptr<ReceiveStream>> receivers_;
   std::vector<std::unique_ptr<SendStream>> ended_senders_;       // their reads are still in flight

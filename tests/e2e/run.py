@@ -32,6 +32,7 @@ import cases_sources  # noqa: E402,F401
 import cases_holes  # noqa: E402,F401
 import cases_compress  # noqa: E402,F401
 import cases_delta  # noqa: E402,F401
+import cases_checksum  # noqa: E402,F401
 import cases_targets  # noqa: E402,F401
 import cases_breaks  # noqa: E402,F401
 import cases_live  # noqa: E402,F401

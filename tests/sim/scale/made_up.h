@@ -75,6 +75,7 @@ class MadeUpTransfer final : private engine::PlannerHost {
   void call_back(std::uint32_t, std::uint32_t, const paths::Load&) override {}
   void give_up_stream(std::uint32_t) override {}
   void file_durable(std::uint32_t, const std::string&) override { ++outcome_.durable_calls; }
+  void compare(std::uint32_t, std::uint64_t, engine::ContentJob) override {}
   void would(std::uint32_t, Would, const std::string&) override {}
   void file_error(std::uint32_t, FileError error) override;
 

@@ -140,6 +140,7 @@ class Landings final : private engine::CommitEvents {
   void publish_failed(const std::shared_ptr<InFile>&, const std::shared_ptr<engine::InBundle>&, Error error) override {
     ADD_FAILURE() << error.text;
   }
+  void kept_lost(const std::string&, Error error) override { ADD_FAILURE() << error.text; }
   void commit_failed(Error error) override { ADD_FAILURE() << error.text; }
 
   /// Every root digest in the manifest's log is the one of the leaves that landed; and what it took.

@@ -34,6 +34,9 @@ Report some_report() {
   report.packed_frames = 5;
   report.futile_frames = 2;
   report.matched_bytes = 77;
+  report.compared_files = 9;
+  report.compared_bytes = 900;
+  report.same_files = 8;
   report.verdict = "network";
   report.paths = {{.name = "a",
                    .local = "127.0.0.1:1",
@@ -114,6 +117,9 @@ TEST(JsonEvents, DoneHasTheWholeReport) {
   EXPECT_EQ(json["packed_frames"], 5);
   EXPECT_EQ(json["futile_frames"], 2);
   EXPECT_EQ(json["matched_bytes"], 77);
+  EXPECT_EQ(json["compared_files"], 9);
+  EXPECT_EQ(json["compared_bytes"], 900);
+  EXPECT_EQ(json["same_files"], 8);
   EXPECT_EQ(json["paths"][0]["wire_bytes"], 26);
   EXPECT_EQ(json["paths"][1]["rate"], 4);
   EXPECT_EQ(json["errors"][0]["path"], "dir/x");

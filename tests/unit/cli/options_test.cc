@@ -47,6 +47,24 @@ TEST(Options, ReceiveListens) {
   EXPECT_DOUBLE_EQ(command.engine.ticket_valid_s, 86400);
 }
 
+TEST(Options, WhatIsComparedByContent) {
+  for (const char* word : {"-c", "--checksum"}) {
+    EXPECT_EQ(good({"send", word, "file", ticket}).engine.checksum, Delta::sha256);
+    EXPECT_EQ(good({"send", word, "--trust-xxh", "file", ticket}).engine.checksum, Delta::xxh3);
+    EXPECT_EQ(good({"send", word, "file", ticket}).engine.delta, Delta::none);
+  }
+  const Command both = good({"copy", "-c", "--delta", "--trust-xxh", "file", "target"});
+  EXPECT_EQ(both.engine.checksum, Delta::xxh3);
+  EXPECT_EQ(both.engine.delta, Delta::xxh3);
+  EXPECT_EQ(good({"send", "--delta", "file", ticket}).engine.checksum, Delta::none);
+  EXPECT_NE(refused({"send", "--trust-xxh", "file", ticket}).err.find("--delta and --checksum"), std::string::npos);
+  EXPECT_NE(refused({"send", "-c", "--publish", "tree", "dir", ticket}).err.find("take one of them"),
+            std::string::npos);
+  EXPECT_NE(refused({"send", "-c", "--name", "x", "-", ticket}).err.find("stdin cannot be read again"),
+            std::string::npos);
+  EXPECT_NE(refused({"receive", "--checksum", "/data"}).err.find("option of 'longhaul send'"), std::string::npos);
+}
+
 TEST(Options, ReceiveIgnoresTheVariableUnlessNamed) {
   EXPECT_EQ(good({"receive", "--cipher=none", "/data"}, true).ticket, "");
   EXPECT_EQ(good({"receive", "--cipher=none", "$LONGHAUL_TICKET", "/data"}, true).ticket, ticket + "env");

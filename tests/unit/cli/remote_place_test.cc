@@ -99,6 +99,7 @@ TEST(RemotePlace, TheOtherEndIsToldWhatBothMustKnow) {
   command.engine.chunk_bytes = 16777216;
   command.engine.direct = false;
   command.engine.sparse = false;
+  command.engine.checksum = Delta::xxh3;
   command.engine.paths = {{.name = "a", .remote = "10.0.1.2"},
                           {.name = "b", .remote = "10.0.2.2:4711"},
                           {.name = "c"},
@@ -106,7 +107,8 @@ TEST(RemotePlace, TheOtherEndIsToldWhatBothMustKnow) {
   EXPECT_EQ(
       remote_command(command),
       "'/opt/my tools/longhaul' 'send' '--leash' '--quiet' '--cipher=none' '--retry-for=20s' '--stall-timeout=300s' "
-      "'--compress=zstd:5' '--chunk=16777216' '--no-direct' '--no-sparse' '--listen=10.0.1.2' '--listen=10.0.2.2:4711' "
+      "'--compress=zstd:5' '--checksum' '--trust-xxh' '--chunk=16777216' '--no-direct' '--no-sparse' "
+      "'--listen=10.0.1.2' '--listen=10.0.2.2:4711' "
       "-- ~/'run 7' './-x' "
       ".");
 }

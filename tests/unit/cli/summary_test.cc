@@ -143,6 +143,16 @@ TEST(Summary, WhatWasAskedForIsNotAmongWhatWasLost) {
   EXPECT_TRUE(has(text, "  left alone at the target, as asked: 1 file, directory or symlink\n")) << text;
 }
 
+TEST(Summary, TellsWhatWasComparedByContent) {
+  Outcome outcome = complete();
+  EXPECT_FALSE(has(summary_of(sending(), outcome), "compared by content"));
+  outcome.report.compared_files = 9;
+  outcome.report.compared_bytes = 3 * 1024 * 1024;
+  outcome.report.same_files = 8;
+  const std::string text = summary_of(sending(), outcome);
+  EXPECT_TRUE(has(text, "  compared by content: 9 files, 3.00 MiB; the same: 8\n")) << text;
+}
+
 TEST(Summary, NamesTheFirstTwentyFailures) {
   Outcome outcome = complete();
   outcome.report.failed_files = 2000;

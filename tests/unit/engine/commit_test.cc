@@ -122,6 +122,7 @@ class CommitTest : public ::testing::Test, protected CommitEvents {
     failed_.push_back(file->name);
     problem_ = std::move(error);
   }
+  void kept_lost(const std::string& path, Error) override { kept_lost_.push_back(path); }
   void commit_failed(Error error) override { problem_ = std::move(error); }
 
   Place place_;
@@ -134,6 +135,7 @@ class CommitTest : public ::testing::Test, protected CommitEvents {
   std::vector<std::string> published_;
   std::vector<std::string> lost_;
   std::vector<std::string> failed_;
+  std::vector<std::string> kept_lost_;
   std::optional<Error> problem_;
 };
 
@@ -278,6 +280,34 @@ TEST_F(CommitTest, WhatIsDroppedIsForgotten) {
   commit_->drop(*file);
   run();
   EXPECT_TRUE(durable_.empty());
+}
+
+TEST_F(CommitTest, WhatStaysIsSyncedIfItWasSetAndThenNoted) {
+  place_.put("target/good", "content");
+  place_.put("target/bad", "content");
+  place_.fs.fault = [](const sim::FaultPoint& point) {
+    return point.operation == "sync" && point.path == "bad" ? EIO : 0;
+  };
+  for (const std::string name : {"good", "bad"}) {
+    auto file = *place_.disk->open_file(place_.root, name, disk::Open::read, false);
+    ASSERT_TRUE(place_.disk->set_mtime(*file, 77));
+    commit_->add_kept({file, {name, 7, 77, chunk::file_digest(place_.content(name))}}, place_.clock.now());
+  }
+  EXPECT_EQ(commit_->kept_waiting(), 2U);
+  EXPECT_FALSE(commit_->idle());
+  log_.clear();
+  run();
+  EXPECT_EQ(commit_->kept_waiting(), 0U);
+  EXPECT_EQ(kept_lost_, std::vector<std::string>{"bad"});
+  EXPECT_EQ(place_.fs.look("target/good")->durable.mtime_ns, 77);
+  EXPECT_LT(position("sync"), position("write")) << "the manifest must not lead";
+  std::vector<std::byte> record;
+  const auto log = place_.fs.look("target/.longhaul/manifest.test.log");
+  journal::encode_manifest_record({"bad", 7, 77, chunk::file_digest(place_.content("bad"))}, record);
+  EXPECT_EQ(memmem(log->bytes.data(), log->bytes.size(), record.data(), record.size()), nullptr);
+  record.clear();
+  journal::encode_manifest_record({"good", 7, 77, chunk::file_digest(place_.content("good"))}, record);
+  EXPECT_NE(memmem(log->durable_bytes.data(), log->durable_bytes.size(), record.data(), record.size()), nullptr);
 }
 
 TEST_F(CommitTest, GroupsGatherForAWhile) {

@@ -40,7 +40,7 @@ class DryRunTest : public ::testing::Test {
   }
   /// The word for an entry; "refused" when it is.
   std::string would(Entry entry) {
-    const auto verdict = run_->decide(std::move(entry));
+    const auto verdict = run_->decide(std::move(entry)).verdict;
     if (verdict.action() == Verdict::REFUSE) return "refused";
     EXPECT_EQ(verdict.action(), Verdict::SKIP);
     return std::string(name_of(would_of(verdict)));
@@ -75,7 +75,7 @@ TEST_F(DryRunTest, SaysWhatWouldBecomeOfEachEntryAndChangesNothing) {
   EXPECT_EQ(would(link), "same");
   link.link_target = "elsewhere";
   EXPECT_EQ(would(link), "changed");
-  EXPECT_EQ(run_->decide(entry_of(EntryType::mention, "left out")).action(), Verdict::DONE);
+  EXPECT_EQ(run_->decide(entry_of(EntryType::mention, "left out")).verdict.action(), Verdict::DONE);
   EXPECT_EQ(place_.fs.tree("target"), before);
   EXPECT_EQ(counters_.would_send_files, 5U);
   EXPECT_EQ(counters_.would_send_bytes, 5U + 6 + 7 + 1 + 5);

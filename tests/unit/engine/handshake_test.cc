@@ -383,6 +383,12 @@ TEST(FeaturesNeeded, AreThoseOfWhatIsAskedFor) {
   mirror.dry_run = true;
   EXPECT_EQ(features_needed(mirror), protocol::feature_mirror | protocol::feature_dry_run);
   EXPECT_EQ(features_needed(mirror) & ~protocol::features_known, 0U);
+  for (const Delta by : {Delta::sha256, Delta::xxh3}) {
+    Options options;
+    options.checksum = by;
+    EXPECT_EQ(features_needed(options), protocol::feature_checksum);
+    EXPECT_NE(features_needed(options) & protocol::features_known, 0U);
+  }
 }
 
 TEST_F(StrangeDialler, OptionalFeaturesAreNoMatter) {

@@ -158,6 +158,7 @@ class PlannerTest : public ::testing::Test, protected PlannerHost {
   }
   void give_up_stream(std::uint32_t stream) override { given_up_.push_back(stream); }
   void file_durable(std::uint32_t, const std::string& path) override { durable_files_.push_back(path); }
+  void compare(std::uint32_t, std::uint64_t, ContentJob) override { ADD_FAILURE() << "nothing is compared here"; }
   void would(std::uint32_t, Would would, const std::string& path) override {
     would_.push_back(std::string(name_of(would)) + ' ' + path);
   }

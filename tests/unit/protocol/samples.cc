@@ -52,6 +52,7 @@ void fill(OpenTransfer& open) {
   open.mutable_mirror()->set_tell(true);
   open.set_dry_run(true);
   open.set_delta(OpenTransfer::SHA256);
+  open.set_checksum(OpenTransfer::XXH3);
 }
 
 void fill(AcceptTransfer& accept) {
@@ -104,9 +105,18 @@ void fill(Verdicts& verdicts) {
   refuse.set_code(5);
   refuse.set_text("the target is full");
   verdicts.add_verdicts()->set_action(Verdict::DONE);
+  verdicts.add_verdicts()->set_action(Verdict::COMPARE);
   Verdict& would = *verdicts.add_verdicts();
   would.set_action(Verdict::SKIP);
   would.set_would(Verdict::SET_PROPERTIES);
+}
+
+void fill(Compared& compared) {
+  compared.set_transfer(1);
+  for (const std::uint64_t file : {9U, 300U}) compared.add_file(file);
+  compared.set_keys(repeated(64, 0x50));
+  compared.add_verdicts()->set_older(true);
+  compared.add_verdicts()->set_action(Verdict::SKIP);
 }
 
 void fill(FileEnd& end) {
@@ -336,6 +346,10 @@ std::optional<Sample> sample_of(int kind) {
       m.mutable_old_chunk()->set_chunk(2);
       m.mutable_old_chunk()->set_keys(repeated(64, 0x30));
       m.mutable_old_chunk()->set_last(true);
+      return sample;
+    case Message::kCompared:
+      sample.name = "compared";
+      fill(*m.mutable_compared());
       return sample;
     case Message::kStreamGone:
       sample.name = "stream_gone";

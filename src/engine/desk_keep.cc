@@ -1,0 +1,58 @@
+// Files at the target that stay: by size and time, or with --checksum by content.
+#include <utility>
+
+#include "base/bytes.h"
+#include "engine/comparer.h"
+#include "engine/desk.h"
+#include "engine/landing_ops.h"
+
+namespace longhaul::engine {
+
+bool has_same_content(const Entry& entry, const disk::Stat& there, const ComparedContent* compared) {
+  return compared != nullptr && compared->equal && is_of_same_size(entry, there) &&
+         same_version(compared->version, there);
+}
+
+/// What is at the target is looked at anew: it may have changed meanwhile.
+Decision Desk::decide_compared(std::uint64_t id, Entry entry, const ComparedContent& found) {
+  auto [parent_path, name] = split_path(entry.path);
+  auto parent = directory(parent_path);
+  if (!parent) return without_parent(entry, parent.error());
+  return take_file(id, std::move(entry), *parent, parent_path, std::move(name), &found);
+}
+
+bool Desk::stays(const Entry& entry, const disk::DirPtr& parent, const std::string& name, const disk::Stat& there,
+                 const ComparedContent* compared) {
+  if (setup_.checksum) return has_same_content(entry, there, compared);
+  return is_of_same_size(entry, there) && unchanged(there, entry) &&
+         (!trees_ || trees_->may_stay(entry, parent, name, there));
+}
+
+/// Everything but its content becomes what the entry says. What was compared can have another time, and the manifest is
+/// told what was found, for it may know nothing of the file, or something else.
+Decision Desk::keep(const Entry& entry, const disk::DirPtr& parent, const std::string& name, const disk::Stat& there,
+                    const ComparedContent* compared) {
+  // Opened first, for it may get a mode that forbids it.
+  auto file = unchanged(there, entry) ? Result<disk::FilePtr>(nullptr)
+                                      : setup_.disk.open_file(parent, name, disk::Open::read, false);
+  auto matched = match(parent, name, there, entry);
+  if (!matched) return refuse(matched.error().code, matched.error().text);
+  Result<> set;
+  if (!file)
+    set = std::unexpected(file.error());
+  else if (*file)
+    set = setup_.disk.set_mtime(**file, entry.mtime_ns);
+  if (!set)
+    return refuse(set.error().code, printable(entry.path) +
+                                        " has the right content at the target, but its time cannot be set there: " +
+                                        set.error().text + "; give the file to the user that receives, or remove it");
+  Decision decision = skip(entry);
+  disk::FilePtr was_set = *file ? *std::move(file) : *std::move(matched);
+  const bool noted = compared != nullptr;
+  if (noted || was_set)
+    decision.kept = KeptFile{
+        std::move(was_set), {entry.path, entry.size, entry.mtime_ns, noted ? compared->root : Digest{}}, noted};
+  return decision;
+}
+
+}  // namespace longhaul::engine
