@@ -47,7 +47,8 @@ Result<VerifyReport> verify(const std::string& directory, const VerifyOptions& o
 Result<VerifyReport> verify(const std::string& directory, const std::function<void(const VerifyReport&)>& progress,
                             StopFlag* stop = nullptr);
 
-/// Versions in words: of Longhaul, its protocol and formats.
+/// Versions in words: of Longhaul, its protocol and formats, and what this machine can do. The first line is for
+/// programs: "longhaul 0.1.0". Fabrics: longhaul/fabric.h.
 std::string version_text();
 
 }  // namespace longhaul

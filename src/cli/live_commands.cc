@@ -16,13 +16,13 @@
 #include "cli/printable.h"
 #include "cli/reporter.h"
 #include "cli/summary.h"
+#include "cli/table.h"
 #include "longhaul/units.h"
 
 namespace longhaul::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
-using Row = std::vector<std::string>;
 
 constexpr std::chrono::seconds answer_time{15};  // longer than the other command takes, which may ask its peer
 constexpr std::size_t answer_bytes_max = std::size_t{4} * 1024 * 1024;
@@ -103,23 +103,6 @@ std::vector<Json> paths_of(const Json& status) {
   for (const Json& path : all)
     if (path.is_object() && text_of(path, "state") != "removed") paths.push_back(path);
   return paths;
-}
-
-/// Columns as wide as they must be; the last one as it comes.
-std::string table_of(const std::vector<Row>& rows) {
-  std::vector<std::size_t> widths(rows.front().size());
-  for (const Row& row : rows)
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max<std::size_t>(widths[i], columns_of(row[i]));
-  std::string out;
-  for (const Row& row : rows) {
-    std::string line;
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      line += row[i];
-      if (i + 1 < row.size()) line.append(widths[i] - columns_of(row[i]) + 2, ' ');
-    }
-    out += line + "\n";
-  }
-  return out;
 }
 
 Row row_of(const LiveName& name, const Json& status) {

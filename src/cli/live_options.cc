@@ -57,8 +57,24 @@ Result<> read_added(const Words& words, const Words& path_texts, Command& comman
   return {};
 }
 
+/// "tcp" and "fabric:tcp", as a path says it, are the same.
+Result<> read_probe(const Words& words, const Words& path_texts, Command& command) {
+  if (!path_texts.empty()) return bad("--path belongs to 'longhaul path add'");
+  if (words.size() > 3) return bad(fmt::format("too many arguments: '{}'", printable(words[3])));
+  FabricWish& wish = command.probe.emplace();
+  if (words.size() > 1) wish.provider = words[1].starts_with("fabric:") ? words[1].substr(7) : words[1];
+  if (words.size() > 2) wish.where = words[2];
+  const bool fine = std::ranges::all_of(
+      wish.provider, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
+  if (!fine || (words.size() > 1 && wish.provider.empty()))
+    return bad(fmt::format("'{}' is no name of a provider: tcp, verbs, efa ...", printable(words[1])));
+  if (words.size() > 2 && wish.where.empty()) return bad("an address or a device is missing");
+  return {};
+}
+
 Result<> read_path(const Words& words, const Words& path_texts, Command& command) {
-  Words known;
+  Words known = {"probe"};
+  if (!words.empty() && words[0] == known[0]) return read_probe(words, path_texts, command);
   for (const Sub& sub : subs) known.emplace_back(sub.name);
   if (words.empty()) return bad(fmt::format("what about the paths? {}", fmt::join(known, ", ")));
   const auto* const sub =

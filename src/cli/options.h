@@ -11,6 +11,7 @@
 #include "cli/ticket_source.h"
 #include "cli/trust_file.h"
 #include "cli/usage_text.h"
+#include "longhaul/fabric.h"
 #include "longhaul/name_list.h"
 #include "longhaul/options.h"
 
@@ -38,6 +39,7 @@ struct Command {
     LiveRequest request;
   };
   Asked live;
+  std::optional<FabricWish> probe;  ///< path probe: which fabrics are there; asks no other command
   struct Trust {
     enum class Action : std::uint8_t { add, list, remove };
     Action action = Action::list;

@@ -13,6 +13,7 @@
 #include "cli/control_socket.h"
 #include "cli/diff_command.h"
 #include "cli/exit_codes.h"
+#include "cli/fabric_command.h"
 #include "cli/identity_file.h"
 #include "cli/json_events.h"
 #include "cli/keygen_command.h"
@@ -265,7 +266,7 @@ ExitCode run_verify(const Command& command, Reporter& reporter) {
 
 ExitCode run_version(const Command& command) {
   const std::string text = version_text();
-  const std::string shown = command.verbose ? text : text.substr(0, text.find('\n'));
+  const std::string shown = command.verbose ? text + fabrics_text(probe_fabrics()) : text.substr(0, text.find('\n'));
   const bool ended = shown.ends_with('\n');
   const bool written = write_all(STDOUT_FILENO, command.json ? version_json(shown) : shown + (ended ? "" : "\n"));
   return written ? ExitCode::complete : ExitCode::failed;
@@ -277,6 +278,7 @@ ExitCode run_command(Command command) {
     return exit_code_of(read.error().code);
   }
   if (command.verb == Verb::version) return run_version(command);
+  if (command.probe) return run_probe(command);
   if (command.verb == Verb::keygen) return run_keygen(command);
   if (command.verb == Verb::trust) return run_trust(command);
   if (command.verb == Verb::plan) return run_plan(command, stop_flag);

@@ -91,8 +91,8 @@ constexpr VerbText verbs[] = {
      "  longhaul list --json | jq -r '.id + \" \" + (.rate | tostring)'\n"},
     {Verb::path, "path",
      "path list TRANSFER | add TRANSFER KEY=VALUE,... | drain|disable|enable|remove TRANSFER NAME | cap TRANSFER NAME "
-     "RATE|none",
-     "Show or change the paths of a transfer that runs.",
+     "RATE|none | probe [PROVIDER [ADDR|DEVICE]]",
+     "Show or change the paths of a transfer that runs; 'probe' tells which fabrics (RDMA) this machine has.",
      "TRANSFER is the beginning of its id as 'longhaul list' shows it, a process id, or - for the only one.\n"
      "  drain    no new chunks; it rests when what it carries has arrived\n"
      "  disable  its streams close at once, their chunks go elsewhere\n"
@@ -101,7 +101,9 @@ constexpr VerbText verbs[] = {
      "  longhaul path list -\n"
      "  longhaul path add 3fa9 name=c,local=10.0.3.1,remote=10.0.3.2,cap=5Gbps\n"
      "  longhaul path drain 3fa9 c\n"
-     "  longhaul path cap 3fa9 a 400Mbps\n"},
+     "  longhaul path cap 3fa9 a 400Mbps\n"
+     "  longhaul path probe             all providers of libfabric, and why some are missing\n"
+     "  longhaul path probe verbs mlx5_0\n"},
     {Verb::pause, "pause", "pause [OPTIONS] TRANSFER", "Stop sending, until 'longhaul resume'; nothing times out.",
      "Examples:\n"
      "  longhaul pause -\n"},

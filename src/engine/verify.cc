@@ -257,8 +257,7 @@ std::string version_text() {
   const auto ring = ring::probe();
   return "longhaul " LONGHAUL_VERSION "\nprotocol " + std::to_string(protocol::version_min) + ".." +
          std::to_string(protocol::version_max) + "\nformats: journal 1, manifest 1 and 2\nio_uring: " +
-         (ring.usable ? "usable" : "not usable: " + ring.reason) + "\nciphers: " + security::ciphers_text() +
-         "\nfabrics: none\n";
+         (ring.usable ? "usable" : "not usable: " + ring.reason) + "\nciphers: " + security::ciphers_text() + "\n";
 }
 
 }  // namespace longhaul

@@ -414,12 +414,27 @@ TEST(Options, WrongChangesAreTold) {
                        {{"path", "add", "-", "--path", "name=a", "name=b"}, "too many"},
                        {{"path", "add", "-", "--path", "name=a", "--path", "name=b"}, "one path at a time"},
                        {{"path", "drain", "-", "a", "--path", "name=a"}, "path add"},
+                       {{"path", "probe", "no way"}, "no name of a provider"},
+                       {{"path", "probe", "fabric:"}, "no name of a provider"},
+                       {{"path", "probe", "tcp", ""}, "an address or a device is missing"},
+                       {{"path", "probe", "tcp", "lo", "x"}, "too many"},
+                       {{"path", "probe", "--path", "name=a"}, "path add"},
                        {{"pause"}, "TRANSFER is missing"},
                        {{"resume", "a", "b"}, "too many"},
                        {{"rate", "-"}, "RATE (or none) is missing"},
                        {{"rate", "-", "12"}, "12"},
                        {{"list", "x"}, "too many"},
                        {{"list", "--no-control"}, "option of"}});
+}
+
+TEST(Options, PathProbe) {
+  EXPECT_FALSE(good({"path", "list", "-"}).probe);
+  EXPECT_EQ(good({"path", "probe"}).probe->provider, "");
+  EXPECT_EQ(good({"path", "probe", "tcp"}).probe->provider, "tcp");
+  const Command command = good({"path", "probe", "--json", "fabric:ofi_rxm", "10.0.0.1"});
+  EXPECT_TRUE(command.json);
+  EXPECT_EQ(command.probe->provider, "ofi_rxm");
+  EXPECT_EQ(command.probe->where, "10.0.0.1");
 }
 
 TEST(Options, HelpIsTextOnStdout) {

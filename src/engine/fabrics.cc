@@ -1,0 +1,10 @@
+#include "longhaul/fabric.h"
+#include "wire/fabric/offers.h"
+
+namespace longhaul {
+
+FabricReport probe_fabrics(const FabricWish& wish) {
+  return wire::fabric::probe(wish);
+}
+
+}  // namespace longhaul

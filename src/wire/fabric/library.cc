@@ -1,0 +1,78 @@
+#include "wire/fabric/library.h"
+
+#include <dlfcn.h>
+#include <sys/socket.h>
+
+#include <cstdlib>
+#include <optional>
+#include <string>
+
+#include "base/fd.h"
+#include "wire/socket_address.h"
+
+namespace longhaul::wire::fabric {
+namespace {
+
+constexpr const char* file = "libfabric.so.1";
+
+/// libfabric reads its environment when it is loaded.
+void set_environment() {
+  // A peer that writes by process_vm_writev knows no fence (README), and our walls forbid the call.
+  (void)setenv("FI_SHM_DISABLE_CMA", "1", 1);
+  // rxm asks for a queue that is larger than what soft-RoCE has, where it is not told that there are few peers.
+  (void)setenv("FI_UNIVERSE_SIZE", "4", 0);
+}
+
+template <class Function>
+bool find(void* handle, const char* name, const char* version, Function& function) {
+  // By version: fi_info grows from one to the next, and whoever fills it must have the one in mind that we were built
+  // with. Every libfabric since 1.5 has these versions; fields that came later are not used.
+  function = reinterpret_cast<Function>(dlvsym(handle, name, version));
+  return function != nullptr;
+}
+
+/// 127.0.0.2 is one too, which no interface tells.
+bool can_bind(const std::string& address) {
+  const auto where = to_socket_address({address, 0});
+  if (!where) return false;
+  const Fd socket(::socket(where->storage.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  return socket && ::bind(socket.get(), where->get(), where->bytes) == 0;
+}
+
+Result<Library> load() {
+  set_environment();
+  void* handle = dlopen(file, RTLD_NOW | RTLD_LOCAL);
+  if (handle == nullptr) {
+    const char* said = dlerror();
+    return fail(Code::unsupported, "libfabric cannot be loaded (" + std::string(said == nullptr ? file : said) +
+                                       "): Debian has it in the package libfabric1");
+  }
+  // Never unloaded: it leaves threads and handlers behind.
+  Library library{.is_own_address = can_bind};
+  const bool complete = find(handle, "fi_getinfo", "FABRIC_1.3", library.getinfo) &&
+                        find(handle, "fi_freeinfo", "FABRIC_1.3", library.freeinfo) &&
+                        find(handle, "fi_dupinfo", "FABRIC_1.3", library.dupinfo) &&
+                        find(handle, "fi_fabric", "FABRIC_1.1", library.fabric) &&
+                        find(handle, "fi_version", "FABRIC_1.0", library.version) &&
+                        find(handle, "fi_strerror", "FABRIC_1.0", library.strerror);
+  const auto too_old = [](const std::string& what) {
+    return fail(Code::unsupported, what + ": version " + std::to_string(FI_MAJOR(api_version)) + "." +
+                                       std::to_string(FI_MINOR(api_version)) + " is needed, or a newer one");
+  };
+  if (!complete) return too_old(std::string("the ") + file + " of this machine lacks functions");
+  const std::uint32_t version = library.version();
+  if (FI_VERSION_LT(version, api_version))
+    return too_old("the libfabric of this machine is " + std::to_string(FI_MAJOR(version)) + "." +
+                   std::to_string(FI_MINOR(version)));
+  return library;
+}
+
+}  // namespace
+
+Result<const Library*> load_library() {
+  static const Result<Library> loaded = load();
+  if (!loaded) return std::unexpected(loaded.error());
+  return &*loaded;
+}
+
+}  // namespace longhaul::wire::fabric

@@ -1,0 +1,14 @@
+#include "wire/fabric/offers.h"
+
+#include "wire/fabric/library.h"
+#include "wire/fabric/lookup.h"
+
+namespace longhaul::wire::fabric {
+
+FabricReport probe(const FabricWish& wish) {
+  const auto library = load_library();
+  if (!library) return {.usable = false, .library = library.error().text, .offers = {}};
+  return probe_with(**library, wish);
+}
+
+}  // namespace longhaul::wire::fabric
