@@ -43,7 +43,7 @@ struct NameChange {
   Name to;                  ///< no inode: the name went away
   std::uint64_t needs = 0;  ///< the other half of a rename, which must survive too; 0: none
   /// The directory of the other half, and its change: of a rename of a directory, or an exchange, both survive or none.
-  std::weak_ptr<Inode> tied_to = {};
+  std::weak_ptr<Inode> tied_to = {};  // NOLINT(readability-redundant-member-init): may be left out of initialisers
   std::uint64_t tied_sequence = 0;
 };
 
