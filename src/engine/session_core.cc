@@ -330,7 +330,7 @@ void SessionCore::stream_proven(Greeting& greeting, Time now) {
          path.options.name);
   }
   if (stream.sends && path.options.congestion.empty() && path.congestion.name() != paths::CongestionChoice::usual)
-    (void)channel->connection().set_congestion(path.congestion.name());
+    (void)channel->connection().set_congestion(std::string(path.congestion.name()));
   streams_[id] = stream;
   auto setup = std::make_shared<StreamSetup>(StreamSetup{id, stream.sends, std::move(channel), stream.counters});
   workers_[stream.worker]->post([setup](Worker& worker) { worker.join(std::move(*setup)); });

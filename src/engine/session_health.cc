@@ -69,16 +69,17 @@ void SessionCore::tell_health(std::size_t path, paths::Health::Change change) {
 void SessionCore::choose_congestion(std::size_t path, const paths::Health::Sample& sample) {
   using Choice = paths::CongestionChoice;
   Path& it = paths_[path];
-  const auto step =
-      it.congestion.feed({sample.now, sample.rtt_s, sample.rate, sample.busy, sample.sent_bytes, sample.resent_bytes});
+  const auto step = it.congestion.feed(sample);
   if (step == Choice::Step::none) return;
   std::string text = "path " + it.options.name + ": ";
+  bool changes = step == Choice::Step::go_back;
   if (step == Choice::Step::try_other) {
-    auto permitted = world_.wire.offers_congestion(Choice::usual);
-    if (permitted) permitted = world_.wire.offers_congestion(Choice::other);
+    auto permitted = world_.wire.offers_congestion(std::string(Choice::usual));
+    if (permitted) permitted = world_.wire.offers_congestion(std::string(Choice::other));
     if (!permitted) it.congestion.refused(permitted.error().text);
+    changes = permitted.has_value();
   }
-  use_congestion(path);
+  if (changes) use_congestion(path);
   note(Event::Type::note, text + it.congestion.words(), it.options.name);
 }
 

@@ -3,8 +3,10 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "base/clock.h"
+#include "paths/health.h"
 #include "wire/wire.h"
 
 namespace longhaul::paths {
@@ -14,18 +16,11 @@ namespace longhaul::paths {
 /// explain it, "bbr" is tried, and kept if it carries more. Used by one thread.
 class CongestionChoice {
  public:
-  static constexpr const char* usual = wire::usual_congestion;
-  static constexpr const char* other = "bbr";
+  static constexpr std::string_view usual = wire::usual_congestion;
+  static constexpr std::string_view other = "bbr";
 
   /// What happened since the last sample; taken every 50 ms to 1 s. What was not measured stays 0.
-  struct Sample {
-    Time now = 0;
-    double rtt_s = 0;
-    double rate = 0;                 ///< acknowledged, bytes/s of all connections together
-    bool busy = false;               ///< there was work all the time, and nobody but the path held it back
-    std::uint64_t sent_bytes = 0;    ///< repeats included
-    std::uint64_t resent_bytes = 0;  ///< repeats
-  };
+  using Sample = Health::Sample;
   enum class Step : std::uint8_t {
     none,
     try_other,  ///< all connections of the path go to `other`
@@ -43,7 +38,7 @@ class CongestionChoice {
   void refused(const std::string& why);
 
   /// For every connection of the path from now on.
-  [[nodiscard]] const char* name() const { return phase_ == Phase::usual ? usual : other; }
+  [[nodiscard]] std::string_view name() const { return phase_ == Phase::usual ? usual : other; }
   /// Why, of the last step; empty: there has been none.
   [[nodiscard]] const std::string& words() const { return words_; }
 

@@ -43,9 +43,9 @@ class PlannerCompares : public ::testing::Test, protected PlannerHost {
     planner_->step(1);
     planner_->stream_up(1, 1);
   }
-  void announce(std::vector<std::pair<std::string, std::uint64_t>> files) {
+  void announce(const std::vector<std::pair<std::string, std::uint64_t>>& files) {
     FeedBatch batch;
-    for (auto& [path, size] : files) {
+    for (const auto& [path, size] : files) {
       Entry entry;
       entry.path = path;
       entry.size = size;
