@@ -113,6 +113,7 @@ struct Report {
   std::uint64_t packed_frames = 0;   ///< that crossed packed, up to 1 MiB of file bytes each
   std::uint64_t futile_frames = 0;   ///< sender: that were tried, and would not shrink by enough
   std::uint64_t matched_bytes = 0;   ///< of file bytes, what did not cross because an older version had it (Delta)
+  std::uint64_t shared_bytes = 0;    ///< receiver: of these, what was not written: older and new have the same blocks
   std::string streams_chosen;        ///< how the number of streams was chosen, in words
   std::vector<PathReport> paths;
   double cost = 0;  ///< of all paths together

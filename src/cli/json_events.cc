@@ -117,6 +117,7 @@ void put_totals(Json& object, const Report& report) {
   object["packed_frames"] = report.packed_frames;
   object["futile_frames"] = report.futile_frames;
   object["matched_bytes"] = report.matched_bytes;
+  object["shared_bytes"] = report.shared_bytes;
   object["streams_chosen"] = words(report.streams_chosen);
   object["verdict"] = words(report.verdict);
   object["cost"] = report.cost;

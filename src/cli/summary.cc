@@ -127,6 +127,9 @@ std::string moved_lines(const Report& report) {
   if (report.matched_bytes > 0)
     out += fmt::format("  matched: {} were in older versions at the target and did not cross\n",
                        format_bytes(report.matched_bytes));
+  if (report.shared_bytes > 0)
+    out += fmt::format("  shared: {} were not written, the older version has the same blocks\n",
+                       format_bytes(report.shared_bytes));
   out += compression_line(report);
   if (!report.schedule.empty()) out += fmt::format("  timetable: {}\n", printable(report.schedule));
   for (const PathReport& path : report.paths) out += path_line(path);

@@ -2,8 +2,10 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/fs.h>
 #include <linux/magic.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -114,6 +116,7 @@ class SystemDisk final : public Disk {
   Result<Stat> stat(const DirPtr& base, std::string_view path) override;
   Result<Stat> stat(OpenFile& file) override;
   Result<Range> next_data(OpenFile& file, std::uint64_t offset) override;
+  Result<bool> share_range(OpenFile& from, OpenFile& to, std::uint64_t offset, std::uint64_t bytes) override;
   Result<std::unique_ptr<DirStream>> open_stream(const DirPtr& dir, std::uint64_t position) override;
   Result<> rename(const DirPtr& from_base, std::string_view from, const DirPtr& to_base, std::string_view to) override;
   Result<> rename_to_new(const DirPtr& from_base, std::string_view from, const DirPtr& to_base,
@@ -367,6 +370,16 @@ Result<Range> SystemDisk::next_data(OpenFile& file, std::uint64_t offset) {
   // Cut off meanwhile: the read will tell.
   return Range{.begin = static_cast<std::uint64_t>(begin),
                .end = end < 0 ? no_offset : static_cast<std::uint64_t>(end)};
+}
+
+/// There are many ways to say that it is not possible, and few to say that it went wrong.
+Result<bool> SystemDisk::share_range(OpenFile& from, OpenFile& to, std::uint64_t offset, std::uint64_t bytes) {
+  struct file_clone_range range = {
+      .src_fd = real(from).fd.get(), .src_offset = offset, .src_length = bytes, .dest_offset = offset};
+  if (::ioctl(real(to).fd.get(), FICLONERANGE, &range) == 0) return true;
+  if (errno == EIO || errno == ENOSPC || errno == EDQUOT || errno == EROFS || errno == ENOMEM)
+    return failed("share blocks with an older version in", real(to).name);
+  return false;
 }
 
 Result<> SystemDisk::rename(const DirPtr& from_base, std::string_view from, const DirPtr& to_base,

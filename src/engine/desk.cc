@@ -328,25 +328,22 @@ Decision Desk::take_file(std::uint64_t id, Entry entry, const disk::DirPtr& pare
     if (!reused) return refuse(reused.error().code, reused.error().text);
     if (*reused) return skip(entry);
   }
-  Decision decision = begin_file(id, std::move(entry), parent, parent_path, std::move(name));
-  if (decision.file && there && setup_.delta && !trees_) {
-    open_older(*decision.file, *there);
-    decision.verdict.set_older(decision.file->older != nullptr);
-  }
-  return decision;
+  const bool compare = there && setup_.delta && !trees_;
+  return begin_file(id, std::move(entry), parent, parent_path, std::move(name), compare ? &*there : nullptr);
 }
 
 /// What cannot be read is not compared.
 void Desk::open_older(InFile& file, const disk::Stat& there) {
-  if (file.landing != Landing::journalled || !file.entry.size_known || there.type != disk::FileType::file) return;
+  if (!file.entry.size_known || there.type != disk::FileType::file) return;
   auto older = setup_.disk.open_file(file.parent, file.name, disk::Open::read, false);
   if (!older) return;
   file.older = std::move(*older);
   file.older_bytes = there.size;
 }
 
+/// `older`: what is there, if a large file is to be compared with it; or null.
 Decision Desk::begin_file(std::uint64_t id, Entry entry, const disk::DirPtr& parent, const std::string& parent_path,
-                          std::string name) {
+                          std::string name, const disk::Stat* older) {
   auto zone = setup_.zone->zone_for(parent, parent_path);
   if (!zone) return refuse(zone.error().code, zone.error().text);
   auto file = std::make_shared<InFile>();
@@ -361,7 +358,10 @@ Decision Desk::begin_file(std::uint64_t id, Entry entry, const disk::DirPtr& par
   Decision decision;
   decision.verdict.set_action(protocol::Verdict::SEND);
   if (!file->entry.size_known || file->entry.size > protocol::whole_bytes_max) {
-    auto landing = setup_.zone->begin_large(file->entry, parent, setup_.chunk_bytes, setup_.direct, setup_.random);
+    if (older != nullptr) open_older(*file, *older);
+    decision.verdict.set_older(file->older != nullptr);
+    auto landing = setup_.zone->begin_large(file->entry, parent, setup_.chunk_bytes, setup_.direct, setup_.random,
+                                            file->older.get());
     if (!landing) return refuse(landing.error().code, landing.error().text);
     file->landing = Landing::journalled;
     file->landing_file = std::move(*landing);

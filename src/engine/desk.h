@@ -153,7 +153,7 @@ class Desk {
   Decision take_sink_file(std::uint64_t id, Entry entry);
   void open_older(InFile& file, const disk::Stat& there);
   Decision begin_file(std::uint64_t id, Entry entry, const disk::DirPtr& parent, const std::string& parent_path,
-                      std::string name);
+                      std::string name, const disk::Stat* older);
   bool unchanged(const disk::Stat& there, const Entry& entry) const;
   Result<disk::FilePtr> match(const disk::DirPtr& parent, const std::string& name, const disk::Stat& there,
                               const Entry& entry);

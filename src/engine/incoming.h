@@ -66,7 +66,8 @@ struct InFile {
   std::shared_ptr<journal::ManifestLog> log;  ///< where its digest goes; null: to the transfer's own
   disk::FilePtr older;                        ///< what stands at the target, if it is compared; set before it is sent
   std::uint64_t older_bytes = 0;
-  Unkept unkept;  ///< set before it is published, by whoever sets its metadata
+  std::atomic<bool> cannot_share = false;  ///< blocks with `older`; found out by trying, by whoever comes first
+  Unkept unkept;                           ///< set before it is published, by whoever sets its metadata
 
   std::mutex mutex;
   bool source_gone = false;  ///< the sender could not read it again: what has landed is the last there will be

@@ -15,6 +15,11 @@
 namespace longhaul::engine {
 namespace {
 
+Error changed_meanwhile(const InFile& file) {
+  return {Code::source_changed,
+          "the older version of " + printable(file.entry.path) + " at the receiver changed while it was compared", 0};
+}
+
 std::string at_peer(const std::string& path) {
   return "cannot write " + printable(path) + " at the receiver";
 }
@@ -42,16 +47,8 @@ bool ReceiveStream::leave_hole(IncomingTransfer& transfer, const std::shared_ptr
   const std::size_t count = chunk::leaves_of(bytes);
   for (std::size_t leaf = 0; leaf < count; ++leaf)
     leaves[leaf] = chunk::zero_leaf(std::min<std::uint64_t>(protocol::leaf_bytes, bytes - leaf * protocol::leaf_bytes));
-  switch (chunk->claims.claim(frame, {leaves.data(), count})) {
-    case FrameClaims::Answer::won:
-      break;
-    case FrameClaims::Answer::elsewhere:
-    case FrameClaims::Answer::same:
-      return true;
-    case FrameClaims::Answer::differs:
-      file_differs(transfer, chunk->file);
-      return false;
-  }
+  const auto answer = claim(transfer, *chunk, frame, {leaves.data(), count});
+  if (answer != FrameClaims::Answer::won) return answer != FrameClaims::Answer::differs;
   if (chunk->file->landing == Landing::sink) {
     const std::uint64_t end = std::uint64_t{frame} * transfer.files->frame_bytes() + bytes;
     const std::lock_guard lock(chunk->memory_mutex);
@@ -63,8 +60,9 @@ bool ReceiveStream::leave_hole(IncomingTransfer& transfer, const std::shared_ptr
   return true;
 }
 
-/// The sender's frame is the same as the one of the older version: it is read there, verified as if it had crossed, and
-/// written. It was read before, to be told of, and is likely to be in the page cache.
+/// The sender's frame is the same as the one of the older version: where blocks can be shared it is not written. Else
+/// it is read there, verified as if it had crossed, and written; it was read before, to be told of, and is likely to be
+/// in the page cache.
 void ReceiveStream::take_matched(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk,
                                  const protocol::FrameHeader& header, Slot slot) {
   const auto& file = chunk->file;
@@ -73,15 +71,49 @@ void ReceiveStream::take_matched(IncomingTransfer& transfer, const std::shared_p
         {Code::protocol,
          "the peer sent nothing but digests of " + printable(file->entry.path) + ", of which no other version is here",
          0});
-  const auto read =
-      disk::read_now(*context_.kit.plain_disk, *file->older, header.offset, {slot.payload(), header.raw_bytes});
-  if (!read || *read < header.raw_bytes || !verify(header, slot))
-    return transfer.events->chunk_failed(
-        file, header.chunk, header.attempt,
-        {Code::source_changed,
-         "the older version of " + printable(file->entry.path) + " at the receiver changed while it was compared", 0});
+  if (share_matched(transfer, chunk, header, slot)) return;
+  if (!read_matched(*file->older, header, slot))
+    return transfer.events->chunk_failed(file, header.chunk, header.attempt, changed_meanwhile(*file));
   counters_->count(header, 0);
   claim_and_write(transfer, chunk, header, std::move(slot));
+}
+
+bool ReceiveStream::read_matched(disk::OpenFile& from, const protocol::FrameHeader& header, Slot& slot) {
+  const auto read = disk::read_now(*context_.kit.plain_disk, from, header.offset, {slot.payload(), header.raw_bytes});
+  return read && *read == header.raw_bytes && verify(header, slot);
+}
+
+/// Claimed first, for nobody else may write there meanwhile. Verified last, and where it has landed: the older version
+/// may be rewritten by others at any time, the landing file by nobody but us. False: it cannot share, and nothing has
+/// happened.
+bool ReceiveStream::share_matched(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk,
+                                  const protocol::FrameHeader& header, Slot& slot) {
+  InFile& file = *chunk->file;
+  const bool whole_blocks =
+      header.offset % disk::Disk::share_bytes == 0 && header.raw_bytes % disk::Disk::share_bytes == 0;
+  if (!whole_blocks || file.cannot_share.load(std::memory_order_relaxed)) return false;
+  const auto answer = claim(transfer, *chunk, header.frame_index, {header.leaves.data(), header.leaf_count});
+  if (answer != FrameClaims::Answer::won) {
+    counters_->count(header, 0);  // a copy, which has crossed all the same
+    return true;
+  }
+  const auto data = landing_of(transfer, chunk, header, header.frame_index);
+  if (!data) return true;
+  const auto shared = context_.kit.plain_disk->share_range(*file.older, *data, header.offset, header.raw_bytes);
+  if (shared && *shared && read_matched(*data, header, slot)) {
+    counters_->count(header, 0);
+    counters_->shared_bytes.fetch_add(header.raw_bytes, std::memory_order_relaxed);
+    chunk_frame_done(transfer, chunk, header.frame_index, header.raw_bytes);
+    return true;
+  }
+  chunk->claims.give_up(header.frame_index);
+  if (shared && !*shared) {
+    file.cannot_share.store(true, std::memory_order_relaxed);
+    return false;
+  }
+  transfer.events->chunk_failed(chunk->file, header.chunk, header.attempt,
+                                shared ? changed_meanwhile(file) : shared.error());
+  return true;
 }
 
 /// Null: it is closed, or cannot be opened, and the claim is given up.

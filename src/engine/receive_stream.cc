@@ -177,26 +177,21 @@ void ReceiveStream::take_data(IncomingTransfer& transfer, const std::shared_ptr<
 /// What `slot` holds has the digests that the header says.
 void ReceiveStream::claim_and_write(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk,
                                     const protocol::FrameHeader& header, Slot slot) {
-  const std::span<const Digest> leaves(header.leaves.data(), header.leaf_count);
-  switch (chunk->claims.claim(header.frame_index, leaves)) {
-    case FrameClaims::Answer::won:
-      write_frame(transfer, chunk, header, std::move(slot));
-      break;
-    case FrameClaims::Answer::elsewhere:
-    case FrameClaims::Answer::same:
-      break;
-    case FrameClaims::Answer::differs:
-      file_differs(transfer, chunk->file);
-      break;
-  }
+  const auto answer = claim(transfer, *chunk, header.frame_index, {header.leaves.data(), header.leaf_count});
+  if (answer == FrameClaims::Answer::won) write_frame(transfer, chunk, header, std::move(slot));
 }
 
-void ReceiveStream::file_differs(IncomingTransfer& transfer, const std::shared_ptr<InFile>& file) {
-  transfer.events->file_failed(
-      file, nullptr,
-      {Code::source_changed,
-       "two copies of one part of " + printable(file->entry.path) + " differ: the source changed while it was sent",
-       0});
+/// `differs` is the end of its file, and has been told.
+FrameClaims::Answer ReceiveStream::claim(IncomingTransfer& transfer, InChunk& chunk, unsigned frame,
+                                         std::span<const Digest> leaves) {
+  const auto answer = chunk.claims.claim(frame, leaves);
+  if (answer == FrameClaims::Answer::differs)
+    transfer.events->file_failed(chunk.file, nullptr,
+                                 {Code::source_changed,
+                                  "two copies of one part of " + printable(chunk.file->entry.path) +
+                                      " differ: the source changed while it was sent",
+                                  0});
+  return answer;
 }
 
 void ReceiveStream::take_bundle_frame(IncomingTransfer& transfer, const protocol::FrameHeader& header, Slot slot) {

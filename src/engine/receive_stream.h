@@ -73,17 +73,20 @@ class ReceiveStream {
   void take_bundle_frame(IncomingTransfer& transfer, const protocol::FrameHeader& header, Slot slot);
   void land_bundled(IncomingTransfer& transfer, const std::shared_ptr<InBundle>& bundle, std::shared_ptr<InFile> file,
                     ConstBytes content, const Digest& digest, const std::shared_ptr<SharedSlot>& slot);
+  FrameClaims::Answer claim(IncomingTransfer& transfer, InChunk& chunk, unsigned frame, std::span<const Digest> leaves);
   void claim_and_write(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk,
                        const protocol::FrameHeader& header, Slot slot);
   void take_data(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk, const protocol::FrameHeader& header,
                  Slot slot);
   void take_matched(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk,
                     const protocol::FrameHeader& header, Slot slot);
+  bool read_matched(disk::OpenFile& from, const protocol::FrameHeader& header, Slot& slot);
+  bool share_matched(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk,
+                     const protocol::FrameHeader& header, Slot& slot);
   void take_hole(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk,
                  const protocol::FrameHeader& header);
   bool leave_hole(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk,
                   const protocol::FrameHeader& header, unsigned frame, std::uint32_t bytes);
-  void file_differs(IncomingTransfer& transfer, const std::shared_ptr<InFile>& file);
   disk::FilePtr landing_of(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk,
                            const protocol::FrameHeader& header, unsigned frame);
   void begin_write(std::unique_ptr<InWrite> write);

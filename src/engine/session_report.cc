@@ -153,6 +153,7 @@ void SessionCore::add_paths(Report& report, double over_s) const {
     report.packed_frames += sum.packed_frames;
     report.futile_frames += sum.futile_frames;
     report.matched_bytes += sum.matched_bytes;
+    report.shared_bytes += sum.shared_bytes;
     out.bytes_per_s = over_s > 0 ? static_cast<double>(out.bytes) / over_s : path.bytes_per_s;
     out.tags = path.options.tags;
     out.cap_bits_per_s = path.options.cap_bits_per_s;
@@ -180,7 +181,7 @@ void SessionCore::add_paths(Report& report, double over_s) const {
 void SessionCore::close_report(Report& report) const {
   report.paths.clear();
   report.cost = 0;
-  report.wire_bytes = report.packed_frames = report.futile_frames = report.matched_bytes = 0;
+  report.wire_bytes = report.packed_frames = report.futile_frames = report.matched_bytes = report.shared_bytes = 0;
   add_paths(report, std::max(report.seconds, 1e-3));
   report.bytes_per_s = static_cast<double>(report.bytes) / std::max(report.seconds, 1e-3);
   report.eta_s = 0;

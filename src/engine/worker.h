@@ -52,12 +52,14 @@ struct Carried {
   std::uint64_t packed_frames = 0;
   std::uint64_t futile_frames = 0;  ///< sender: tried, and did not shrink by enough
   std::uint64_t matched_bytes = 0;  ///< of files, which the older version had
+  std::uint64_t shared_bytes = 0;   ///< receiver: of these, what has the same blocks as the older version
   Carried& operator+=(const Carried& other) {
     content_bytes += other.content_bytes;
     wire_bytes += other.wire_bytes;
     packed_frames += other.packed_frames;
     futile_frames += other.futile_frames;
     matched_bytes += other.matched_bytes;
+    shared_bytes += other.shared_bytes;
     return *this;
   }
 };
@@ -69,6 +71,7 @@ struct alignas(64) StreamCounters {
   std::atomic<std::uint64_t> packed_frames{0};
   std::atomic<std::uint64_t> futile_frames{0};
   std::atomic<std::uint64_t> matched_bytes{0};
+  std::atomic<std::uint64_t> shared_bytes{0};
   std::atomic<std::uint64_t> frames{0};
 
   /// One frame has crossed, or what stands for one. `table_bytes`: what its payload has beside content, unpacked.
@@ -84,7 +87,7 @@ struct alignas(64) StreamCounters {
   [[nodiscard]] Carried carried() const {
     return {content_bytes.load(std::memory_order_relaxed), wire_bytes.load(std::memory_order_relaxed),
             packed_frames.load(std::memory_order_relaxed), futile_frames.load(std::memory_order_relaxed),
-            matched_bytes.load(std::memory_order_relaxed)};
+            matched_bytes.load(std::memory_order_relaxed), shared_bytes.load(std::memory_order_relaxed)};
   }
 
   /// Streams that send: some 40 times a second while there is something to send.

@@ -121,21 +121,21 @@ Result<disk::DirPtr> LandingZone::zone_for(const disk::DirPtr& parent, std::stri
 }
 
 Result<LandingFile> LandingZone::begin_large(const Entry& entry, const disk::DirPtr& parent, std::uint64_t chunk_bytes,
-                                             bool direct, Random& random) {
+                                             bool direct, Random& random, disk::OpenFile* older) {
   auto landing = zone_for(parent, parent_of(entry.path));
   if (!landing) return std::unexpected(std::move(landing.error()));
-  auto file = begin_in(*landing, entry, chunk_bytes, direct, random);
+  auto file = begin_in(*landing, entry, chunk_bytes, direct, random, older);
   if (file || file.error().code != Code::not_found) return file;
   // Another receiver that ended has swept the empty landing directory of this mount point: make it again.
   std::erase_if(zones_, [&](const auto& zone) { return zone.first != root_device_; });
   last_parent_ = nullptr;
   landing = zone_for(parent, parent_of(entry.path));
   if (!landing) return std::unexpected(std::move(landing.error()));
-  return begin_in(*landing, entry, chunk_bytes, direct, random);
+  return begin_in(*landing, entry, chunk_bytes, direct, random, older);
 }
 
 Result<LandingFile> LandingZone::begin_in(const disk::DirPtr& landing, const Entry& entry, std::uint64_t chunk_bytes,
-                                          bool direct, Random& random) {
+                                          bool direct, Random& random, disk::OpenFile* older) {
   LandingFile file;
   file.zone = landing;
   file.name = hash_name(entry.path);
@@ -164,7 +164,7 @@ Result<LandingFile> LandingZone::begin_in(const disk::DirPtr& landing, const Ent
       if (*resumed) return file;
     }
   }
-  auto started = start(file, entry, direct, random);
+  auto started = start(file, entry, direct, random, older);
   if (!started) return fail_landing(entry.path, std::move(started.error()));
   return file;
 }
@@ -193,8 +193,13 @@ Result<bool> LandingZone::resume(LandingFile& file, const Entry& entry, bool dir
   return true;
 }
 
+/// Tried on its first blocks, whose content comes later.
+bool LandingZone::can_share(disk::OpenFile* older, disk::OpenFile& data) {
+  return older != nullptr && disk_.share_range(*older, data, 0, disk::Disk::share_bytes).value_or(false);
+}
+
 /// Begins anew. The old journal dies durably before its part does: at no crash may it speak for a new part.
-Result<> LandingZone::start(LandingFile& file, const Entry& entry, bool direct, Random& random) {
+Result<> LandingZone::start(LandingFile& file, const Entry& entry, bool direct, Random& random, disk::OpenFile* older) {
   auto stat = disk_.stat(*file.journal);
   if (!stat) return std::unexpected(std::move(stat.error()));
   if (stat->size > 0) {
@@ -221,7 +226,7 @@ Result<> LandingZone::start(LandingFile& file, const Entry& entry, bool direct, 
   Result<> done;
   if (entry.sparse)  // at once, so that resume() finds it as long as the journal says, whatever hole it ends in
     done = disk_.set_size(*file.data, header.size);
-  else if (header.size > 0)
+  else if (header.size > 0 && !can_share(older, *file.data))
     done = disk_.allocate(*file.data, header.size);
   if (done) done = disk::write_now(disk_, *file.journal, 0, text);
   if (done) return {};

@@ -71,11 +71,13 @@ class LandingZone {
   /// mtime and identity is continued: its durable nodes are in the result. Any other is dropped first. A source without
   /// identity (all zero: memory, a pipe) cannot prove that it is unchanged and is never continued.
   /// `parent`: the target directory that will hold it. `direct`: as in Disk::open_file.
-  /// Space is allocated for entry.size when that is known; a file with holes gets that size and no space. Journal
+  /// Space is allocated for entry.size when that is known; a file with holes gets that size and no space, and one that
+  /// can share blocks with `older` (may be null) none either: on btrfs what is allocated is not free again for being
+  /// shared. Journal
   /// header and directory are not synced yet: that is the first commit's. Errors: Code::busy when another receiver
   /// holds this name; no_space; io.
   Result<LandingFile> begin_large(const Entry& entry, const disk::DirPtr& parent, std::uint64_t chunk_bytes,
-                                  bool direct, Random& random);
+                                  bool direct, Random& random, disk::OpenFile* older = nullptr);
   /// Creates the landing file of a small file: empty, mode 0600; without a name where Disk::best_unnamed says so. Takes
   /// `disk` of the calling worker: this one may be called from any worker's thread at once with others. Errors:
   /// no_space; io.
@@ -116,9 +118,10 @@ class LandingZone {
   Result<Zone> make_zone(disk::DirPtr top);
   Result<disk::DirPtr> topmost_on(std::uint64_t device, const disk::DirPtr& parent, std::string_view parent_path);
   Result<LandingFile> begin_in(const disk::DirPtr& landing, const Entry& entry, std::uint64_t chunk_bytes, bool direct,
-                               Random& random);
+                               Random& random, disk::OpenFile* older);
   Result<bool> resume(LandingFile& file, const Entry& entry, bool direct);
-  Result<> start(LandingFile& file, const Entry& entry, bool direct, Random& random);
+  Result<> start(LandingFile& file, const Entry& entry, bool direct, Random& random, disk::OpenFile* older);
+  [[nodiscard]] bool can_share(disk::OpenFile* older, disk::OpenFile& data);
   Result<> name_unnamed(const LandingFile& file, const disk::DirPtr& parent, std::string_view name);
   void sweep_name(const disk::DirPtr& landing, const std::string& name);
   void sweep_scratch(const disk::DirPtr& in, const std::string& name, const std::string& own);

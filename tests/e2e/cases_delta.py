@@ -6,6 +6,7 @@ import threading
 import time
 
 import data
+from cases_targets import small_file_system
 from checks import same, verify
 from data import MIB
 from harness import case
@@ -66,6 +67,41 @@ def delta_sends_only_what_differs(t):
         t.check(whole - expected - again <= crossed <= whole - expected + again, f"{crossed} bytes crossed of {whole}")
     quiet, _ = t.transfer(f"{source}/", t.directory / "target-auto", send_options=("--delta",))
     t.equal((quiet.done()["bytes"], quiet.done()["matched_bytes"]), (0, 0), "of what has not changed")
+
+
+def shares_what_has_not_changed(t, kind):
+    """What is the same takes no room and is not written; the new version is another file all the same."""
+    where = small_file_system(t, 400 * MIB, kind)
+    source, target = t.directory / "file", where / "target"
+    data.write_random(source, 80 * MIB + 5)
+    t.transfer(source, target)
+    os.link(target / "file", target / "old")
+    rewritten(source, [20 * MIB])
+    os.sync()
+    free = os.statvfs(where).f_bavail * os.statvfs(where).f_frsize
+    _, receiver = t.transfer(source, target, send_options=("--delta",))
+    done = receiver.done()
+    t.check(78 * MIB <= done["shared_bytes"] <= done["matched_bytes"], f"{done['shared_bytes']} bytes shared of {done['matched_bytes']}")
+    os.sync()
+    taken = free - os.statvfs(where).f_bavail * os.statvfs(where).f_frsize
+    t.check(taken < 20 * MIB, f"{taken} bytes more are taken")
+    t.check(data.same_content(source, target / "file"), "content differs")
+    verify(t, target)
+    with open(target / "old", "r+b") as old:
+        old.write(bytes(MIB))
+    t.check(data.same_content(source, target / "file"), "the new version changes with the old one")
+
+
+@case(root=True)
+def delta_shares_blocks_on_xfs(t):
+    """Blocks that both versions have are shared, on a file system that can."""
+    shares_what_has_not_changed(t, "xfs")
+
+
+@case(root=True)
+def delta_shares_blocks_on_btrfs(t):
+    """The same."""
+    shares_what_has_not_changed(t, "btrfs")
 
 
 @case(timeout_s=90)

@@ -9,18 +9,19 @@ from data import MIB
 from harness import Skip, case
 
 
-def small_file_system(t, size):
-    """An ext4 of `size` bytes, mounted."""
+def small_file_system(t, size, kind="ext4"):
+    """A file system of `size` bytes, mounted."""
     image, where = t.directory / "image", t.directory / "small"
     with open(image, "wb") as out:
         out.truncate(size)
     where.mkdir()
     try:
-        made = subprocess.run(["mkfs.ext4", "-q", "-F", image], stdin=subprocess.DEVNULL, capture_output=True, timeout=30)
+        made = subprocess.run([f"mkfs.{kind}", "-q", *(["-F"] if kind == "ext4" else []), image],
+                              stdin=subprocess.DEVNULL, capture_output=True, timeout=30)
     except FileNotFoundError as missing:
-        raise Skip("mkfs.ext4 is missing") from missing
+        raise Skip(f"mkfs.{kind} is missing") from missing
     if made.returncode != 0:
-        raise Skip("mkfs.ext4: " + made.stderr.decode(errors="replace"))
+        raise Skip(f"mkfs.{kind}: " + made.stderr.decode(errors="replace"))
     t.mount("-o", "loop", image, where)
     return where
 

@@ -131,6 +131,7 @@ class SimFileSystem {
   std::uint32_t direct_alignment = 0;  ///< 0: O_DIRECT is not offered
   bool permissions = true;             ///< false: as root, mode bits refuse nothing
   bool best_unnamed = false;           ///< see Disk::best_unnamed
+  bool shares_blocks = false;          ///< see Disk::share_range
   Time sync_delay = 0;                 ///< of every data sync, on top
   bool hiccups = false;  ///< the kernel is interrupted (EINTR, EAGAIN) and does less than it was asked, now and then
   /// Returns an errno for an operation that shall fail, 0 to let it pass. A failed sync also forgets which pages were

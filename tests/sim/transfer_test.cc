@@ -189,7 +189,7 @@ TEST(Transfer, PackingSavesTimeOnSlowPathsAndNothingElse) {
 /// A large file stands at the target in another version: what is the same in both does not cross, whoever dies
 /// meanwhile, and whatever of the older version changes while it is compared.
 TEST(Transfer, OnlyWhatDiffersFromAnOlderVersionCrosses) {
-  for_seeds(6, [](std::uint64_t seed) {
+  for_seeds(12, [](std::uint64_t seed) {
     WorldPlan plan;
     plan.paths = {{.delay = 5 * millisecond, .bytes_per_s = 20'000'000}, {.bytes_per_s = 20'000'000}};
     plan.tree = {.small_files = 10, .large_chunks = 6};
@@ -202,6 +202,7 @@ TEST(Transfer, OnlyWhatDiffersFromAnOlderVersionCrosses) {
     constexpr std::uint64_t place = 17 * std::uint64_t{1024 * 1024};
     for (std::uint64_t at = place; at < place + 100; ++at) older[at] ^= std::byte{1};
     SimFileSystem& files = world.target_file_system();
+    files.shares_blocks = seed / 2 % 2 == 0;
     world.laws.source_version("large", older, 0644, 77);
     FileWatcher* const laws = std::exchange(files.watcher, nullptr);  // which are about what Longhaul does
     files.put_file("target/large", older, 0644, 77);
@@ -231,6 +232,9 @@ TEST(Transfer, OnlyWhatDiffersFromAnOlderVersionCrosses) {
       const std::uint64_t matched = world.sent->report.matched_bytes;
       EXPECT_EQ(matched, world.received->report.matched_bytes);
       EXPECT_GE(matched + 3 * protocol::frame_bytes_max, whole);
+      const std::uint64_t shared = world.received->report.shared_bytes;  // copies that were not needed are not
+      EXPECT_LE(shared, files.shares_blocks ? matched : 0);
+      EXPECT_GE(shared + world.sent->report.resent_bytes, files.shares_blocks ? matched : 0);
       EXPECT_LT(bytes_on_the_wire(world), world.tree_bytes() - matched + 2'000'000);
     }
   });

@@ -34,6 +34,7 @@ Report some_report() {
   report.packed_frames = 5;
   report.futile_frames = 2;
   report.matched_bytes = 77;
+  report.shared_bytes = 66;
   report.compared_files = 9;
   report.compared_bytes = 900;
   report.same_files = 8;
@@ -117,6 +118,7 @@ TEST(JsonEvents, DoneHasTheWholeReport) {
   EXPECT_EQ(json["packed_frames"], 5);
   EXPECT_EQ(json["futile_frames"], 2);
   EXPECT_EQ(json["matched_bytes"], 77);
+  EXPECT_EQ(json["shared_bytes"], 66);
   EXPECT_EQ(json["compared_files"], 9);
   EXPECT_EQ(json["compared_bytes"], 900);
   EXPECT_EQ(json["same_files"], 8);

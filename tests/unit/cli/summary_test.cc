@@ -143,6 +143,16 @@ TEST(Summary, WhatWasAskedForIsNotAmongWhatWasLost) {
   EXPECT_TRUE(has(text, "  left alone at the target, as asked: 1 file, directory or symlink\n")) << text;
 }
 
+TEST(Summary, TellsWhatAnOlderVersionHadAndShares) {
+  Outcome outcome = complete();
+  EXPECT_FALSE(has(summary_of(sending(), outcome), "shared:"));
+  outcome.report.matched_bytes = 3 * 1024 * 1024;
+  outcome.report.shared_bytes = 2 * 1024 * 1024;
+  const std::string text = summary_of(sending(), outcome);
+  EXPECT_TRUE(has(text, "  matched: 3.00 MiB were in older versions")) << text;
+  EXPECT_TRUE(has(text, "  shared: 2.00 MiB were not written")) << text;
+}
+
 TEST(Summary, TellsWhatWasComparedByContent) {
   Outcome outcome = complete();
   EXPECT_FALSE(has(summary_of(sending(), outcome), "compared by content"));

@@ -158,6 +158,24 @@ TEST_P(DataTest, RegisteredMemory) {
   EXPECT_EQ(std::memcmp(arena.get() + 4096, arena.get() + (1 << 19), 65536), 0);
 }
 
+TEST_P(DataTest, BlocksAreSharedOrNothingHappens) {
+  constexpr std::uint64_t piece = Disk::share_bytes;
+  const FilePtr older = open("older", Open::create, false);
+  const FilePtr newer = open("newer", Open::create, false);
+  ASSERT_TRUE(write_now(disk(), *older, 0, std::vector<std::byte>(3 * piece, std::byte{1})).has_value());
+  ASSERT_TRUE(write_now(disk(), *newer, 0, std::vector<std::byte>(4 * piece, std::byte{2})).has_value());
+  const auto shared = disk().share_range(*older, *newer, piece, piece);
+  ASSERT_TRUE(shared.has_value()) << text_of_error(shared);
+  std::vector<std::byte> want(4 * piece, std::byte{2});
+  if (*shared) std::fill_n(want.begin() + piece, piece, std::byte{1});
+  std::vector<std::byte> got(4 * piece);
+  ASSERT_EQ(*read_now(disk(), *newer, 0, got), got.size());
+  EXPECT_EQ(got, want);
+  EXPECT_FALSE(*disk().share_range(*older, *newer, 3 * piece, piece)) << "there is nothing of it";
+  ASSERT_EQ(*read_now(disk(), *newer, 0, got), got.size());
+  EXPECT_EQ(got, want);
+}
+
 TEST_P(DataTest, HolesAreFoundWhereTheFileSystemHasThem) {
   constexpr std::uint64_t mib = 1 << 20;
   const FilePtr file = open("f", Open::create, false);
