@@ -39,11 +39,6 @@ SystemDir& real(const DirPtr& dir) {
   return static_cast<SystemDir&>(*dir);
 }
 
-std::string full_name(const SystemDir& base, std::string_view path) {
-  if (path.empty()) return base.name;
-  return base.name.ends_with('/') ? fmt::format("{}{}", base.name, path) : fmt::format("{}/{}", base.name, path);
-}
-
 std::unexpected<Error> failed(const char* what, const std::string& name) {
   const int error = errno;
   if (error == ELOOP)
@@ -59,6 +54,12 @@ std::unexpected<Error> failed(const char* what, const SystemDir& base, std::stri
   errno = error;
   return failed(what, name);
 }
+std::unexpected<Error> failed(const char* what, const SystemFile& file) {
+  const int error = errno;
+  const std::string name = file.name();
+  errno = error;
+  return failed(what, name);
+}
 
 Result<> outcome(int result, const char* what, const SystemDir& base, std::string_view path) {
   if (result != 0) return failed(what, base, path);
@@ -66,6 +67,10 @@ Result<> outcome(int result, const char* what, const SystemDir& base, std::strin
 }
 Result<> outcome(int result, const char* what, const std::string& name) {
   if (result != 0) return failed(what, name);
+  return {};
+}
+Result<> outcome(int result, const char* what, const SystemFile& file) {
+  if (result != 0) return failed(what, file);
   return {};
 }
 
@@ -163,6 +168,7 @@ class SystemDisk final : public Disk {
   Result<> rename(const DirPtr& from_base, std::string_view from, const DirPtr& to_base, std::string_view to,
                   unsigned flags);
   Result<> prepare(SystemFile& file, bool direct);
+  Fd open_in_last_parent(const DirPtr& base, std::string_view path);
   bool has_device(int fd, std::uint64_t device);
   static bool has_device(SystemDir& dir);
 
@@ -170,8 +176,14 @@ class SystemDisk final : public Disk {
     std::uint64_t device = 0;
     bool has_device = false;
   };
+  struct LastParent {
+    DirPtr base;
+    std::string path;
+    Fd opened;
+  };
   ring::Ring* ring_;
   DataPath data_;
+  LastParent last_parent_;  ///< of `open_seen`
   std::vector<KnownDevice> known_devices_;
   OwnerNames owner_names_;
 };
@@ -185,8 +197,7 @@ Result<> SystemDisk::at(const DirPtr& base, std::string_view path, const char* w
   return outcome(call(place.directory, place.name.c_str()), what, real(base), path);
 }
 
-// --- opening
-// ------------------------------------------------------------------------------------------------------------
+// --- opening ------------------------------------------------------------------------------------------------------
 
 Result<DirPtr> SystemDisk::open_root(const std::string& path) {
   Fd opened(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -211,7 +222,7 @@ Result<FilePtr> SystemDisk::open_file(const DirPtr& base, std::string_view path,
   const int flags = flags_of(how);
   Fd opened = open_beneath(real(base).fd.get(), path, flags, (flags & O_CREAT) != 0 ? 0600 : 0);
   if (!opened) return failed((flags & O_EXCL) != 0 ? "create" : "open", real(base), path);
-  auto file = std::make_shared<SystemFile>(std::move(opened), full_name(real(base), path));
+  auto file = std::make_shared<SystemFile>(std::move(opened), base, std::string(path));
   if (how == Open::create && !direct && path.find('/') == std::string_view::npos) {
     file->has_device = has_device(real(base));  // a new file of ours: nothing else needs to be known of it
     return file;
@@ -221,11 +232,12 @@ Result<FilePtr> SystemDisk::open_file(const DirPtr& base, std::string_view path,
   return file;
 }
 
+/// A new file of ours: nothing needs to be known of it but where it is.
 Result<FilePtr> SystemDisk::open_unnamed(const DirPtr& dir) {
   Fd opened(::openat(real(dir).fd.get(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
   if (!opened) return failed("make a file without a name in", real(dir).name);
-  auto file = std::make_shared<SystemFile>(std::move(opened), full_name(real(dir), "(no name)"));
-  if (auto prepared = prepare(*file, false); !prepared) return std::unexpected(prepared.error());
+  auto file = std::make_shared<SystemFile>(std::move(opened), dir, "(no name)");
+  file->has_device = has_device(real(dir));
   return file;
 }
 
@@ -245,21 +257,35 @@ bool SystemDisk::best_unnamed(const DirPtr& dir) {
 
 Result<FilePtr> SystemDisk::open_seen(const DirPtr& base, std::string_view path, std::uint64_t device) {
   if (auto fine = check_path(path); !fine) return std::unexpected(fine.error());
-  Fd opened = open_beneath(real(base).fd.get(), path, flags_of(Open::read), 0);
+  Fd opened = open_in_last_parent(base, path);
+  if (!opened) opened = open_beneath(real(base).fd.get(), path, flags_of(Open::read));
   if (!opened) return failed("open", real(base), path);
-  auto file = std::make_shared<SystemFile>(std::move(opened), full_name(real(base), path));
+  auto file = std::make_shared<SystemFile>(std::move(opened), base, std::string(path));
   file->has_device = has_device(file->fd.get(), device);
   file->nonblocking = true;
   return file;
+}
+
+/// What was seen in one directory is opened one after the other: the way to it is walked once. A directory that was
+/// moved meanwhile still has the files that were seen in it. Not valid: to be opened by its whole path.
+Fd SystemDisk::open_in_last_parent(const DirPtr& base, std::string_view path) {
+  const std::size_t cut = path.rfind('/');
+  if (cut == std::string_view::npos) return {};
+  if (last_parent_.base != base || last_parent_.path != path.substr(0, cut))
+    last_parent_ = {.base = base,
+                    .path = std::string(path.substr(0, cut)),
+                    .opened = open_beneath(real(base).fd.get(), path.substr(0, cut), O_PATH | O_DIRECTORY)};
+  if (!last_parent_.opened) return {};
+  return open_beneath(last_parent_.opened.get(), path.substr(cut + 1), flags_of(Open::read));
 }
 
 /// Makes sure that it is a file, and finds out what it can do.
 Result<> SystemDisk::prepare(SystemFile& file, bool direct) {
   struct statx raw{};
   const int fd = file.fd.get();
-  if (!look(fd, "", STATX_TYPE | (direct ? unsigned{STATX_DIOALIGN} : 0U), raw)) return failed("look at", file.name);
+  if (!look(fd, "", STATX_TYPE | (direct ? unsigned{STATX_DIOALIGN} : 0U), raw)) return failed("look at", file);
   if (!S_ISREG(raw.stx_mode))
-    return fail(Code::io, fmt::format("cannot open {}: it is not a regular file", printable(file.name)),
+    return fail(Code::io, fmt::format("cannot open {}: it is not a regular file", printable(file.name())),
                 S_ISDIR(raw.stx_mode) ? EISDIR : EINVAL);
   file.has_device = has_device(fd, makedev(raw.stx_dev_major, raw.stx_dev_minor));
   const std::uint32_t alignment = direct ? direct_alignment(raw) : 0;
@@ -297,8 +323,7 @@ Result<std::unique_ptr<DirStream>> SystemDisk::open_stream(const DirPtr& dir, st
   return make_dir_stream(std::move(opened), real(dir).name);
 }
 
-// --- names
-// --------------------------------------------------------------------------------------------------------------
+// --- names --------------------------------------------------------------------------------------------------------
 
 Result<> SystemDisk::make_dir(const DirPtr& base, std::string_view name, std::uint32_t mode) {
   return at(base, name, "make directory", [mode](int dir, const char* last) { return ::mkdirat(dir, last, mode); });
@@ -355,7 +380,7 @@ Result<Stat> SystemDisk::stat(const DirPtr& base, std::string_view path) {
 
 Result<Stat> SystemDisk::stat(OpenFile& file) {
   struct statx raw{};
-  if (!look(real(file).fd.get(), "", STATX_BASIC_STATS, raw)) return failed("look at", real(file).name);
+  if (!look(real(file).fd.get(), "", STATX_BASIC_STATS, raw)) return failed("look at", real(file));
   return stat_of(raw);
 }
 
@@ -365,7 +390,7 @@ Result<Range> SystemDisk::next_data(OpenFile& file, std::uint64_t offset) {
   const off_t begin = ::lseek(fd, static_cast<off_t>(offset), SEEK_DATA);
   if (begin < 0 && errno == ENXIO) return Range{.begin = no_offset, .end = no_offset};
   if (begin < 0 && (errno == EINVAL || errno == EOPNOTSUPP)) return Range{.begin = offset, .end = no_offset};
-  if (begin < 0) return failed("look for holes in", real(file).name);
+  if (begin < 0) return failed("look for holes in", real(file));
   const off_t end = ::lseek(fd, begin, SEEK_HOLE);
   // Cut off meanwhile: the read will tell.
   return Range{.begin = static_cast<std::uint64_t>(begin),
@@ -378,7 +403,7 @@ Result<bool> SystemDisk::share_range(OpenFile& from, OpenFile& to, std::uint64_t
       .src_fd = real(from).fd.get(), .src_offset = offset, .src_length = bytes, .dest_offset = offset};
   if (::ioctl(real(to).fd.get(), FICLONERANGE, &range) == 0) return true;
   if (errno == EIO || errno == ENOSPC || errno == EDQUOT || errno == EROFS || errno == ENOMEM)
-    return failed("share blocks with an older version in", real(to).name);
+    return failed("share blocks with an older version in", real(to));
   return false;
 }
 
@@ -410,15 +435,14 @@ Result<> SystemDisk::remove_dir(const DirPtr& base, std::string_view name) {
             [](int dir, const char* last) { return ::unlinkat(dir, last, AT_REMOVEDIR); });
 }
 
-// --- metadata
-// -----------------------------------------------------------------------------------------------------------
+// --- metadata -----------------------------------------------------------------------------------------------------
 
 Result<> SystemDisk::set_mode(OpenFile& file, std::uint32_t mode) {
-  return outcome(::fchmod(real(file).fd.get(), mode), "set the mode of", real(file).name);
+  return outcome(::fchmod(real(file).fd.get(), mode), "set the mode of", real(file));
 }
 
 Result<> SystemDisk::set_mtime(OpenFile& file, std::int64_t mtime_ns) {
-  return outcome(::futimens(real(file).fd.get(), times_of(mtime_ns).data()), "set the time of", real(file).name);
+  return outcome(::futimens(real(file).fd.get(), times_of(mtime_ns).data()), "set the time of", real(file));
 }
 
 Result<> SystemDisk::set_mode(const DirPtr& dir, std::uint32_t mode) {
@@ -453,11 +477,11 @@ Result<> SystemDisk::on(const DirPtr& base, std::string_view name, const char* w
 
 template <class Call>
 Result<> SystemDisk::on(OpenFile& file, const char* what, Call call) {
-  return outcome(call(magic_path(real(file).fd.get()).c_str(), true), what, real(file).name);
+  return outcome(call(magic_path(real(file).fd.get()).c_str(), true), what, real(file));
 }
 
 Result<> SystemDisk::set_owner(OpenFile& file, const Owner& owner) {
-  return outcome(::fchown(real(file).fd.get(), owner.user, owner.group), "set the owner of", real(file).name);
+  return outcome(::fchown(real(file).fd.get(), owner.user, owner.group), "set the owner of", real(file));
 }
 
 Result<> SystemDisk::set_owner(const DirPtr& base, std::string_view name, const Owner& owner) {
@@ -522,7 +546,7 @@ Result<> SystemDisk::set_size(OpenFile& file, std::uint64_t bytes) {
   do {
     result = ::ftruncate(real(file).fd.get(), static_cast<off_t>(bytes));
   } while (result != 0 && errno == EINTR);
-  return outcome(result, "set the size of", real(file).name);
+  return outcome(result, "set the size of", real(file));
 }
 
 Result<> SystemDisk::allocate(OpenFile& file, std::uint64_t bytes) {
@@ -532,7 +556,7 @@ Result<> SystemDisk::allocate(OpenFile& file, std::uint64_t bytes) {
     result = ::fallocate(real(file).fd.get(), 0, 0, static_cast<off_t>(bytes));
   } while (result != 0 && errno == EINTR);
   if (result != 0 && (errno == EOPNOTSUPP || errno == ENOSYS)) return {};
-  return outcome(result, "reserve space for", real(file).name);
+  return outcome(result, "reserve space for", real(file));
 }
 
 Result<> SystemDisk::sync_dir(const DirPtr& dir) {
@@ -550,7 +574,7 @@ Result<bool> SystemDisk::try_lock(OpenFile& file) {
   } while (result != 0 && errno == EINTR);
   if (result == 0) return true;
   if (errno == EWOULDBLOCK) return false;
-  return failed("lock", real(file).name);
+  return failed("lock", real(file));
 }
 
 Result<Space> SystemDisk::space(const DirPtr& dir) {

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -54,6 +55,29 @@ class NamesTest : public testing::TestWithParam<bool> {
   TestDisk test_disk_{GetParam()};
   DirPtr root_;
 };
+
+/// The directory that was passed last is remembered, and nothing depends on that: it may be moved or replaced.
+TEST_P(NamesTest, WhatWasSeenIsOpenedWhateverBecomesOfItsDirectory) {
+  const auto put = [&](const std::string& name) { put_file(scratch_ / name, name); };
+  const auto content_of = [&](const std::string& path) {
+    const auto file = disk().open_seen(root_, path, 0);
+    if (!file) return text_of_error(file);
+    std::string text(16, '\0');
+    text.resize(read_now(disk(), **file, 0, std::as_writable_bytes(std::span(text))).value_or(0));
+    return text;
+  };
+  for (const char* dir : {"a", "a/b", "c"}) fs::create_directory(scratch_ / dir);
+  for (const char* file : {"f", "a/f", "a/g", "a/b/f", "c/f"}) put(file);
+  for (const char* path : {"a/f", "a/g", "a/b/f", "c/f", "f", "a/f"}) EXPECT_EQ(content_of(path), path);
+  fs::rename(scratch_ / "a", scratch_ / "moved");
+  fs::create_directory(scratch_ / "a");
+  put("a/h");
+  EXPECT_EQ(content_of("a/h"), "a/h");  // not in the one that is remembered
+  EXPECT_EQ(content_of("c/f"), "c/f");
+  EXPECT_FALSE(disk().open_seen(root_, "a/f", 0));
+  fs::create_symlink("f", scratch_ / "c/link");
+  EXPECT_FALSE(disk().open_seen(root_, "c/link", 0));
+}
 
 TEST_P(NamesTest, PathsThatCouldLeadOutAreRefusedEverywhere) {
   put_file(scratch_ / "f", "x");
