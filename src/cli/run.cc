@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <malloc.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -333,6 +334,15 @@ int run_arguments(int argc, char** argv) {
   return run(std::get<Command>(parsed));
 }
 
+/// Batches of names come and go. By itself the C library gives their memory back after each and takes it again in
+/// steps of a page: a call of mprotect for every third small file.
+void keep_freed_memory() {
+  constexpr int kept_bytes_max = 64 * 1024 * 1024;  // of each thread's heap; what a transfer needs at once is far less
+  constexpr int mapped_bytes_min = 4 * 1024 * 1024;
+  ::mallopt(M_TRIM_THRESHOLD, kept_bytes_max);
+  ::mallopt(M_MMAP_THRESHOLD, mapped_bytes_min);
+}
+
 }  // namespace
 
 int run(const Command& command) {
@@ -342,6 +352,7 @@ int run(const Command& command) {
 
 int run_main(int argc, char** argv) noexcept {
   hold_standard_descriptors();
+  keep_freed_memory();
   try {
     return run_arguments(argc, argv);
   } catch (const std::exception& error) {
