@@ -2,10 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <linux/fs.h>
 #include <linux/magic.h>
-#include <sys/file.h>
-#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -39,28 +36,13 @@ SystemDir& real(const DirPtr& dir) {
   return static_cast<SystemDir&>(*dir);
 }
 
-std::unexpected<Error> failed(const char* what, const std::string& name) {
-  const int error = errno;
-  if (error == ELOOP)
-    return fail(
-        Code::io,
-        fmt::format("cannot {} {}: a symlink stands in the way, and symlinks are not followed", what, printable(name)),
-        error);
-  return fail_errno(error, fmt::format("cannot {} {}", what, printable(name)));
-}
+using disk::failed;
 std::unexpected<Error> failed(const char* what, const SystemDir& base, std::string_view path) {
   const int error = errno;
   const std::string name = full_name(base, path);
   errno = error;
   return failed(what, name);
 }
-std::unexpected<Error> failed(const char* what, const SystemFile& file) {
-  const int error = errno;
-  const std::string name = file.name();
-  errno = error;
-  return failed(what, name);
-}
-
 Result<> outcome(int result, const char* what, const SystemDir& base, std::string_view path) {
   if (result != 0) return failed(what, base, path);
   return {};
@@ -70,7 +52,7 @@ Result<> outcome(int result, const char* what, const std::string& name) {
   return {};
 }
 Result<> outcome(int result, const char* what, const SystemFile& file) {
-  if (result != 0) return failed(what, file);
+  if (result != 0) return file.failed(what);
   return {};
 }
 
@@ -120,8 +102,10 @@ class SystemDisk final : public Disk {
   Result<std::string> read_link(const DirPtr& base, std::string_view name) override;
   Result<Stat> stat(const DirPtr& base, std::string_view path) override;
   Result<Stat> stat(OpenFile& file) override;
-  Result<Range> next_data(OpenFile& file, std::uint64_t offset) override;
-  Result<bool> share_range(OpenFile& from, OpenFile& to, std::uint64_t offset, std::uint64_t bytes) override;
+  Result<Range> next_data(OpenFile& file, std::uint64_t offset) override { return real(file).next_data(offset); }
+  Result<bool> share_range(OpenFile& from, OpenFile& to, std::uint64_t offset, std::uint64_t bytes) override {
+    return real(to).share_range(real(from), offset, bytes);
+  }
   Result<std::unique_ptr<DirStream>> open_stream(const DirPtr& dir, std::uint64_t position) override;
   Result<> rename(const DirPtr& from_base, std::string_view from, const DirPtr& to_base, std::string_view to) override;
   Result<> rename_to_new(const DirPtr& from_base, std::string_view from, const DirPtr& to_base,
@@ -151,10 +135,10 @@ class SystemDisk final : public Disk {
   Result<> remove_attribute(const DirPtr& base, std::string_view name, const std::string& attribute) override;
   Owner with_names(Owner owner) override;
   Owner with_numbers(Owner owner) override;
-  Result<> set_size(OpenFile& file, std::uint64_t bytes) override;
-  Result<> allocate(OpenFile& file, std::uint64_t bytes) override;
+  Result<> set_size(OpenFile& file, std::uint64_t bytes) override { return real(file).set_size(bytes); }
+  Result<> allocate(OpenFile& file, std::uint64_t bytes) override { return real(file).allocate(bytes); }
   Result<> sync_dir(const DirPtr& dir) override;
-  Result<bool> try_lock(OpenFile& file) override;
+  Result<bool> try_lock(OpenFile& file) override { return real(file).try_lock(); }
   Result<Space> space(const DirPtr& dir) override;
   bool has_xattrs(const DirPtr& base, std::string_view path) override;
 
@@ -283,7 +267,7 @@ Fd SystemDisk::open_in_last_parent(const DirPtr& base, std::string_view path) {
 Result<> SystemDisk::prepare(SystemFile& file, bool direct) {
   struct statx raw{};
   const int fd = file.fd.get();
-  if (!look(fd, "", STATX_TYPE | (direct ? unsigned{STATX_DIOALIGN} : 0U), raw)) return failed("look at", file);
+  if (!look(fd, "", STATX_TYPE | (direct ? unsigned{STATX_DIOALIGN} : 0U), raw)) return file.failed("look at");
   if (!S_ISREG(raw.stx_mode))
     return fail(Code::io, fmt::format("cannot open {}: it is not a regular file", printable(file.name())),
                 S_ISDIR(raw.stx_mode) ? EISDIR : EINVAL);
@@ -380,31 +364,8 @@ Result<Stat> SystemDisk::stat(const DirPtr& base, std::string_view path) {
 
 Result<Stat> SystemDisk::stat(OpenFile& file) {
   struct statx raw{};
-  if (!look(real(file).fd.get(), "", STATX_BASIC_STATS, raw)) return failed("look at", real(file));
+  if (!look(real(file).fd.get(), "", STATX_BASIC_STATS, raw)) return real(file).failed("look at");
   return stat_of(raw);
-}
-
-/// The descriptor's own position, which this moves, is used by nobody: reads and writes name theirs.
-Result<Range> SystemDisk::next_data(OpenFile& file, std::uint64_t offset) {
-  const int fd = real(file).fd.get();
-  const off_t begin = ::lseek(fd, static_cast<off_t>(offset), SEEK_DATA);
-  if (begin < 0 && errno == ENXIO) return Range{.begin = no_offset, .end = no_offset};
-  if (begin < 0 && (errno == EINVAL || errno == EOPNOTSUPP)) return Range{.begin = offset, .end = no_offset};
-  if (begin < 0) return failed("look for holes in", real(file));
-  const off_t end = ::lseek(fd, begin, SEEK_HOLE);
-  // Cut off meanwhile: the read will tell.
-  return Range{.begin = static_cast<std::uint64_t>(begin),
-               .end = end < 0 ? no_offset : static_cast<std::uint64_t>(end)};
-}
-
-/// There are many ways to say that it is not possible, and few to say that it went wrong.
-Result<bool> SystemDisk::share_range(OpenFile& from, OpenFile& to, std::uint64_t offset, std::uint64_t bytes) {
-  struct file_clone_range range = {
-      .src_fd = real(from).fd.get(), .src_offset = offset, .src_length = bytes, .dest_offset = offset};
-  if (::ioctl(real(to).fd.get(), FICLONERANGE, &range) == 0) return true;
-  if (errno == EIO || errno == ENOSPC || errno == EDQUOT || errno == EROFS || errno == ENOMEM)
-    return failed("share blocks with an older version in", real(to));
-  return false;
 }
 
 Result<> SystemDisk::rename(const DirPtr& from_base, std::string_view from, const DirPtr& to_base,
@@ -541,40 +502,12 @@ Owner SystemDisk::with_numbers(Owner owner) {
   return owner;
 }
 
-Result<> SystemDisk::set_size(OpenFile& file, std::uint64_t bytes) {
-  int result = 0;
-  do {
-    result = ::ftruncate(real(file).fd.get(), static_cast<off_t>(bytes));
-  } while (result != 0 && errno == EINTR);
-  return outcome(result, "set the size of", real(file));
-}
-
-Result<> SystemDisk::allocate(OpenFile& file, std::uint64_t bytes) {
-  if (bytes == 0) return {};
-  int result = 0;
-  do {
-    result = ::fallocate(real(file).fd.get(), 0, 0, static_cast<off_t>(bytes));
-  } while (result != 0 && errno == EINTR);
-  if (result != 0 && (errno == EOPNOTSUPP || errno == ENOSYS)) return {};
-  return outcome(result, "reserve space for", real(file));
-}
-
 Result<> SystemDisk::sync_dir(const DirPtr& dir) {
   int result = 0;
   do {
     result = ::fsync(real(dir).fd.get());
   } while (result != 0 && errno == EINTR);
   return outcome(result, "sync directory", real(dir).name);
-}
-
-Result<bool> SystemDisk::try_lock(OpenFile& file) {
-  int result = 0;
-  do {
-    result = ::flock(real(file).fd.get(), LOCK_EX | LOCK_NB);
-  } while (result != 0 && errno == EINTR);
-  if (result == 0) return true;
-  if (errno == EWOULDBLOCK) return false;
-  return failed("lock", real(file));
 }
 
 Result<Space> SystemDisk::space(const DirPtr& dir) {

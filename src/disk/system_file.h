@@ -23,6 +23,9 @@ class SystemDir final : public OpenDir {
   std::atomic<Device> device = Device::unknown;
 };
 
+/// What a call that set errno could not do, in words: "cannot <what> <name>: ...".
+[[nodiscard]] std::unexpected<Error> failed(const char* what, const std::string& name);
+
 /// For messages.
 inline std::string full_name(const SystemDir& base, std::string_view path) {
   std::string name = base.name;
@@ -37,6 +40,14 @@ class SystemFile final : public OpenFile {
   [[nodiscard]] std::uint32_t alignment() const override { return alignment_bytes; }
   /// For messages: put together only when one is needed, for most of a million small files need none.
   [[nodiscard]] std::string name() const { return full_name(static_cast<const SystemDir&>(*base), path); }
+  [[nodiscard]] std::unexpected<Error> failed(const char* what) const;
+
+  // As in Disk.
+  Result<Range> next_data(std::uint64_t offset);
+  Result<bool> share_range(const SystemFile& from, std::uint64_t offset, std::uint64_t bytes);
+  Result<> set_size(std::uint64_t bytes);
+  Result<> allocate(std::uint64_t bytes);
+  Result<bool> try_lock();
 
   Fd fd;
   DirPtr base;
