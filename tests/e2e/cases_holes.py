@@ -15,14 +15,15 @@ BLOCK = 4096
 
 
 def write_at(path, size, pieces):
-    """A file of holes with random bytes at [(offset, bytes)]. Skips where the file system fills holes."""
+    """A file of holes with random bytes at [(offset, bytes)], no zeros: a block of these would be a hole at the target. Skips where
+    the file system fills holes."""
     with open(path, "wb") as out:
         try:
             out.truncate(size)
         except OSError as error:
             raise Skip(f"no file of {size} bytes can be made here: {error.strerror}") from error
         for offset, count in pieces:
-            os.pwrite(out.fileno(), os.urandom(count), offset)
+            os.pwrite(out.fileno(), os.urandom(count).replace(b"\0", b"\1"), offset)
         os.fsync(out.fileno())
     if os.stat(path).st_blocks * 512 > sum(count for _, count in pieces) + 64 * MIB:
         raise Skip("this file system keeps no holes")
