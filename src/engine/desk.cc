@@ -322,7 +322,8 @@ Decision Desk::take_file(std::uint64_t id, Entry entry, const disk::DirPtr& pare
     decision.compare = std::move(entry);
     return decision;
   }
-  if (there && stays(entry, parent, name, *there, compared)) return keep(entry, parent, name, *there, compared);
+  if (there && stays(entry, parent, name, *there, compared))
+    if (auto kept = keep(entry, parent, name, *there, compared)) return std::move(*kept);
   if (trees_) {
     const auto reused = trees_->reuse(entry, parent, name, mtime_granularity_ns_);
     if (!reused) return refuse(reused.error().code, reused.error().text);

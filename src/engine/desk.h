@@ -148,8 +148,8 @@ class Desk {
                      std::string name, const ComparedContent* compared = nullptr);
   [[nodiscard]] bool stays(const Entry& entry, const disk::DirPtr& parent, const std::string& name,
                            const disk::Stat& there, const ComparedContent* compared);
-  Decision keep(const Entry& entry, const disk::DirPtr& parent, const std::string& name, const disk::Stat& there,
-                const ComparedContent* compared);
+  std::optional<Decision> keep(const Entry& entry, const disk::DirPtr& parent, const std::string& name,
+                               const disk::Stat& there, const ComparedContent* compared);
   Decision take_sink_file(std::uint64_t id, Entry entry);
   void open_older(InFile& file, const disk::Stat& there);
   Decision begin_file(std::uint64_t id, Entry entry, const disk::DirPtr& parent, const std::string& parent_path,

@@ -1,4 +1,5 @@
 // Files at the target that stay: by size and time, or with --checksum by content.
+#include <optional>
 #include <utility>
 
 #include "base/bytes.h"
@@ -28,30 +29,32 @@ bool Desk::stays(const Entry& entry, const disk::DirPtr& parent, const std::stri
          (!trees_ || trees_->may_stay(entry, parent, name, there));
 }
 
-/// Everything but its content becomes what the entry says. What was compared can have another time, and the manifest is
-/// told what was found, for it may know nothing of the file, or something else.
-Decision Desk::keep(const Entry& entry, const disk::DirPtr& parent, const std::string& name, const disk::Stat& there,
-                    const ComparedContent* compared) {
-  // Opened first, for it may get a mode that forbids it.
-  auto file = unchanged(there, entry) ? Result<disk::FilePtr>(nullptr)
-                                      : setup_.disk.open_file(parent, name, disk::Open::read, false);
+/// Everything but its content becomes what the entry says. What was compared can have another time; and it is noted in
+/// the manifest, which may know nothing of it or something else, so that it must be durable whoever has written it.
+/// Nothing: another file stands there by now.
+std::optional<Decision> Desk::keep(const Entry& entry, const disk::DirPtr& parent, const std::string& name,
+                                   const disk::Stat& there, const ComparedContent* compared) {
+  disk::FilePtr file;
+  if (compared != nullptr) {  // first, for it may get a mode that forbids it
+    auto opened = setup_.disk.open_file(parent, name, disk::Open::read, false);
+    if (!opened) return std::nullopt;
+    const auto found = setup_.disk.stat(**opened);
+    if (!found || !same_version(*found, there)) return std::nullopt;
+    file = *std::move(opened);
+  }
   auto matched = match(parent, name, there, entry);
   if (!matched) return refuse(matched.error().code, matched.error().text);
-  Result<> set;
-  if (!file)
-    set = std::unexpected(file.error());
-  else if (*file)
-    set = setup_.disk.set_mtime(**file, entry.mtime_ns);
-  if (!set)
-    return refuse(set.error().code, printable(entry.path) +
-                                        " has the right content at the target, but its time cannot be set there: " +
-                                        set.error().text + "; give the file to the user that receives, or remove it");
+  if (file && !unchanged(there, entry))
+    if (auto set = setup_.disk.set_mtime(*file, entry.mtime_ns); !set)
+      return refuse(set.error().code, printable(entry.path) +
+                                          " has the right content at the target, but its time cannot be set there: " +
+                                          set.error().text + "; give the file to the user that receives, or remove it");
   Decision decision = skip(entry);
-  disk::FilePtr was_set = *file ? *std::move(file) : *std::move(matched);
   const bool noted = compared != nullptr;
-  if (noted || was_set)
-    decision.kept = KeptFile{
-        std::move(was_set), {entry.path, entry.size, entry.mtime_ns, noted ? compared->root : Digest{}}, noted};
+  if (!noted) file = *std::move(matched);
+  if (file)
+    decision.kept =
+        KeptFile{std::move(file), {entry.path, entry.size, entry.mtime_ns, noted ? compared->root : Digest{}}, noted};
   return decision;
 }
 

@@ -46,7 +46,7 @@ enum class Landing : std::uint8_t {
 
 /// A file that stays at its final name, for its content was found to be right.
 struct KeptFile {
-  disk::FilePtr file;              ///< it got another time or mode, which is not durable yet; null: nothing was set
+  disk::FilePtr file;              ///< what was set of it, or is noted, is to be durable
   journal::ManifestRecord record;  ///< what is known of it
   bool noted = true;               ///< the manifest is to say so
 };

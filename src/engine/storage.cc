@@ -82,6 +82,11 @@ void Storage::announce(const protocol::Announce& batch) {
     return fail({Code::protocol, "the sender announced more at once than was agreed, or out of order", 0});
   announced_ += count;
   files_->announced(announced_);
+  if (!held_.empty() || !may_keep()) return held_.push_back(batch);
+  decide_batch(batch);
+}
+
+void Storage::decide_batch(const protocol::Announce& batch) {
   constexpr Time verdicts_wait_most = 2 * millisecond;   // large files take a while each, and the first can begin
   constexpr std::size_t verdict_bytes_most = 64 * 1024;  // with words or ranges; far below the limit of a message
   std::size_t verdict_bytes = 0;
@@ -464,6 +469,7 @@ Time Storage::step(Time now) {
   for (auto& mail : mailbox_.take()) mail(*this);
   answer_failed_bundles();
   decide_compared();
+  decide_held();
   // With everything announced and nothing on its way, waiting for more to gather would only delay the end.
   const Time again = commit_ ? step_commit(now, flush_ || closing_ || all_resolved()) : time_never;
   flush_ = flush_ && commit_ && !commit_->idle();
@@ -482,7 +488,7 @@ Time Storage::step(Time now) {
   }
   if (assay_ && !failed_ && assay_->step()) return now;
   const Time bundles = failed_bundles_.empty() ? time_never : now + 5 * millisecond;
-  const Time reading = comparing_.empty() ? time_never : may_decide() ? now : now + second;
+  const Time reading = may_decide() ? now : comparing_.empty() ? time_never : now + second;
   return std::min({again, bundles, reading});
 }
 

@@ -106,7 +106,9 @@ class Storage final : public Role, public LandingEvents, private CommitEvents {
     [[nodiscard]] bool ready() const { return unreadable || (theirs && ours); }
   };
   void take(std::uint64_t id, Decision& decision);
-  void keep(KeptFile kept);
+  [[nodiscard]] bool may_keep() const;
+  void decide_held();
+  void decide_batch(const protocol::Announce& batch);
   void begin_comparing(std::uint64_t id, Entry entry);
   void take_own(std::uint64_t id, Result<Compared> found);
   [[nodiscard]] bool may_decide() const;
@@ -157,6 +159,7 @@ class Storage final : public Role, public LandingEvents, private CommitEvents {
   std::map<std::uint64_t, std::uint64_t> final_sizes_;  ///< FileEnd came, chunks are still on their way
   std::vector<std::pair<std::shared_ptr<InBundle>, Error>> failed_bundles_;
   std::unordered_map<std::uint64_t, Comparing> comparing_;  ///< not decided yet; some of the entries announced
+  std::deque<protocol::Announce> held_;                     ///< announced, and not looked at yet
   std::deque<std::uint64_t> ready_;                         ///< of these, or given up meanwhile
   std::shared_ptr<ComparingTally> tally_ = std::make_shared<ComparingTally>();
   protocol::Compared compared_;     ///< not yet told

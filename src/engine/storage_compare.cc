@@ -4,7 +4,6 @@
 
 #include "base/bytes.h"
 #include "base/log.h"
-#include "disk/blocking.h"
 #include "engine/storage.h"
 #include "protocol/bounds.h"
 #include "protocol/entry.h"
@@ -25,22 +24,12 @@ Result<> check_size(std::uint64_t size, const disk::Stat& found) {
 void Storage::take(std::uint64_t id, Decision& decision) {
   if (decision.compare) return begin_comparing(id, std::move(*decision.compare));
   if (decision.dirty) commit_->add_dirty(std::move(decision.dirty));
-  if (decision.kept) keep(std::move(*decision.kept));
+  if (decision.kept) commit_->add_kept(std::move(*decision.kept), now_);
   if (decision.file && decision.file->older) assay_->add(decision.file);
   if (decision.file)
     attribute_bytes_ += protocol::attribute_bytes(decision.file->entry);
   else
     ++resolved_;
-}
-
-/// With the next group; now, where more would stay open than may.
-void Storage::keep(KeptFile kept) {
-  if (!kept.noted && commit_->kept_waiting() >= kept_max) {
-    if (auto synced = disk::sync_now(*kit_.plain_disk, *kept.file, true); !synced)
-      kept_lost(kept.record.path, std::move(synced.error()));
-    return;
-  }
-  commit_->add_kept(std::move(kept), now_);
 }
 
 /// By its path, so that no directory stays open for each file that waits.
@@ -92,12 +81,25 @@ void Storage::compared(const protocol::Compared& keys) {
   }
 }
 
+bool Storage::may_keep() const {
+  return !commit_ || commit_->kept_waiting() < kept_max;
+}
+
 bool Storage::may_decide() const {
-  return !ready_.empty() && !failed_ && (!commit_ || commit_->kept_waiting() < kept_max);
+  return !failed_ && !closing_ && may_keep() && !(ready_.empty() && held_.empty());
+}
+
+/// What had to wait until fewer files were open.
+void Storage::decide_held() {
+  while (!held_.empty() && may_decide()) {
+    const protocol::Announce batch = std::move(held_.front());
+    held_.pop_front();
+    decide_batch(batch);
+  }
 }
 
 void Storage::decide_compared() {
-  while (may_decide()) {
+  while (!ready_.empty() && may_decide()) {
     const std::uint64_t id = ready_.front();
     ready_.pop_front();
     if (comparing_.contains(id)) decide_compared(id);
