@@ -163,11 +163,10 @@ class Disk {
   static constexpr std::uint64_t no_offset = ~std::uint64_t{0};
   virtual Result<Range> next_data(OpenFile& file, std::uint64_t offset) = 0;
   /// The same place of `to` becomes what it is in `from`, both having the same blocks on the medium (FICLONERANGE).
-  /// `offset` and `bytes`: multiples of share_bytes. False: they cannot share (another file system, or one that does
-  /// not know how), and nothing has changed.
+  /// `offset` and `bytes`: multiples of share_bytes. False, whatever the reason is: that place of `to` is to be
+  /// written.
   static constexpr std::uint64_t share_bytes = 64 * 1024;  // of all usual block sizes
-  virtual Result<bool> share_range(OpenFile& /*from*/, OpenFile& /*to*/, std::uint64_t /*offset*/,
-                                   std::uint64_t /*bytes*/) {
+  virtual bool share_range(OpenFile& /*from*/, OpenFile& /*to*/, std::uint64_t /*offset*/, std::uint64_t /*bytes*/) {
     return false;
   }
   /// Reads a directory's names. `position`: 0 for the beginning, or the `resume_at` of a name seen earlier. Names that

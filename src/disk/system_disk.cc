@@ -103,7 +103,7 @@ class SystemDisk final : public Disk {
   Result<Stat> stat(const DirPtr& base, std::string_view path) override;
   Result<Stat> stat(OpenFile& file) override;
   Result<Range> next_data(OpenFile& file, std::uint64_t offset) override { return real(file).next_data(offset); }
-  Result<bool> share_range(OpenFile& from, OpenFile& to, std::uint64_t offset, std::uint64_t bytes) override {
+  bool share_range(OpenFile& from, OpenFile& to, std::uint64_t offset, std::uint64_t bytes) override {
     return real(to).share_range(real(from), offset, bytes);
   }
   Result<std::unique_ptr<DirStream>> open_stream(const DirPtr& dir, std::uint64_t position) override;

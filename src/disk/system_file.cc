@@ -42,14 +42,12 @@ Result<Range> SystemFile::next_data(std::uint64_t offset) {
                .end = end < 0 ? Disk::no_offset : static_cast<std::uint64_t>(end)};
 }
 
-/// There are many ways to say that it is not possible, and few to say that it went wrong.
-Result<bool> SystemFile::share_range(const SystemFile& from, std::uint64_t offset, std::uint64_t bytes) {
+/// Why it is not possible is no matter, and often is not what errno says: XFS has no space for sharing while it has for
+/// writing.
+bool SystemFile::share_range(const SystemFile& from, std::uint64_t offset, std::uint64_t bytes) {
   struct file_clone_range range = {
       .src_fd = from.fd.get(), .src_offset = offset, .src_length = bytes, .dest_offset = offset};
-  if (::ioctl(fd.get(), FICLONERANGE, &range) == 0) return true;
-  if (errno == EIO || errno == ENOSPC || errno == EDQUOT || errno == EROFS || errno == ENOMEM)
-    return failed("share blocks with an older version in");
-  return false;
+  return ::ioctl(fd.get(), FICLONERANGE, &range) == 0;
 }
 
 Result<> SystemFile::set_size(std::uint64_t bytes) {

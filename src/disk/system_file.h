@@ -44,7 +44,7 @@ class SystemFile final : public OpenFile {
 
   // As in Disk.
   Result<Range> next_data(std::uint64_t offset);
-  Result<bool> share_range(const SystemFile& from, std::uint64_t offset, std::uint64_t bytes);
+  bool share_range(const SystemFile& from, std::uint64_t offset, std::uint64_t bytes);
   Result<> set_size(std::uint64_t bytes);
   Result<> allocate(std::uint64_t bytes);
   Result<bool> try_lock();

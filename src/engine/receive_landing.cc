@@ -66,6 +66,8 @@ bool ReceiveStream::leave_hole(IncomingTransfer& transfer, const std::shared_ptr
 void ReceiveStream::take_matched(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk,
                                  const protocol::FrameHeader& header, Slot slot) {
   const auto& file = chunk->file;
+  if (!file->older && file->restarts > 0)  // on its way since before that
+    return transfer.events->chunk_failed(file, header.chunk, header.attempt, changed_meanwhile(*file));
   if (!file->older)
     return fail(
         {Code::protocol,
@@ -84,14 +86,15 @@ bool ReceiveStream::read_matched(disk::OpenFile& from, const protocol::FrameHead
 }
 
 /// Claimed first, for nobody else may write there meanwhile. Verified last, and where it has landed: the older version
-/// may be rewritten by others at any time, the landing file by nobody but us. False: it cannot share, and nothing has
-/// happened.
+/// may be rewritten by others at any time, the landing file by nobody but us. What turns out to be wrong stays there
+/// until the right content is written over it; so never in a file with holes, which are left unwritten. False: it
+/// cannot share, and the frame is nobody's.
 bool ReceiveStream::share_matched(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk,
                                   const protocol::FrameHeader& header, Slot& slot) {
   InFile& file = *chunk->file;
   const bool whole_blocks =
       header.offset % disk::Disk::share_bytes == 0 && header.raw_bytes % disk::Disk::share_bytes == 0;
-  if (!whole_blocks || file.cannot_share.load(std::memory_order_relaxed)) return false;
+  if (!whole_blocks || file.entry.sparse || file.cannot_share.load(std::memory_order_relaxed)) return false;
   const auto answer = claim(transfer, *chunk, header.frame_index, {header.leaves.data(), header.leaf_count});
   if (answer != FrameClaims::Answer::won) {
     counters_->count(header, 0);  // a copy, which has crossed all the same
@@ -99,20 +102,19 @@ bool ReceiveStream::share_matched(IncomingTransfer& transfer, const std::shared_
   }
   const auto data = landing_of(transfer, chunk, header, header.frame_index);
   if (!data) return true;
-  const auto shared = context_.kit.plain_disk->share_range(*file.older, *data, header.offset, header.raw_bytes);
-  if (shared && *shared && read_matched(*data, header, slot)) {
+  const bool shared = context_.kit.plain_disk->share_range(*file.older, *data, header.offset, header.raw_bytes);
+  if (shared && read_matched(*data, header, slot)) {
     counters_->count(header, 0);
     counters_->shared_bytes.fetch_add(header.raw_bytes, std::memory_order_relaxed);
     chunk_frame_done(transfer, chunk, header.frame_index, header.raw_bytes);
     return true;
   }
   chunk->claims.give_up(header.frame_index);
-  if (shared && !*shared) {
+  if (!shared) {
     file.cannot_share.store(true, std::memory_order_relaxed);
     return false;
   }
-  transfer.events->chunk_failed(chunk->file, header.chunk, header.attempt,
-                                shared ? changed_meanwhile(file) : shared.error());
+  transfer.events->chunk_failed(chunk->file, header.chunk, header.attempt, changed_meanwhile(file));
   return true;
 }
 

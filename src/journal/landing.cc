@@ -195,7 +195,7 @@ Result<bool> LandingZone::resume(LandingFile& file, const Entry& entry, bool dir
 
 /// Tried on its first blocks, whose content comes later.
 bool LandingZone::can_share(disk::OpenFile* older, disk::OpenFile& data) {
-  return older != nullptr && disk_.share_range(*older, data, 0, disk::Disk::share_bytes).value_or(false);
+  return older != nullptr && disk_.share_range(*older, data, 0, disk::Disk::share_bytes);
 }
 
 /// Begins anew. The old journal dies durably before its part does: at no crash may it speak for a new part.

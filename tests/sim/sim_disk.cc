@@ -237,11 +237,9 @@ Result<disk::Range> SimDisk::next_data(disk::OpenFile& file, std::uint64_t offse
 }
 
 /// As a write of what the other file has: the page cache of the two is not one, and a loss of power may take it.
-Result<bool> SimDisk::share_range(disk::OpenFile& from, disk::OpenFile& to, std::uint64_t offset, std::uint64_t bytes) {
+bool SimDisk::share_range(disk::OpenFile& from, disk::OpenFile& to, std::uint64_t offset, std::uint64_t bytes) {
   LH_CHECK(offset % share_bytes == 0 && bytes % share_bytes == 0, "blocks are shared whole");
-  const auto& path = static_cast<SimFile&>(to).path();
-  if (const int error = strike("share", path, offset, bytes); error != 0)
-    return fail_errno(error, words("share", path));
+  if (strike("share", static_cast<SimFile&>(to).path(), offset, bytes) != 0) return false;
   const Inode& older = inode_of(from);
   if (!fs_.shares_blocks || older.device != inode_of(to).device || older.bytes.size() < offset + bytes) return false;
   std::vector<std::byte> content(older.bytes.begin() + static_cast<std::ptrdiff_t>(offset),
@@ -251,9 +249,7 @@ Result<bool> SimDisk::share_range(disk::OpenFile& from, disk::OpenFile& to, std:
                               .data = content.data(),
                               .offset = offset,
                               .bytes = static_cast<std::uint32_t>(bytes)};
-  const std::int64_t result = apply_write(write, write.bytes);
-  if (result < 0) return fail_errno(static_cast<int>(-result), words("share", path));
-  return true;
+  return apply_write(write, write.bytes) > 0;
 }
 
 Result<> SimDisk::allocate(disk::OpenFile& file, std::uint64_t bytes) {

@@ -75,8 +75,7 @@ class SimDisk final : public disk::Disk {
   Result<disk::Stat> stat(const disk::DirPtr& base, std::string_view path) override;
   Result<disk::Stat> stat(disk::OpenFile& file) override;
   Result<disk::Range> next_data(disk::OpenFile& file, std::uint64_t offset) override;
-  Result<bool> share_range(disk::OpenFile& from, disk::OpenFile& to, std::uint64_t offset,
-                           std::uint64_t bytes) override;
+  bool share_range(disk::OpenFile& from, disk::OpenFile& to, std::uint64_t offset, std::uint64_t bytes) override;
   Result<std::unique_ptr<disk::DirStream>> open_stream(const disk::DirPtr& dir, std::uint64_t position) override;
   Result<> rename(const disk::DirPtr& from_base, std::string_view from, const disk::DirPtr& to_base,
                   std::string_view to) override;

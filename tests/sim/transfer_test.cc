@@ -240,6 +240,48 @@ TEST(Transfer, OnlyWhatDiffersFromAnOlderVersionCrosses) {
   });
 }
 
+/// What was shared and turned out to be wrong stays in the landing file until it is written over; what is left
+/// unwritten for being a hole would keep it.
+TEST(Transfer, WhatWasSharedInVainLeavesNothingInHoles) {
+  WorldPlan plan;
+  plan.paths = {{.delay = 5 * millisecond, .bytes_per_s = 20'000'000}};
+  plan.tree = {.large_chunks = 3};
+  plan.sender_options = [](Options& options) { options.delta = Delta::sha256; };
+  for (const bool holes : {true, false}) {
+    TransferWorld world(1, plan);
+    const auto seen = world.source_file_system().look("src/large");
+    std::vector<std::byte> content = seen->bytes;
+    constexpr std::size_t page = SimFileSystem::page_bytes;
+    for (std::size_t at = 0; at + page <= content.size(); at += 2 * page)
+      std::fill_n(content.begin() + static_cast<std::ptrdiff_t>(at), page, std::byte{});
+    world.source_file_system().rewrite("src/large", content, seen->cached.mtime_ns);
+    if (holes) world.source_file_system().dig("src/large");
+    world.laws.source_version("large", content, seen->cached.mode, seen->cached.mtime_ns);
+    SimFileSystem& files = world.target_file_system();
+    files.shares_blocks = true;
+    const std::vector<std::byte> other(content.size(), std::byte{9});
+    world.laws.source_version("large", content, 0644, 77);
+    world.laws.source_version("large", other, 0644, 78);
+    FileWatcher* const laws = std::exchange(files.watcher, nullptr);
+    files.put_file("target/large", content, 0644, 77);
+    files.watcher = laws;
+    bool struck = false;
+    files.fault = [&](const FaultPoint& point) {  // somebody writes it right before it is shared
+      if (point.operation == "share" && point.offset > 0 && !std::exchange(struck, true)) {
+        files.watcher = nullptr;
+        files.rewrite("target/large", other, 78);
+        files.watcher = laws;
+      }
+      return 0;
+    };
+    EXPECT_TRUE(world.start_receiver()) << world.start_problem;
+    EXPECT_TRUE(world.start_sender()) << world.start_problem;
+    ASSERT_TRUE(world.run_to_end());
+    EXPECT_EQ(struck, !holes) << "a file with holes shares nothing";
+    EXPECT_TRUE(same_bytes(*files.content("target/large"), content)) << holes;
+  }
+}
+
 /// As in memory, but on a disk that remembers: killed receivers leave nothing behind, and nothing is seen half.
 TEST(Transfer, SmallFilesMayLandWithoutAName) {
   for_seeds(4, [](std::uint64_t seed) {
