@@ -173,8 +173,7 @@ void Commit::sync_data() {
     Step& step = submit(disk::Operation::Kind::sync_file, whole.file->landing_file.data, whole.file);
     step.bundle = whole.bundle;
   }
-  for (Kept& kept : group_.kept)
-    if (kept.it.file) submit(disk::Operation::Kind::sync_file, kept.it.file, nullptr).kept = &kept;
+  for (Kept& kept : group_.kept) submit(disk::Operation::Kind::sync_file, kept.it.file, nullptr).kept = &kept;
   std::unordered_set<const InFile*> synced;
   for (auto& file : group_.finished) {
     if (!prepare_finished(file)) continue;

@@ -5,6 +5,7 @@
 
 #include "chunk/digest_tree.h"
 #include "disk/blocking.h"
+#include "engine/comparer.h"
 #include "engine/hole_map.h"
 
 namespace longhaul::engine {
@@ -40,11 +41,6 @@ class Digests {
 
 std::unexpected<Error> changed() {
   return fail(Code::source_changed, "it changed while it was read");
-}
-
-bool same_version(const disk::Stat& a, const disk::Stat& b) {
-  return a.size == b.size && a.mtime_ns == b.mtime_ns && a.ctime_ns == b.ctime_ns && a.inode == b.inode &&
-         a.device == b.device;
 }
 
 }  // namespace
