@@ -17,7 +17,9 @@ constexpr std::size_t path_name_bytes_max = 32;
 constexpr std::size_t path_tags_max = 16;
 constexpr std::size_t tag_bytes_max = 32;
 constexpr std::size_t congestion_bytes_max = 15;  ///< the kernel's TCP_CA_NAME_MAX without its NUL
-constexpr std::size_t device_bytes_max = 15;      ///< the kernel's IFNAMSIZ without its NUL
+constexpr std::size_t provider_bytes_max = 32;    ///< of a fabric, and of a device of it
+constexpr std::string_view transport_tcp = "tcp";
+constexpr std::size_t device_bytes_max = 15;  ///< the kernel's IFNAMSIZ without its NUL
 constexpr double path_weight_max = 1000;
 constexpr double cost_per_gb_max = 1e9;
 constexpr int dscp_max = 63;
@@ -38,8 +40,17 @@ struct PathOptions {
   int dscp = -1;                  ///< 0..63: differentiated services code point of its packets; -1: the system's
   std::string congestion;         ///< TCP congestion control ("cubic", "bbr"), "system": the system's; empty: "cubic"
                                   ///< where that is permitted, and "bbr" where it is found to carry more
-  std::string transport;          ///< "tcp"; empty: the same
+  std::string transport;          ///< "tcp"; empty: the same; "fabric:PROVIDER[@DEVICE]": the bytes of files go by
+                                  ///< RDMA, see Transport
 };
+
+/// What carries the bytes of a path's files. Everything else of a path is TCP, to the same addresses.
+struct Transport {
+  std::string provider;  ///< of libfabric: "verbs", "efa", "tcp", "shm"; empty: none, TCP carries them
+  std::string device;    ///< of the side that dials; empty: by the path's own address
+};
+/// Of PathOptions::transport. Errors: Code::usage.
+[[nodiscard]] Result<Transport> parse_transport(std::string_view text);
 
 /// Whether the terms of `path` make sense: lengths, characters and ranges; addresses and rates are not looked at.
 /// Errors (Code::usage) begin with the key that `--path` has for the field.
@@ -132,7 +143,10 @@ enum class Delta : std::uint8_t {
 };
 
 struct Options {
-  std::vector<PathOptions> paths;    ///< dialling side only; empty: one path per address in the ticket
+  std::vector<PathOptions> paths;  ///< dialling side only; empty: one path per address in the ticket
+  /// Providers of libfabric that paths may go by (PathOptions::transport), besides those of `paths`: where this side
+  /// listens, and for paths that are added later. Each must be usable here.
+  std::vector<std::string> fabrics;
   std::vector<std::string> listen;   ///< listening side only; ADDR[:PORT]; empty: 127.0.0.1 and a free port
   std::string advertise_host;        ///< unused for now; the ticket lists `listen`
   std::vector<std::string> require;  ///< a path carries bytes only if it has every one of these tags

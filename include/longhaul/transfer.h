@@ -21,7 +21,8 @@ struct PathReport {
   std::string name;
   std::string local;
   std::string remote;
-  unsigned streams = 0;  ///< connections up now (at the end: that were up)
+  std::string transport;  ///< "tcp", "fabric:verbs"
+  unsigned streams = 0;   ///< connections up now (at the end: that were up)
   std::string
       streams_why;         ///< what asked for that number: "4: 8 brought no more (...)", "4: as asked"; empty: the peer
   std::string congestion;  ///< of the side that sends: "bbr: bbr carried 96 Mb/s where cubic carried 16 Mb/s, ...";

@@ -59,6 +59,27 @@ Result<> check_tag(std::string_view tag) {
                                " letters, digits and signs of ._:-");
 }
 
+Result<Transport> parse_transport(std::string_view text) {
+  constexpr std::string_view fabric = "fabric:";
+  if (text.empty() || text == transport_tcp) return Transport{};
+  const auto bad = [&](const std::string& what) {
+    return fail(Code::usage, "transport: '" + printable(text) + "' " + what +
+                                 ": tcp, or fabric:PROVIDER[@DEVICE] ('longhaul path probe' lists providers)");
+  };
+  if (!text.starts_with(fabric)) return bad("is not known");
+  text.remove_prefix(fabric.size());
+  const std::size_t at = std::min(text.find('@'), text.size());
+  Transport found{.provider = std::string(text.substr(0, at)),
+                  .device = std::string(text.substr(std::min(at + 1, text.size())))};
+  const auto is_name = [](std::string_view name) {
+    return !name.empty() && name.size() <= provider_bytes_max && std::all_of(name.begin(), name.end(), [](char c) {
+      return is_lower_or_digit(c) || c == '_' || c == '-' || c == ';' || c == '.';
+    });
+  };
+  if (!is_name(found.provider) || (at < text.size() && !is_name(found.device))) return bad("names no provider");
+  return found;
+}
+
 Result<> check_path(const PathOptions& path) {
   for (Result<> fine :
        {check_name(path.name), check_device(path.device), check_tags(path.tags), check_congestion(path.congestion)}) {
@@ -70,9 +91,7 @@ Result<> check_path(const PathOptions& path) {
     return fail(Code::usage, "cost: a number from 0 to 10^9, for 10^9 bytes");
   if (path.dscp < -1 || path.dscp > dscp_max)
     return fail(Code::usage, "dscp: " + std::to_string(path.dscp) + " is not a number from 0 to 63");
-  if (!path.transport.empty() && path.transport != "tcp")
-    return fail(Code::usage,
-                "transport: '" + printable(path.transport) + "' is not known here: this version has only tcp");
+  if (const auto transport = parse_transport(path.transport); !transport) return std::unexpected(transport.error());
   return {};
 }
 

@@ -22,6 +22,7 @@ Json path_of(const PathReport& path) {
   object["cost_per_gb"] = path.cost_per_gb;
   object["cost"] = path.cost;
   object["state"] = path.state;
+  object["transport"] = words(path.transport);
   object["rtt_us"] = path.rtt_us;
   object["excluded"] = words_or_null(path.excluded);
   object["streams_why"] = words_or_null(path.streams_why);

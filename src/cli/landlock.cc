@@ -80,6 +80,10 @@ Result<> restrict_reach(const Reach& reach) {
   for (const std::string& path : reach.read)
     if (Result<> done = allow(*ruleset, path, reading); !done && done.error().code != Code::not_found)
       return std::unexpected(done.error());
+  for (const std::string& path : reach.devices)
+    if (Result<> done = allow(*ruleset, path, (reading | LANDLOCK_ACCESS_FS_WRITE_FILE | may_ioctl_dev) & known);
+        !done && done.error().code != Code::not_found)
+      return std::unexpected(done.error());
   if (::syscall(SYS_landlock_restrict_self, ruleset->get(), 0) != 0)
     return fail_errno(errno, "landlock does not hold this process");
   return {};

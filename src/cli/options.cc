@@ -68,6 +68,13 @@ Result<> read_common(const Line& line, Command& command) {
     if (!address) return std::unexpected(address.error());
     command.engine.listen.push_back(*std::move(address));
   }
+  for (const std::string& provider : line.values("--fabric")) {
+    const auto named = parse_transport("fabric:" + provider);
+    if (!named || !named->device.empty())
+      return bad(fmt::format("--fabric: '{}' is no provider; 'longhaul path probe' lists those of this machine",
+                             printable(provider)));
+    command.engine.fabrics.push_back(provider);
+  }
   return {};
 }
 

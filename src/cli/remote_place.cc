@@ -123,6 +123,10 @@ std::string remote_command(const Command& copy) {
   if (!engine.direct) add("--no-direct");
   if (!engine.sparse && copy.remote->sends) add("--no-sparse");
   for (const std::string& address : wanted_addresses(engine)) add("--listen=" + address);
+  for (const std::string& provider : engine.fabrics) add("--fabric=" + provider);
+  for (const PathOptions& path : engine.paths)  // the other end is asked for what ours go by
+    if (const auto its = parse_transport(path.transport); its && !its->provider.empty())
+      add("--fabric=" + its->provider);
   if (copy.special) add("--special");
   if (engine.dry_run) add("--dry-run");
   if (engine.mirror && !copy.remote->sends) add("--allow-delete");  // who gives this command has both ends

@@ -78,6 +78,8 @@ std::string headline(const Command& command, const Outcome& outcome) {
 std::string path_line(const PathReport& path) {
   const std::string moved = fmt::format("  path {}: {}, ", printable(path.name), format_bytes(path.bytes));
   if (!path.excluded.empty()) return moved + fmt::format("not used: {}\n", printable(path.excluded));
+  const bool plain = path.transport.empty() || path.transport == transport_tcp;
+  const std::string by = plain ? "" : ", by " + printable(path.transport);
   const std::string cost = path.cost_per_gb > 0 ? ", cost " + format_money(path.cost) : "";
   const std::string worse = path.times_degraded == 0
                                 ? ""
@@ -85,8 +87,8 @@ std::string path_line(const PathReport& path) {
                                               counted(path.times_degraded, "time", "times"), printable(path.evidence));
   return moved +
          fmt::format(
-             "{}, {}{}{}{}\n", format_rate(path.bytes_per_s), counted(path.streams, "stream", "streams"), cost, worse,
-             path.up ? "" : fmt::format(", {} at the end", path.state.empty() ? "down" : printable(path.state)));
+             "{}, {}{}{}{}{}\n", format_rate(path.bytes_per_s), counted(path.streams, "stream", "streams"), by, cost,
+             worse, path.up ? "" : fmt::format(", {} at the end", path.state.empty() ? "down" : printable(path.state)));
 }
 
 std::string also_line(const Report& report) {

@@ -137,6 +137,9 @@ constexpr VerbText verbs[] = {
 constexpr OptionText options[] = {
     {"--listen", "ADDR[:PORT]", true, peers,
      "listen here and print a ticket; repeatable (receive: 127.0.0.1 unless told)"},
+    {"--fabric", "PROVIDER", true, movers,
+     "also take paths whose files go by RDMA over this provider of libfabric (verbs, efa, tcp, shm ...), repeatable; "
+     "who dials says transport=fabric:PROVIDER of a path"},
     {"--path", "KEY=VALUE,...", true, movers | path | plan,
      "one way to the peer that is dialled, repeatable; keys: name, local, device, remote, cap, streams, weight, cost, "
      "tags, "

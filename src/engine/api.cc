@@ -152,6 +152,7 @@ Outcome copy(std::unique_ptr<Source> source, std::unique_ptr<Sink> sink, const O
   both.cipher = Cipher::none;  // nothing leaves this process
   both.listen = {"127.0.0.1"};
   both.paths.clear();
+  both.fabrics.clear();
   both.require.clear();  // policy is about ways between machines
   both.forbid.clear();
   both.workers = both.workers != 0 ? both.workers : 1;

@@ -208,17 +208,25 @@ void Handshake::send_hello() {
   channel_->queue(message);
 }
 
-std::unique_ptr<wire::Channel> Handshake::take_stream(Cipher cipher, const security::Secret& session_secret) {
+std::unique_ptr<wire::Channel> Handshake::take_stream(Cipher cipher, const security::Secret& session_secret,
+                                                      std::optional<wire::fabric::FabricSetup> fabric) {
   const std::uint32_t stream = dialled() ? own_.stream() : peer_.stream();
   std::string material(text_of(secure_->exported("longhaul stream")));
   material += std::to_string(stream);
   auto [connection, ahead] = secure_->release();
   channel_.reset();
-  if (cipher == Cipher::none)
-    return std::make_unique<wire::Channel>(std::move(connection), std::move(ahead), security::Seals{});
-  const security::Secret secret = security::extract(session_secret, bytes_of(material));
-  return std::make_unique<wire::Channel>(std::move(connection), std::move(ahead),
-                                         security::make_seals(cipher, secret, dialled()));
+  security::Seals seals;
+  security::Seals rail;
+  if (cipher != Cipher::none) {
+    const security::Secret secret = security::extract(session_secret, bytes_of(material));
+    seals = security::make_seals(cipher, secret, dialled());
+    if (fabric) rail = security::make_seals(cipher, security::derive(secret, "longhaul rail"), dialled());
+  }
+  if (!fabric) return std::make_unique<wire::Channel>(std::move(connection), std::move(ahead), std::move(seals));
+  if (const auto local = wire::parse_host_port(connection->local_address()); local && fabric->wish.where.empty())
+    fabric->wish.where = local->host;
+  return std::make_unique<wire::fabric::FabricChannel>(std::move(connection), std::move(ahead), std::move(seals),
+                                                       std::move(rail), *std::move(fabric));
 }
 
 /// Tells the peer why, and fails once that is out.

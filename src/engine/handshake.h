@@ -14,6 +14,7 @@
 #include "security/seal.h"
 #include "security/ticket.h"
 #include "wire/channel.h"
+#include "wire/fabric/fabric_channel.h"
 #include "wire/secure.h"
 
 namespace longhaul::engine {
@@ -76,8 +77,10 @@ class Handshake {
   [[nodiscard]] wire::Channel& channel() { return *channel_; }
   /// Control goes on in TLS.
   [[nodiscard]] std::unique_ptr<wire::Channel> take_control() { return std::move(channel_); }
-  /// A stream goes on below it, under a seal of its own; in clear when `cipher` is none.
-  [[nodiscard]] std::unique_ptr<wire::Channel> take_stream(Cipher cipher, const security::Secret& session_secret);
+  /// A stream goes on below it, under a seal of its own; in clear when `cipher` is none. `fabric`: its frames go by
+  /// rail, where nothing else is said from the address that the stream has here.
+  [[nodiscard]] std::unique_ptr<wire::Channel> take_stream(Cipher cipher, const security::Secret& session_secret,
+                                                           std::optional<wire::fabric::FabricSetup> fabric = {});
 
  private:
   [[nodiscard]] bool dialled() const { return admission_ == nullptr; }

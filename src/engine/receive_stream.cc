@@ -259,8 +259,10 @@ void ReceiveStream::fail(Error error) {
   error_ = std::move(error);
 }
 
-void ReceiveStream::watch() {
-  if (!failed_) channel_->watch(*context_.kit.poller, paused_);
+Time ReceiveStream::watch(Time now) {
+  if (failed_) return time_never;
+  channel_->watch(*context_.kit.poller, paused_);
+  return channel_->next_look(*context_.kit.poller, now);
 }
 
 }  // namespace longhaul::engine

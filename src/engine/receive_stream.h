@@ -45,7 +45,8 @@ class ReceiveStream {
   bool step();
   void write_done(InWrite& write);
   void queue(const protocol::Message& message) { channel_->queue(message); }
-  void watch();
+  /// As SendStream::watch.
+  Time watch(Time now);
   void stop_watching() { channel_->unwatch(*context_.kit.poller); }
 
   [[nodiscard]] wire::Channel& channel() { return *channel_; }

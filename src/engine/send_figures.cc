@@ -22,11 +22,11 @@ std::uint64_t less(std::uint64_t from, std::uint64_t taken) {
 }  // namespace
 
 Time SendStream::look_at_health(Time now) {
-  const bool work = !tasks_.empty() || !frames_.empty() || sending_;
+  const bool work = !tasks_.empty() || !frames_.empty() || channel_->wants_to_write();
   if (quiet_ && !work) return time_never;
   if (looked_at_ != 0 && now - looked_at_ < look_every) return looked_at_ + look_every;
   const Time before = std::exchange(looked_at_, now);
-  const wire::Health health = channel_->connection().health();
+  const wire::Health health = channel_->health();
   const bool pressed = !held_ && (channel_->sending() || health.bytes_unsent > 0);
   if (std::exchange(was_pressed_, pressed) && pressed) pressed_ += now - before;
   StreamHealth told;
@@ -76,7 +76,7 @@ void SendStream::note_sent(const protocol::FrameHeader& header) {
 }
 
 void SendStream::settle_figures() {
-  const std::uint64_t unsent = channel_->connection().health().bytes_unsent;
+  const std::uint64_t unsent = channel_->health().bytes_unsent;
   const auto take_back = [](std::atomic<std::uint64_t>& figure, std::uint64_t bytes) {
     figure.store(less(figure.load(std::memory_order_relaxed), bytes), std::memory_order_relaxed);
   };

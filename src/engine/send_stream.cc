@@ -84,7 +84,6 @@ bool SendStream::step() {
     return true;
   }
   for (unsigned i = 0; i < frames_per_step && !failed_ && !held_ && !channel_->sending(); ++i) {
-    if (sending_) recycle(std::move(sending_));
     start_reads();
     context_.reap();
     if (!send_front()) break;
@@ -147,7 +146,8 @@ bool SendStream::start_frame(const std::shared_ptr<ActiveTask>& active) {
       return true;
     }
   }
-  Slot slot = context_.slots.take();
+  SlotPool* own = channel_->send_slots();
+  Slot slot = own != nullptr ? own->take() : context_.slots.take();
   if (!slot) return false;
   auto frame = new_frame();
   frame->stream = this;
@@ -290,12 +290,12 @@ bool SendStream::send_front() {
   std::byte* begin = frame->slot.before_payload(protocol::frame_header_bytes);
   protocol::encode_frame_header(
       header, std::span<std::byte, protocol::frame_header_bytes>(begin, protocol::frame_header_bytes));
-  channel_->begin_frame({begin, protocol::frame_header_bytes + header.wire_bytes});
-  sending_ = std::move(frame);
+  channel_->begin_frame({begin, protocol::frame_header_bytes + header.wire_bytes}, std::move(frame->slot));
   active.sent_bytes += header.raw_bytes - table;
   if (!header.hole()) counters_->count(header, table);
   counters_->frames.fetch_add(1, std::memory_order_relaxed);
   note_sent(header);
+  recycle(std::move(frame));
   if (const auto flushed = channel_->flush(); !flushed) fail(flushed.error());
   return true;
 }
@@ -405,8 +405,10 @@ void SendStream::fail(Error error) {
   error_ = std::move(error);
 }
 
-void SendStream::watch() {
-  if (!failed_) channel_->watch(*context_.kit.poller);
+Time SendStream::watch(Time now) {
+  if (failed_) return time_never;
+  channel_->watch(*context_.kit.poller);
+  return channel_->next_look(*context_.kit.poller, now);
 }
 
 }  // namespace longhaul::engine

@@ -55,7 +55,7 @@ class SendStream {
   void read_done(OutRead& read);
   /// See Worker::set_pace.
   void set_pace(std::uint64_t bytes_per_s, bool held) {
-    channel_->connection().set_pace(bytes_per_s);
+    channel_->set_pace(bytes_per_s);
     held_ = held;
   }
   /// It could not be set: the stream goes on as it is.
@@ -67,7 +67,8 @@ class SendStream {
   bool call_back(std::uint32_t transfer, const paths::Load& copy);
   /// Publishes what the kernel tells of the connection when it is time. Returns when it is time again.
   Time look_at_health(Time now);
-  void watch();
+  /// When it wants to be stepped again at the latest; `now`: at once.
+  Time watch(Time now);
   /// The stream ends: what the kernel has not sent of it has not been carried.
   void settle_figures();
   /// It waits for the wire rather than the wire for it: its connection took no more of late, and not because the peer
@@ -111,7 +112,6 @@ class SendStream {
   WorkerContext& context_;
   std::deque<std::shared_ptr<ActiveTask>> tasks_;
   std::deque<std::unique_ptr<OutFrame>> frames_;  // read or being read, in order
-  std::unique_ptr<OutFrame> sending_;             // its slot belongs to the channel until it is out
   std::vector<std::unique_ptr<OutFrame>> spare_;
   unsigned reads_in_flight_ = 0;
   Time looked_at_ = 0;

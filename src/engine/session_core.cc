@@ -44,6 +44,7 @@ SessionCore::SessionCore(Kit kit, World& world, SessionSetup setup)
   }
   rule_ = rule_of_now();
   if (ready) ready = prepare_identity();
+  if (ready) ready = prepare_fabrics();
   if (ready) ready = dialler_ ? prepare_paths() : listen();
   if (!ready) {
     problem_ = std::move(ready.error());
@@ -109,6 +110,7 @@ Result<SessionCore::Path> SessionCore::make_path(PathOptions given, std::size_t 
     return fail(Code::usage, "two paths are called '" + printable(given.name) + "'; give each its own name");
   if (auto fine = check_path(given); !fine)
     return fail(Code::usage, "path " + printable(given.name) + ": " + fine.error().text);
+  if (auto may = may_use_fabric(given); !may) return std::unexpected(may.error());
   auto remote = wire::parse_host_port(given.remote.empty() ? addresses[index % addresses.size()] : given.remote);
   if (!remote) return std::unexpected(remote.error());
   if (remote->port == 0) remote->port = first->port;
@@ -301,7 +303,6 @@ void SessionCore::stream_proven(Greeting& greeting, Time now) {
     return;
   }
   const std::uint32_t id = greeting.dialled ? hello.stream() : next_stream_++;
-  auto channel = greeting.handshake->take_stream(cipher_, session_secret_);
   Stream stream;
   stream.number = hello.stream();
   stream.path = greeting.dialled ? greeting.path : path_of(hello);
@@ -309,6 +310,7 @@ void SessionCore::stream_proven(Greeting& greeting, Time now) {
   stream.sends = hello.dialler_sends() == greeting.dialled;
   stream.counters = std::make_shared<StreamCounters>();
   Path& path = paths_[stream.path];
+  auto channel = greeting.handshake->take_stream(cipher_, session_secret_, fabric_of(path.options, stream.sends));
   path.options.local = channel->connection().local_address();
   path.rtt_us = channel->connection().health().rtt_us;
   if (!greeting.dialled) path.options.remote = channel->connection().remote_address();

@@ -42,6 +42,7 @@ struct SessionSetup {
   /// Who proves peers; a simulation has its own.
   std::function<std::unique_ptr<wire::Guard>(const security::Identity&)> make_guard = wire::make_tls_guard;
   bool touch_memory = true;  ///< false in simulations: workers' slots cost nothing before they are used
+  wire::fabric::Fabric* fabric = &wire::fabric::system_fabric();  ///< outlives the session
 };
 
 class SessionCore final : public Role, private StreamEvents, private PlannerHost, private Admission {
@@ -221,6 +222,10 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   void path_excluded(Greeting& greeting, Time now);
   void tell_excluded();
   void treat_as_asked(wire::Connection& connection, const protocol::Hello& dialler);
+  // session_fabric.cc: paths whose frames go by RDMA
+  Result<> prepare_fabrics();
+  [[nodiscard]] Result<> may_use_fabric(const PathOptions& path) const;
+  [[nodiscard]] std::optional<wire::fabric::FabricSetup> fabric_of(const PathOptions& path, bool sends) const;
   // session_live.cc: changes while transfers run
   struct Asked {
     std::function<void(Result<std::string>)> done;
@@ -450,8 +455,9 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   bool ever_up_ = false;
   std::string last_control_error_;
   std::vector<Path> paths_;
-  bool excluded_told_ = false;     ///< which paths this side's policy excludes
-  std::string treatment_problem_;  ///< last one that was told
+  bool excluded_told_ = false;        ///< which paths this side's policy excludes
+  std::vector<std::string> fabrics_;  ///< providers that were asked for, and work here
+  std::string treatment_problem_;     ///< last one that was told
   std::map<std::uint32_t, Stream> streams_;
   std::uint32_t next_stream_ = 1;
   IntervalSet session_streams_;  ///< numbers seen in this session: never reused

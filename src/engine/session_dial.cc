@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "engine/session_core.h"
+#include "protocol/bounds.h"
 #include "protocol/path_terms.h"
 
 namespace longhaul::engine {
@@ -123,6 +124,8 @@ protocol::Hello SessionCore::hello_of(const Path& path, const StreamSlot* slot) 
   if (slot == nullptr) {
     hello.set_last_sequence(control_.last_seen());
   } else {
+    if (fabric_of(path.options, slot->sends))
+      hello.set_features_required(hello.features_required() | protocol::feature_fabric);
     hello.set_stream(next_stream_++);
     hello.set_dialler_sends(slot->sends);
   }

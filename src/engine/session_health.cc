@@ -69,6 +69,7 @@ void SessionCore::tell_health(std::size_t path, paths::Health::Change change) {
 void SessionCore::choose_congestion(std::size_t path, const paths::Health::Sample& sample) {
   using Choice = paths::CongestionChoice;
   Path& it = paths_[path];
+  if (it.options.transport.starts_with("fabric:")) return;  // what it has of that is its own
   const auto step = it.congestion.feed(sample);
   if (step == Choice::Step::none) return;
   std::string text = "path " + it.options.name + ": ";

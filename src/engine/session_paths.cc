@@ -48,7 +48,9 @@ std::string SessionCore::why_excluded(const protocol::Hello& dialler) {
   if (tickets_.find(bytes_of(dialler.ticket())) == nullptr) return {};  // a stranger, whom answer() sends away
   const auto path = protocol::path_of(dialler);
   const std::string why = path ? excluded_here(*path) : std::string();
-  return why.empty() ? why : "policy of the side that listens excludes path " + path->name + ": " + why;
+  if (!why.empty()) return "policy of the side that listens excludes path " + path->name + ": " + why;
+  const Result<> fabric = path ? may_use_fabric(*path) : Result<>();
+  return fabric ? "" : "the side that listens: " + fabric.error().text;
 }
 
 /// Without what the dialler asks for the packets of its path, they still arrive: that is told, and no failure.

@@ -140,6 +140,7 @@ void SessionCore::add_paths(Report& report, double over_s) const {
     out.name = path.options.name;
     out.local = path.options.local;
     out.remote = path.options.remote;
+    out.transport = path.options.transport.empty() ? std::string(transport_tcp) : path.options.transport;
     const bool final = over_s > 0;
     out.streams = final ? path.streams_most : path.streams_up;
     out.up = final ? path.streams_most > 0 && !path.broken && path.use == Use::in_use : path.streams_up > 0;

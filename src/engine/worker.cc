@@ -134,12 +134,13 @@ Time Worker::step(Time now) {
   if (moved || reaped_) return now;
   note_wait(now);
   bool paused = false;
-  for (auto& [id, stream] : senders_) stream->watch();
+  Time look = time_never;
+  for (auto& [id, stream] : senders_) look = std::min(look, stream->watch(now));
   for (auto& [id, stream] : receivers_) {
-    stream->watch();
+    look = std::min(look, stream->watch(now));
     paused = paused || stream->paused();
   }
-  return paused || context_.kit.disk->in_flight() > 0 ? now + paused_wait : again;
+  return std::min(look, paused || context_.kit.disk->in_flight() > 0 ? now + paused_wait : again);
 }
 
 bool Worker::step_streams(Time) {

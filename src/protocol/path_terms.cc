@@ -16,6 +16,7 @@ void put_path(const PathOptions& path, Hello& hello) {
   for (const std::string& tag : path.tags) terms.add_tags(tag);
   if (path.dscp >= 0) terms.set_dscp(static_cast<std::uint32_t>(path.dscp));
   terms.set_congestion(path.congestion);
+  if (path.transport != transport_tcp) terms.set_transport(path.transport);
 }
 
 Result<PathOptions> path_of(const Hello& hello) {
@@ -35,6 +36,7 @@ Result<PathOptions> path_of(const Hello& hello) {
     path.dscp = static_cast<int>(terms.dscp());
   }
   path.congestion = terms.congestion();
+  path.transport = terms.transport();
   if (path.cap_bits_per_s > path_cap_max) return refused("cap: over 2^50 bits per second");
   if (auto fine = check_path(path); !fine) return refused(fine.error().text);
   return path;

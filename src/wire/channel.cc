@@ -29,6 +29,8 @@ std::unexpected<Error> not_the_next() {
 
 }  // namespace
 
+Channel::~Channel() = default;
+
 Channel::Channel(std::unique_ptr<Connection> connection) : connection_(std::move(connection)), in_(read_ahead_bytes) {}
 
 Channel::Channel(std::unique_ptr<Connection> connection, std::vector<std::byte> ahead, security::Seals seals)
@@ -48,7 +50,7 @@ void Channel::queue(const protocol::Message& message, std::uint32_t sequence) {
 
 void Channel::queue_encoded(std::vector<std::byte> message) {
   if (!seals_.out) return append(message);
-  if (!sending()) return queue_sealed(std::move(message));
+  if (frame_.empty()) return queue_sealed(std::move(message));
   held_bytes_ += message.size() + protocol::seal_tag_bytes;
   held_.push_back(std::move(message));  // it crosses behind the frame, and records are numbered as they cross
 }
@@ -77,16 +79,20 @@ void Channel::append(ConstBytes message) {
   out_.insert(out_.end(), message.begin(), message.end());
 }
 
-void Channel::begin_frame(std::span<std::byte> bytes) {
-  LH_CHECK(!sending(), "a frame begins after the one before it");
+std::span<std::byte> Channel::seal_frame(security::Seal* seal, std::span<std::byte> bytes) {
   LH_CHECK(bytes.size() >= protocol::frame_header_bytes, "header and payload come in one piece");
-  frame_ = bytes;
-  if (!seals_.out) return;
+  if (seal == nullptr) return bytes;
   const std::span<std::byte> all(bytes.data(), bytes.size() + protocol::seal_tag_bytes);
-  protocol::mark_sealed(all.first<protocol::prefix_bytes>(), seals_.out->next());
-  seals_.out->seal(all.first(protocol::prefix_bytes), bytes.subspan(protocol::prefix_bytes), {},
-                   all.last<protocol::seal_tag_bytes>());
-  frame_ = all;
+  protocol::mark_sealed(all.first<protocol::prefix_bytes>(), seal->next());
+  seal->seal(all.first(protocol::prefix_bytes), bytes.subspan(protocol::prefix_bytes), {},
+             all.last<protocol::seal_tag_bytes>());
+  return all;
+}
+
+void Channel::begin_frame(std::span<std::byte> bytes, Slot slot) {
+  LH_CHECK(!sending(), "a frame begins after the one before it");
+  frame_ = seal_frame(seals_.out.get(), bytes);
+  frame_slot_ = std::move(slot);
 }
 
 std::size_t Channel::queued_bytes() const {
@@ -111,14 +117,17 @@ Result<> Channel::flush() {
     if (transfer.state == Transfer::State::failed) return std::unexpected(connection_error(transfer.system_errno));
     return {};
   }
-  while (sending() || queued_bytes() > 0) {
+  while (!frame_.empty() || queued_bytes() > 0) {
     const bool messages_first = out_.size() > out_done_ && !frame_begun_;
     std::size_t frame_done = 0;
     const auto written = messages_first ? write(out_, out_done_) : write(frame_, frame_done);
     if (!messages_first) {
       frame_ = frame_.subspan(frame_done);
-      frame_begun_ = sending() && (frame_begun_ || frame_done > 0);
-      if (!sending()) queue_held();
+      frame_begun_ = !frame_.empty() && (frame_begun_ || frame_done > 0);
+      if (frame_.empty()) {
+        frame_slot_ = {};
+        queue_held();
+      }
     }
     if (!written) return std::unexpected(written.error());
     if (!*written) return {};
@@ -128,6 +137,12 @@ Result<> Channel::flush() {
     }
   }
   return {};
+}
+
+Incoming Channel::fail_for_good(Error error) {
+  Incoming result;
+  fail_with(std::move(error), result);
+  return result;
 }
 
 // --- receiving -----------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-// Messages and frames on a connection. When a fabric joins, it brings its own way to do what this class does on TCP.
+// Messages and frames on a connection. FabricChannel (fabric/) has another way for the frames.
 #pragma once
 
 #include <array>
@@ -44,39 +44,60 @@ class Channel {
   /// Goes on behind a greeting: `ahead` has been read already. With `seals` every message and frame is sealed, both
   /// ways, and the channel ends at the first that is not the next of its peer's.
   Channel(std::unique_ptr<Connection> connection, std::vector<std::byte> ahead, security::Seals seals);
+  virtual ~Channel();
+  Channel(const Channel&) = delete;
+  Channel& operator=(const Channel&) = delete;
   [[nodiscard]] bool sealed() const { return seals_.in != nullptr; }
 
   // --- sending: small messages first, then frames, each whole --------------------------------------------------
   /// Queues a small message (copied). Sent by `flush`.
   void queue(const protocol::Message& message, std::uint32_t sequence = 0);
   void queue_encoded(std::vector<std::byte> message);
-  /// Begins a frame: `bytes` = header and payload in one piece, which must stay put until `sending()` is false; room
-  /// for seal_tag_bytes behind them. Sealed in place: only the peer can read it afterwards. Only when !sending().
-  void begin_frame(std::span<std::byte> bytes);
-  /// A frame is not wholly handed to the kernel yet.
-  [[nodiscard]] bool sending() const { return !frame_.empty(); }
+  /// The slots that frames must lie in; null: any will do.
+  [[nodiscard]] virtual SlotPool* send_slots() { return nullptr; }
+  /// Begins a frame: `bytes` = header and payload in one piece, with room for seal_tag_bytes behind them. They lie in
+  /// `slot`, which is kept as long as they are needed; in none: they must stay put until `sending()` is false. Sealed
+  /// in place: only the peer can read it afterwards. Only when !sending().
+  virtual void begin_frame(std::span<std::byte> bytes, Slot slot = {});
+  /// No further frame can begin yet: the one before it is not wholly handed to the kernel.
+  [[nodiscard]] virtual bool sending() const { return !frame_.empty(); }
   [[nodiscard]] std::size_t queued_bytes() const;  ///< small messages not yet handed over
   /// Moves what can be moved. Errors: the connection is gone. An empty result says: fine, blocked or not.
-  Result<> flush();
+  virtual Result<> flush();
   /// flush() would have something to do.
-  [[nodiscard]] bool wants_to_write() const { return sending() || queued_bytes() > 0 || !connection_->connected(); }
+  [[nodiscard]] bool wants_to_write() const {
+    return !frame_.empty() || queued_bytes() > 0 || !connection_->connected();
+  }
 
   // --- receiving -------------------------------------------------------------------------------------------------
   /// The next message or frame; call it until `nothing` (or `no_slot`). `pool` null: frames are a protocol error
   /// (handshake, control).
-  Incoming receive(SlotPool* pool);
+  virtual Incoming receive(SlotPool* pool);
   /// Bodies over this are refused unread. Small before the peer has proven itself.
   void set_message_limit(std::size_t bytes) { message_limit_ = bytes; }
 
   /// Arms the poller for what this channel waits for: reading (for the whole rest of a frame, where it knows it) unless
   /// `paused` or without a slot, writing when there is something to write. Wakes at once when something was read ahead
   /// that `receive` has not looked at.
-  void watch(Poller& poller, bool paused = false);
-  void unwatch(Poller& poller) { connection_->unwatch(poller); }
+  virtual void watch(Poller& poller, bool paused = false);
+  /// With `watch`, behind it: when there is something to do although nothing wakes the poller; `now`: at once.
+  [[nodiscard]] virtual Time next_look(Poller& /*poller*/, Time /*now*/) { return time_never; }
+  virtual void unwatch(Poller& poller) { connection_->unwatch(poller); }
+
+  /// Of what carries the frames.
+  [[nodiscard]] virtual Health health() { return connection_->health(); }
+  /// Of frames, as Connection::set_pace.
+  virtual void set_pace(std::uint64_t bytes_per_s) { connection_->set_pace(bytes_per_s); }
 
   [[nodiscard]] Connection& connection() { return *connection_; }
   [[nodiscard]] std::uint64_t bytes_sent() const { return bytes_sent_; }  ///< handed to the kernel, all kinds
   [[nodiscard]] std::uint64_t bytes_received() const { return bytes_received_; }
+
+ protected:
+  /// What `frame_` is sealed as, in place: with its tag where this channel is sealed.
+  static std::span<std::byte> seal_frame(security::Seal* seal, std::span<std::byte> bytes);
+  /// For good: what `receive` says from now on.
+  Incoming fail_for_good(Error error);
 
  private:
   enum class Expect : std::uint8_t { prefix, body, frame_header, slot, payload };
@@ -108,6 +129,7 @@ class Channel {
   std::vector<std::byte> out_;  // small messages, back to back
   std::size_t out_done_ = 0;
   std::span<const std::byte> frame_;          // what is left of the frame being sent
+  Slot frame_slot_;                           // that it lies in
   bool frame_begun_ = false;                  // some of its bytes are out: nothing may come between
   std::vector<std::vector<std::byte>> held_;  // messages to be sealed behind the frame that is going out
   std::size_t held_bytes_ = 0;

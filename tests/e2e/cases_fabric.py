@@ -1,8 +1,18 @@
-"""Which fabrics there are: path probe and version --verbose. What this machine has decides what can be looked at."""
+"""Fabrics (RDMA): which there are, and transfers over those that need no device. What this machine has decides what can be looked at."""
 
 import json
+import os
+import shutil
+import signal
+import socket
+import time
 
-from harness import Skip, case
+import data
+from cases_breaks import Relay
+from cases_refusals import address_of
+from cases_transfer import same, small_tree, verify
+from data import MIB
+from harness import LIBC, Skip, case
 
 KNOWN = {"verbs", "efa", "tcp", "net", "shm", "sockets", "udp"}
 
@@ -85,3 +95,280 @@ def fabrics_without_libfabric(t):
     t.equal(report_of(probed(t, "--json", env=env))["usable"], False, "JSON")
     t.says(probed(t, "tcp", status=1, env=env), "no fabric 'tcp'", "cannot be loaded")
     t.says(t.run("version", "version", "--verbose", env=env), "io_uring", "fabrics: none")
+
+
+# ----- transfers
+
+SOFTWARE = ("tcp", "net", "shm", "sockets", "udp")  # those that need no device
+CAP = "400Mbps"  # so slow that there is a half-way
+
+
+def usable(t, *names):
+    """Those of these providers that this machine has."""
+    report = need_fabric(t)
+    found = [provider["name"] for provider in report["providers"] if provider["usable"] and provider["name"] in names]
+    if not found:
+        raise Skip(f"this libfabric has none of {', '.join(names)}")
+    return found
+
+
+def fabric_path(provider, name="f", more="", address="127.0.0.1"):
+    return f"name={name},remote={address},transport=fabric:{provider}{more}"
+
+
+def remove(path):
+    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def make_source(t, large_bytes):
+    """Small files, one with a hole, one of many frames."""
+    source = small_tree(t, files=100)
+    data.write_random(source / "large", large_bytes)
+    with open(source / "hole", "wb") as file:
+        file.write(b"begin")
+        file.seek(9 * MIB)
+        file.write(b"end")
+    return source
+
+
+def paths_of(process):
+    return {path["name"]: path for path in process.done()["paths"]}
+
+
+@case(timeout_s=240)
+def files_over_every_fabric(t):
+    """Each provider that needs no device carries a tree by rail: sealed, in clear, packed; all of it, and only there."""
+    source = make_source(t, 40 * MIB + 77)
+    for provider in usable(t, *SOFTWARE):
+        ways = ((), ("--cipher", "none")) if provider != "tcp" else ((), ("--cipher", "none"), ("--cipher", "aes-128-gcm"))
+        for number, words in enumerate(ways):
+            target = t.directory / f"target-{provider}-{number}"
+            receiver = t.receive("--fabric", provider, *words, target)
+            packed = ("--compress", "zstd") if number == 0 else ()
+            sender = t.send(*words, *packed, f"{source}/", paths=[fabric_path(provider)])
+            t.exits(sender, 0, 100)
+            t.exits(receiver, 0, 20)
+            same(t, source, target)
+            verify(t, target)
+            for side in (sender, receiver):
+                path = paths_of(side)["f"]
+                t.equal(path["transport"], f"fabric:{provider}", "what the report says of the path")
+                t.check(path["bytes"] >= 40 * MIB, f"{provider}: {path['bytes']} bytes by rail")
+            t.equal([event["text"] for event in sender.events("path_down")], [], f"{provider}: the path stayed up")
+
+
+@case(timeout_s=90)
+def fabric_where_the_receiver_dials(t):
+    """The sender listens, the receiver dials and names the fabric: the same the other way round."""
+    source, target = make_source(t, 20 * MIB), t.directory / "target"
+    for provider in usable(t, "tcp", "shm"):
+        target = t.directory / f"target-{provider}"
+        sender = t.start("send", "send", "--json", "--listen", "127.0.0.1", "--fabric", provider, "--ticket-file",
+                         t.directory / "ticket", f"{source}/")
+        t.wait_for(lambda: (t.directory / "ticket").exists() or sender.poll() is not None, "the sender's ticket")
+        receiver = t.start("receive", "receive", "--json", "--path", fabric_path(provider), "@ticket", target)
+        t.exits(receiver, 0)
+        t.exits(sender, 0, 20)
+        same(t, source, target)
+        t.check(paths_of(receiver)["f"]["bytes"] >= 20 * MIB, "it went by rail")
+        (t.directory / "ticket").unlink()
+
+
+@case(timeout_s=90)
+def fabric_and_tcp_together(t):
+    """One transfer over a fabric path and a TCP path: both carry, and the caps of both are kept."""
+    provider = usable(t, "tcp", "net", "sockets")[0]
+    source, target = make_source(t, 100 * MIB), t.directory / "target"
+    receiver = t.receive("--fabric", provider, target)
+    sender = t.send(f"{source}/", paths=[fabric_path(provider), "name=b,remote=127.0.0.2"], cap="160Mbps")
+    t.exits(sender, 0, 60)
+    t.exits(receiver, 0, 20)
+    same(t, source, target)
+    verify(t, target)
+    done, paths = sender.done(), paths_of(sender)
+    t.equal((paths["f"]["transport"], paths["b"]["transport"]), (f"fabric:{provider}", "tcp"), "transports")
+    for name, path in paths.items():
+        t.check(path["bytes"] >= 20 * MIB, f"path {name} carried {path['bytes']} bytes")
+        rate = path["bytes"] / done["seconds"]
+        t.check(rate <= 20_000_000 * 1.25, f"path {name}: {rate:.0f} bytes/s under a cap of 20 MB/s")
+
+
+def pairs_of_ports(pid):
+    """Of this process's TCP connections: descriptor -> (own port, the other's)."""
+    table = {}
+    for line in open("/proc/net/tcp", encoding="ascii").read().splitlines()[1:]:
+        words = line.split()
+        if words[3] == "01":
+            table[words[9]] = tuple(int(words[column].split(":")[1], 16) for column in (1, 2))
+    found = {}
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            link = os.readlink(f"/proc/{pid}/fd/{name}")
+        except OSError:
+            continue
+        if link.startswith("socket:[") and link[8:-1] in table:
+            found[int(name)] = table[link[8:-1]]
+    return found
+
+
+def cut_rails(pid, port):
+    """Shuts all TCP connections of a process that are not to or from `port`: those of the fabric. How many there were."""
+    process, cut = os.pidfd_open(pid), 0
+    try:
+        for descriptor, ports in pairs_of_ports(pid).items():
+            if port in ports:
+                continue
+            own = LIBC.syscall(438, process, descriptor, 0)  # pidfd_getfd
+            if own < 0:
+                raise Skip("this system does not let us take another process's descriptor")
+            with socket.socket(fileno=own) as rail:
+                try:
+                    rail.shutdown(socket.SHUT_RDWR)
+                    cut += 1
+                except OSError:
+                    pass
+    finally:
+        os.close(process)
+    return cut
+
+
+def rail_is_cut(t, provider, more_paths, options=(), until_down=True):
+    """Again and again, while the receiver does not read, until the path is down; or twice."""
+    source, target = make_source(t, 100 * MIB), t.directory / "target"
+    receiver = t.receive("--fabric", provider, *options, target)
+    port = address_of((t.directory / "ticket").read_text())[1]
+    sender = t.send(*options, f"{source}/", paths=[fabric_path(provider)] + more_paths, cap="160Mbps")
+    t.wait_for(lambda: data.durable_bytes(target) > 5 * MIB, "the first bytes to be durable")
+    cuts = 0
+    while sender.poll() is None and (ups_and_downs(sender)[1] == 0 if until_down else cuts < 2):
+        receiver.signal(signal.SIGSTOP)
+        time.sleep(0.1)  # so that there is something on its way
+        cuts += 1 if cut_rails(sender.pid, port) else 0
+        receiver.signal(signal.SIGCONT)
+        time.sleep(0.2)
+    t.check(cuts > 0, "rails were cut")
+    t.exits(sender, 0, 60)
+    t.exits(receiver, 0, 20)
+    same(t, source, target)
+    verify(t, target)
+    return sender
+
+
+def ups_and_downs(sender):
+    return [len([event for event in sender.events(kind) if event["name"] == "f"]) for kind in ("path_up", "path_down")]
+
+
+@case(timeout_s=120, root=True)
+def rail_that_is_cut(t):
+    """The fabric of the only path fails half-way, its TCP does not: the path is down, comes back with a new rail, and ends the work."""
+    ups, downs = ups_and_downs(rail_is_cut(t, usable(t, "sockets")[0], []))
+    t.check(downs >= 1 and ups >= 2, f"the path went down ({downs}) and came back ({ups})")
+
+
+@case(timeout_s=120, root=True)
+def rail_that_heals(t):
+    """Providers that dial anew by themselves when their connections are cut (tcp, net): whatever was lost is sent again."""
+    for provider in usable(t, "tcp", "net"):
+        rail_is_cut(t, provider, [], until_down=False)
+        for left in ("source", "target", "ticket"):
+            remove(t.directory / left)
+
+
+@case(timeout_s=120, root=True)
+def rail_that_is_cut_beside_tcp(t):
+    """The fabric of one path fails beside a TCP path, in clear: that one takes over what was on the rail."""
+    sender = rail_is_cut(t, usable(t, "sockets")[0], ["name=b,remote=127.0.0.2"], ("--cipher", "none"))
+    t.check(paths_of(sender)["b"]["bytes"] > 20 * MIB, "the TCP path carried on")
+    t.check(ups_and_downs(sender)[1] >= 1, "the fabric path went down")
+
+
+@case(timeout_s=90)
+def companion_that_is_cut(t):
+    """The TCP connections of a fabric path are reset, its fabric is not: what was on it goes over the other path."""
+    provider = usable(t, "tcp", "net")[0]
+    source, target = make_source(t, 60 * MIB), t.directory / "target"
+    receiver = t.receive("--fabric", provider, target)
+    relay = Relay(("127.0.0.1", address_of((t.directory / "ticket").read_text())[1]))
+    t.at_end(relay.close)
+    sender = t.send(f"{source}/", paths=[f"name=f,remote=127.0.0.1:{relay.port},transport=fabric:{provider}", "name=b,remote=127.0.0.2"],
+                    cap="160Mbps")
+    t.wait_for(lambda: data.durable_bytes(target) > 5 * MIB, "the first bytes to be durable")
+    relay.reset(True)
+    t.wait_for(lambda: any(event["name"] == "f" for event in sender.events("path_down")), "a path_down event", 20)
+    t.exits(sender, 0, 60)
+    t.exits(receiver, 0, 20)
+    same(t, source, target)
+
+
+@case(timeout_s=120)
+def fabric_survives_kills(t):
+    """Ctrl-C, and kill -9 of the receiver, of the sender, of both in the middle of a transfer by rail: the same commands go on."""
+    for provider in usable(t, "tcp", "shm"):
+        source, target = t.directory / f"source-{provider}", t.directory / f"target-{provider}"
+        source.mkdir()
+        data.write_random(source / "large", 100 * MIB)
+
+        def receive(to=target, by=provider):
+            return t.receive("--fabric", by, to)
+
+        def send(of=source, by=provider):
+            return t.send(f"{of}/", paths=[fabric_path(by)], cap=CAP)
+
+        receiver, sender = receive(), send()
+        t.wait_for(lambda: data.durable_bytes(target) > 0, "the first bytes")
+        sender.signal(signal.SIGINT)  # shm has handlers of its own
+        t.exits(sender, 130, 20)
+        sender = send()
+        for victims in ("receiver", "sender", "both"):
+            before = data.durable_bytes(target)
+            t.wait_for(lambda low=before: data.durable_bytes(target) > low + 5 * MIB or sender.poll() is not None, "some bytes more")
+            if victims != "sender":
+                receiver.kill()
+                receiver = receive()
+            if victims != "receiver":
+                sender.kill()
+                sender = send()
+        t.exits(sender, 0, 60)
+        t.exits(receiver, 0, 20)
+        same(t, source, target)
+        verify(t, target)
+
+
+@case()
+def fabric_that_is_not_wanted(t):
+    """Refused in words: a listener that was not asked for it, a provider that is none, a word that names nothing."""
+    usable(t, "tcp")
+    data.write_random(t.directory / "file", 100_000)
+    receiver = t.receive(t.directory / "target")
+    sender = t.exits(t.send("file", paths=[fabric_path("tcp")]), 5, 20)
+    t.says(sender, "the side that listens", "path f goes by fabric tcp", "--fabric tcp")
+    sender = t.send("file", paths=[fabric_path("nonsense"), "name=b,remote=127.0.0.2"])
+    t.check(sender.wait(20) != 0, "a provider that is none")
+    t.says(sender, "no fabric 'nonsense'", "has only")
+    for word in ("rdma", "fabric:", "fabric:a b", "fabric:tcp@"):
+        t.says(t.exits(t.send("file", paths=[f"name=a,transport={word}"], json_events=False), 2, 20), "transport:", "path probe")
+    t.says(t.run("receive", "receive", "--fabric", "no/thing", "elsewhere", status=2), "--fabric", "path probe")
+    listener = t.start("receive", "receive", "--fabric", "nonsense", "elsewhere")
+    t.check(listener.wait(20) != 0, "a listener that cannot")
+    t.says(listener, "no fabric 'nonsense'")
+    # A path beside one that is refused goes on.
+    sender = t.exits(t.send("file", paths=[fabric_path("tcp"), "name=b,remote=127.0.0.2"]), 0, 20)
+    t.exits(receiver, 0, 20)
+    t.check("--fabric tcp" in paths_of(sender)["f"]["excluded"], "why the path was not used is in the report")
+
+
+@case(timeout_s=90)
+def fabric_path_that_joins(t):
+    """A fabric path is added to a transfer that runs over TCP, and the TCP path removed: the rest goes by rail."""
+    provider = usable(t, "tcp", "net")[0]
+    source, target = make_source(t, 100 * MIB), t.directory / "target"
+    receiver = t.receive("--fabric", provider, target)
+    sender = t.send("--fabric", provider, f"{source}/", paths=["name=b,remote=127.0.0.2,cap=80Mbps"])
+    t.wait_for(lambda: data.durable_bytes(target) > 5 * MIB, "the first bytes to be durable")
+    t.run("path", "path", "add", str(sender.pid), fabric_path(provider, more=",cap=400Mbps"))
+    t.wait_for(lambda: any(event["name"] == "f" for event in sender.events("path_up")), "path f", 20)
+    t.run("path", "path", "remove", str(sender.pid), "b")
+    t.exits(sender, 0, 60)
+    t.exits(receiver, 0, 20)
+    same(t, source, target)
+    t.check(paths_of(sender)["f"]["bytes"] > 40 * MIB, "the fabric path carried on")

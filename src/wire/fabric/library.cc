@@ -3,6 +3,8 @@
 #include <dlfcn.h>
 #include <sys/socket.h>
 
+#include <array>
+#include <csignal>
 #include <cstdlib>
 #include <optional>
 #include <string>
@@ -19,8 +21,38 @@ constexpr const char* file = "libfabric.so.1";
 void set_environment() {
   // A peer that writes by process_vm_writev knows no fence (README), and our walls forbid the call.
   (void)setenv("FI_SHM_DISABLE_CMA", "1", 1);
+  // verbs keeps a cache of registrations, for which it writes jumps into libc's functions (madvise) while other threads
+  // run them. We register once, what is ours to the end, and need none.
+  (void)setenv("FI_MR_CACHE_MONITOR", "disabled", 1);
   // rxm asks for a queue that is larger than what soft-RoCE has, where it is not told that there are few peers.
   (void)setenv("FI_UNIVERSE_SIZE", "4", 0);
+}
+
+/// Providers catch signals when they are first looked at, whether they are used or not; one of 1.17 then ends the
+/// process at the first Ctrl-C, with status 1. Signals are the program's: they go back to what they were.
+class KeptSignals {
+ public:
+  KeptSignals() {
+    for (std::size_t number = 1; number < handlers_.size(); ++number)
+      kept_[number] = ::sigaction(static_cast<int>(number), nullptr, &handlers_[number]) == 0;
+  }
+  KeptSignals(const KeptSignals&) = delete;
+  KeptSignals& operator=(const KeptSignals&) = delete;
+  ~KeptSignals() {
+    for (std::size_t number = 1; number < handlers_.size(); ++number)
+      if (kept_[number]) (void)::sigaction(static_cast<int>(number), &handlers_[number], nullptr);
+  }
+
+ private:
+  static constexpr std::size_t signals = 32;  // those that have names
+  std::array<struct sigaction, signals> handlers_{};
+  std::array<bool, signals> kept_{};
+};
+
+/// So that it happens now.
+void begin_providers(const Library& library) {
+  fi_info* found = nullptr;
+  if (library.getinfo(api_version, nullptr, nullptr, FI_PROV_ATTR_ONLY, nullptr, &found) == 0) library.freeinfo(found);
 }
 
 template <class Function>
@@ -41,6 +73,7 @@ bool can_bind(const std::string& address) {
 
 Result<Library> load() {
   set_environment();
+  const KeptSignals signals;
   void* handle = dlopen(file, RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) {
     const char* said = dlerror();
@@ -64,6 +97,7 @@ Result<Library> load() {
   if (FI_VERSION_LT(version, api_version))
     return too_old("the libfabric of this machine is " + std::to_string(FI_MAJOR(version)) + "." +
                    std::to_string(FI_MINOR(version)));
+  begin_providers(library);
   return library;
 }
 

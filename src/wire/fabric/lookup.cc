@@ -64,6 +64,8 @@ void ask_for_writes(fi_info& hints, std::size_t data_bytes) {
   hints.domain_attr->threading = FI_THREAD_DOMAIN;
   hints.domain_attr->resource_mgmt = FI_RM_ENABLED;
   hints.domain_attr->cq_data_size = data_bytes;
+  // Then the completion of a write must mean that it is there, for the sender to tell of it.
+  if (data_bytes == 0) hints.tx_attr->op_flags = FI_DELIVERY_COMPLETE;
 }
 
 /// The list, or the error as libfabric tells it, negative.

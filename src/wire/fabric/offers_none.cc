@@ -1,14 +1,30 @@
-// Stands in for offers.cc in builds without libfabric.
+// Stands in for libfabric in builds without it.
 #include "wire/fabric/offers.h"
+#include "wire/fabric/provider.h"
 
 namespace longhaul::wire::fabric {
+namespace {
+
+constexpr const char* none =
+    "this program was built without libfabric: where libfabric-dev is installed, 'meson setup -Dfabric=enabled' builds "
+    "it in";
+
+class NoFabric final : public Fabric {
+ public:
+  Result<std::unique_ptr<Endpoint>> open(const FabricWish& wish) override {
+    return fail(Code::unsupported, "no fabric '" + printable(wish.provider) + "': " + none);
+  }
+};
+
+}  // namespace
 
 FabricReport probe(const FabricWish& /*wish*/) {
-  return {.usable = false,
-          .library =
-              "this program was built without libfabric: where libfabric-dev is installed, "
-              "'meson setup -Dfabric=enabled' builds it in",
-          .offers = {}};
+  return {.usable = false, .library = none, .offers = {}};
+}
+
+Fabric& system_fabric() {
+  static NoFabric it;
+  return it;
 }
 
 }  // namespace longhaul::wire::fabric

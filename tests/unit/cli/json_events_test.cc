@@ -75,6 +75,7 @@ TEST(JsonEvents, PathsCarryTheirTermsAndTheAudit) {
   report.paths[0].tags = {"us", "fiber"};
   report.paths[0].cap_bits_per_s = 2'000'000'000;
   report.paths[0].dscp = 0;
+  report.paths[0].transport = "fabric:verbs";
   report.paths[0].weight = 0.5;
   report.paths[0].cost_per_gb = 0.02;
   report.paths[0].cost = 1.25;
@@ -84,6 +85,7 @@ TEST(JsonEvents, PathsCarryTheirTermsAndTheAudit) {
   const Json& a = json["paths"][0];
   EXPECT_EQ(a["tags"], (std::vector<std::string>{"us", "fiber"}));
   EXPECT_EQ(a["cap_bits_per_s"], 2'000'000'000);
+  EXPECT_EQ(a["transport"], "fabric:verbs");
   EXPECT_EQ(a["dscp"], 0) << "a mark of zero was asked for";
   EXPECT_EQ(a["weight"], 0.5);
   EXPECT_EQ(a["cost_per_gb"], 0.02);

@@ -35,12 +35,14 @@ Exit refused(const Arguments& arguments, bool with_variable = false) {
 }
 
 TEST(Options, ReceiveListens) {
-  const Command command = good({"receive", "--cipher", "none", "--listen", "127.0.0.1", "--listen=[::1]:4711", "--keep",
-                                "--ticket-file", "t", "--ticket-valid", "1d", "/data"});
+  const Command command =
+      good({"receive", "--cipher", "none", "--listen", "127.0.0.1", "--listen=[::1]:4711", "--fabric=tcp", "--fabric",
+            "shm", "--keep", "--ticket-file", "t", "--ticket-valid", "1d", "/data"});
   EXPECT_EQ(command.verb, Verb::receive);
   EXPECT_EQ(command.target, "/data");
   EXPECT_EQ(command.ticket, "");
   EXPECT_EQ(command.engine.listen, (Arguments{"127.0.0.1", "[::1]:4711"}));
+  EXPECT_EQ(command.engine.fabrics, (Arguments{"tcp", "shm"}));
   EXPECT_EQ(command.engine.cipher, Cipher::none);
   EXPECT_TRUE(command.engine.keep);
   EXPECT_EQ(command.ticket_file, "t");
@@ -330,6 +332,8 @@ TEST(Options, WrongReceivesAreTold) {
        {{"receive", "--cipher", "none", ticket, "a", ticket}, "too many"},
        {{"receive", "--cipher", "none", "--listen", "::1", ticket, "a"}, "take one of them"},
        {{"receive", "--cipher", "none", "--listen", "/data"}, "--listen"},
+       {{"receive", "--cipher", "none", "--fabric", "a/b", "/data"}, "--fabric"},
+       {{"receive", "--cipher", "none", "--fabric", "efa@rdmap0s6", "/data"}, "no provider"},
        {{"receive", "--cipher", "none", "--path", "name=a", "/data"}, "side that dials"},
        {{"receive", "--cipher", "none", "--keep", ticket, "/data"}, "side that prints a ticket"},
        {{"receive", "--cipher", "none", "--ticket-file", "t", ticket, "/data"}, "side that prints a ticket"},

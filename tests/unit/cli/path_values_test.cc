@@ -73,7 +73,11 @@ TEST(PathOption, SaysWhatIsWrong) {
                            {"device=a/b", "device: "},
                            {"device=..", "device: "},
                            {"device=abcdefghijklmnop", "device: "},
-                           {"transport=rdma", "this version has only tcp"},
+                           {"transport=rdma", "path probe"},
+                           {"transport=fabric:", "names no provider"},
+                           {"transport=fabric:tcp@", "names no provider"},
+                           {"transport=fabric:a/b", "names no provider"},
+                           {"transport=fabric:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "names no provider"},
                            {"=3", "unknown key ''"},
                            {"name=a b", "without spaces"},
                            {"name=\x1b[2J", "without spaces"},
@@ -130,6 +134,22 @@ TEST(PathOption, WantsDifferentNames) {
   EXPECT_NE(twice.error().text.find("'a'"), std::string::npos);
   EXPECT_FALSE(check({"name=path2", "local=::1"})) << "the second would be called path2";
   EXPECT_FALSE(check(std::vector<std::string>(paths_max + 1, "cc=cubic")));
+}
+
+TEST(PathValues, ATransportNamesAProviderAndPerhapsADevice) {
+  for (const char* plain : {"", "tcp"}) {
+    const auto transport = parse_transport(plain);
+    ASSERT_TRUE(transport);
+    EXPECT_EQ(transport->provider, "") << plain;
+  }
+  const auto verbs = parse_transport("fabric:verbs;ofi_rxm");
+  ASSERT_TRUE(verbs);
+  EXPECT_EQ(verbs->provider, "verbs;ofi_rxm");
+  EXPECT_EQ(verbs->device, "");
+  const auto efa = parse_transport("fabric:efa@rdmap0s6");
+  ASSERT_TRUE(efa);
+  EXPECT_EQ(efa->provider, "efa");
+  EXPECT_EQ(efa->device, "rdmap0s6");
 }
 
 }  // namespace

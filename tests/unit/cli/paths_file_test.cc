@@ -96,7 +96,7 @@ TEST(PathsFile, SaysWhereAndWhatIsWrong) {
       {"[[path]]\ntags = ['us', 'us']\n", "line 2", "stands twice"},
       {"[[path]]\ndscp = 64\n", "line 2", "dscp: "},
       {"[[path]]\nweight = nan\n", "line 2", "weight: "},
-      {"[[path]]\ntransport = 'rdma'\n", "line 2", "only tcp"},
+      {"[[path]]\ntransport = 'rdma'\n", "line 2", "path probe"},
       {"[[path]]\nname = ''\n", "line 2", "name: has no value"},
       {"[[path]]\nextra.x = 1\n", "line 2", "unknown key 'extra'"},
       {"[path]\nname = 'a'\n", "line 1", "double brackets"},

@@ -103,12 +103,12 @@ TEST(RemotePlace, TheOtherEndIsToldWhatBothMustKnow) {
   command.engine.paths = {{.name = "a", .remote = "10.0.1.2"},
                           {.name = "b", .remote = "10.0.2.2:4711"},
                           {.name = "c"},
-                          {.name = "d", .remote = "10.0.1.2"}};
+                          {.name = "d", .remote = "10.0.1.2", .transport = "fabric:verbs"}};
   EXPECT_EQ(
       remote_command(command),
       "'/opt/my tools/longhaul' 'send' '--leash' '--quiet' '--cipher=none' '--retry-for=20s' '--stall-timeout=300s' "
       "'--compress=zstd:5' '--checksum' '--trust-xxh' '--chunk=16777216' '--no-direct' '--no-sparse' "
-      "'--listen=10.0.1.2' '--listen=10.0.2.2:4711' "
+      "'--listen=10.0.1.2' '--listen=10.0.2.2:4711' '--fabric=verbs' "
       "-- ~/'run 7' './-x' "
       ".");
 }

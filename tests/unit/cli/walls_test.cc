@@ -103,7 +103,9 @@ class WallsTest : public ::testing::Test {
 TEST_F(WallsTest, LandlockKeepsToTheTarget) {
   check(in_a_child([&](Trial& trial) {
           ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-          if (const Result<> held = restrict_reach({.write = {in("target")}, .read = {"/etc"}, .dials = true}); !held)
+          if (const Result<> held =
+                  restrict_reach({.write = {in("target")}, .read = {"/etc"}, .devices = {}, .dials = true});
+              !held)
             return held.error().code == Code::unsupported ? not_here : 1;
           trial.expect(bool(make_file(in("target/new"))), "a file can be made in the target");
           trial.expect(::rename(in("target/old").c_str(), in("target/deep/old").c_str()) == 0,
@@ -135,7 +137,8 @@ TEST_F(WallsTest, WhoOnlyListensCannotDial) {
     check(in_a_child([&](Trial& trial) {
             ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
             if (::syscall(SYS_landlock_create_ruleset, nullptr, 0, 1) < 4) return not_here;
-            trial.expect(bool(restrict_reach({.write = {}, .read = {}, .dials = dials})), "landlock holds");
+            trial.expect(bool(restrict_reach({.write = {}, .read = {}, .devices = {}, .dials = dials})),
+                         "landlock holds");
             trial.expect(can_connect(port) == dials, dials ? "who dials can dial" : "who listens cannot dial");
             return 0;
           }),
@@ -145,7 +148,8 @@ TEST_F(WallsTest, WhoOnlyListensCannotDial) {
 
 TEST_F(WallsTest, ADirectoryThatIsNotThereIsSaid) {
   check(in_a_child([&](Trial& trial) {
-          const Result<> held = restrict_reach({.write = {in("missing")}, .read = {"/nowhere"}, .dials = true});
+          const Result<> held =
+              restrict_reach({.write = {in("missing")}, .read = {"/nowhere"}, .devices = {}, .dials = true});
           if (!held && held.error().code == Code::unsupported) return not_here;
           trial.expect(!held && held.error().text.find("missing") != std::string::npos, "the words name the directory");
           trial.expect(bool(make_file(in("elsewhere/new"))), "and nothing has been restricted");

@@ -216,7 +216,7 @@ TEST_F(Policy, PathsThatMakeNoSenseAreToldAtOnce) {
     return session.error().text;
   };
   EXPECT_NE(refused(path("a", "", {"no spaces"})).find("tags"), std::string::npos);
-  EXPECT_NE(refused({.name = "a", .transport = "rdma"}).find("only tcp"), std::string::npos);
+  EXPECT_NE(refused({.name = "a", .transport = "rdma"}).find("tcp, or fabric:PROVIDER"), std::string::npos);
   EXPECT_NE(refused({.name = "a", .dscp = 64}).find("dscp"), std::string::npos);
   dialler_.paths[1].name = "b";
   const auto twice = Session::dial((*heard)->ticket(), dialler_, nullptr);

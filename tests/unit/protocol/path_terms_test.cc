@@ -22,6 +22,7 @@ PathOptions everything() {
   path.tags = {"us", "fiber"};
   path.dscp = 0;
   path.congestion = "bbr";
+  path.transport = "fabric:verbs";
   return path;
 }
 
@@ -33,6 +34,7 @@ void expect_same(const PathOptions& a, const PathOptions& b) {
   EXPECT_EQ(a.tags, b.tags);
   EXPECT_EQ(a.dscp, b.dscp);
   EXPECT_EQ(a.congestion, b.congestion);
+  EXPECT_EQ(a.transport, b.transport);
 }
 
 TEST(PathTerms, ArriveAsTheyAre) {

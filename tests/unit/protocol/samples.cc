@@ -35,6 +35,7 @@ void fill(Hello& hello) {
   terms.add_tags("fiber");
   terms.set_dscp(10);
   terms.set_congestion("bbr");
+  terms.set_transport("fabric:verbs");
 }
 
 void fill(OpenTransfer& open) {
@@ -354,6 +355,25 @@ std::optional<Sample> sample_of(int kind) {
     case Message::kStreamGone:
       sample.name = "stream_gone";
       m.mutable_stream_gone()->set_stream(7);
+      return sample;
+    case Message::kRailOpen:
+      sample.name = "rail_open";
+      m.mutable_rail_open()->set_provider("tcp;ofi_rxm");
+      m.mutable_rail_open()->set_address(repeated(16, 0x50));
+      m.mutable_rail_open()->set_key(0x8000000000000001);
+      m.mutable_rail_open()->set_base(0x7f0000000f60);
+      m.mutable_rail_open()->set_slot_bytes(1056768);
+      m.mutable_rail_open()->set_slots(8);
+      return sample;
+    case Message::kRailGrant:
+      sample.name = "rail_grant";
+      m.mutable_rail_grant()->add_grant(0x00005003);
+      m.mutable_rail_grant()->add_grant(0xfffff007);
+      m.mutable_rail_grant()->set_arrived(300);
+      return sample;
+    case Message::kRailWritten:
+      sample.name = "rail_written";
+      m.mutable_rail_written()->add_grant(0x00005003);
       return sample;
     case Message::kAskAddresses:
       sample.name = "ask_addresses";

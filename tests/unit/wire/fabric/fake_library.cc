@@ -91,6 +91,7 @@ bool fits(const FakePlace& place, const char* source, const fi_info& hints) {
   if (hints.fabric_attr->prov_name != nullptr && core != hints.fabric_attr->prov_name) return false;
   if ((hints.caps & ~place.caps) != 0 || (place.mr_mode & ~hints.domain_attr->mr_mode) != 0) return false;
   if (hints.domain_attr->cq_data_size > place.data_bytes) return false;
+  if ((hints.tx_attr->op_flags & ~place.op_flags) != 0) return false;
   return source == nullptr || place.address == source;
 }
 

@@ -23,7 +23,8 @@ struct FakePlace {
   std::size_t write_bytes_max = 1 << 30;
   std::size_t depth = 256;
   std::uint64_t caps = FI_MSG | FI_RMA | FI_WRITE | FI_REMOTE_WRITE;
-  std::string nic;  ///< the name of its hardware, if it tells one
+  std::uint64_t op_flags = FI_DELIVERY_COMPLETE;  ///< that it can do
+  std::string nic;                                ///< the name of its hardware, if it tells one
 };
 
 struct FakeTable {

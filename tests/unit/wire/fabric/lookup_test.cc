@@ -79,6 +79,14 @@ TEST_F(Lookup, WithoutRemoteDataIsBetterThanNothing) {
   EXPECT_EQ(both.places[0].device, "b");
 }
 
+TEST_F(Lookup, ACompletionThatSaysNothingAndNoRemoteDataAreTooLittle) {
+  fake_table().built_in = {"tcp"};
+  fake_table().places = {{.data_bytes = 0, .op_flags = 0}};
+  expect_missing("tcp", "", "no reliable endpoints with one-sided writes");
+  fake_table().places = {{.data_bytes = 4, .op_flags = 0}};
+  EXPECT_EQ(offer("tcp").places.size(), 1U);
+}
+
 TEST_F(Lookup, OneAddressOrDevice) {
   fake_table().places = {{.device = "eth0", .address = "10.0.0.1"},
                          {.device = "eth1", .address = "10.0.1.1"},

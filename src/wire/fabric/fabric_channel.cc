@@ -1,0 +1,360 @@
+#include "wire/fabric/fabric_channel.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <mutex>
+#include <utility>
+
+#include "base/bytes.h"
+#include "base/check.h"
+#include "protocol/message.h"
+
+namespace longhaul::wire::fabric {
+namespace {
+
+constexpr Time silent_most = 30 * second;  // as TCP's, whose kernel would have given up
+constexpr Time burst = 2 * millisecond;    // what a thread may come late by, and the pace is kept nevertheless
+// Where a frame begins in a slot, so that its payload lies where the engine's payloads lie.
+constexpr std::size_t frame_at = slot_lead_bytes - protocol::frame_header_bytes;
+constexpr std::size_t frame_bytes_most =
+    protocol::frame_header_bytes + protocol::frame_bytes_max + protocol::seal_tag_bytes;
+static_assert(frame_at + frame_bytes_most <= slot_bytes);
+
+/// Memory that a provider does not let go of may be written into for ever: it is nobody's any more.
+void keep_for_ever(std::unique_ptr<SlotPool> slots) {
+  static std::mutex mutex;
+  static auto* const kept = new std::vector<std::unique_ptr<SlotPool>>();
+  const std::lock_guard lock(mutex);
+  kept->push_back(std::move(slots));
+}
+
+RailOffer offer_of(const protocol::RailOpen& told) {
+  RailOffer offer;
+  offer.provider = told.provider();
+  const ConstBytes address = bytes_of(told.address());
+  offer.address.assign(address.begin(), address.end());
+  offer.slots = {.key = told.key(), .base = told.base(), .slot_bytes = told.slot_bytes(), .count = told.slots()};
+  return offer;
+}
+
+void put(const RailOffer& offer, protocol::RailOpen& told) {
+  told.set_provider(offer.provider);
+  told.set_address(offer.address.data(), offer.address.size());
+  told.set_key(offer.slots.key);
+  told.set_base(offer.slots.base);
+  told.set_slot_bytes(offer.slots.slot_bytes);
+  told.set_slots(offer.slots.count);
+}
+
+}  // namespace
+
+FabricChannel::FabricChannel(std::unique_ptr<Connection> companion, std::vector<std::byte> ahead, security::Seals seals,
+                             security::Seals rail, FabricSetup setup)
+    : Channel(std::move(companion), std::move(ahead), std::move(seals)),
+      setup_(std::move(setup)),
+      seals_(std::move(rail)),
+      slots_(std::make_unique<SlotPool>(rail_slots)),
+      held_(rail_slots) {}
+
+FabricChannel::~FabricChannel() {
+  // The fence.
+  const bool sent = !out_ || out_->close();
+  const bool received = !in_ || in_->close();
+  if (!sent || !received) keep_for_ever(std::move(slots_));
+}
+
+// --- the rail --------------------------------------------------------------------------------------------------------
+
+Result<> FabricChannel::open() {
+  opened_ = true;
+  if (Result<> opened = open_ends({.fabric = setup_.wish, .slots = rail_slots, .slot_bytes = slot_bytes}); !opened)
+    return opened;
+  RailOffer offer = setup_.sends ? out_->offer() : in_->offer();
+  if (!setup_.sends) offer.slots.base += frame_at;
+  protocol::Message message;
+  put(offer, *message.mutable_rail_open());
+  queue(message);
+  return {};
+}
+
+Result<> FabricChannel::open_ends(const RailWish& wish) {
+  const Bytes arena = slots_->arena();
+  if (setup_.sends) {
+    auto made = SendRail::open(setup_.fabric, setup_.random, wish, arena);
+    if (!made) return std::unexpected(made.error());
+    out_ = *std::move(made);
+    return {};
+  }
+  auto made = ReceiveRail::open(setup_.fabric, setup_.random, wish, arena);
+  if (!made) return std::unexpected(made.error());
+  in_ = *std::move(made);
+  // All of them are the rail's, until one is lent to the engine with what has arrived in it.
+  while (Slot slot = slots_->take()) held_[slot.index()] = std::move(slot);
+  return {};
+}
+
+/// The peer hears why, if it can.
+void FabricChannel::fail_rail(Error error) {
+  if (failure_) return;
+  protocol::Message message;
+  message.mutable_refusal()->set_code(static_cast<std::uint32_t>(error.code));
+  message.mutable_refusal()->set_text(error.text.substr(0, protocol::text_bytes_max));
+  queue(message);
+  (void)Channel::flush();
+  failure_ = std::move(error);
+}
+
+Result<> FabricChannel::meet(const protocol::RailOpen& open) {
+  if (met_ || !opened_) return fail(Code::protocol, "the peer opens its end of a rail twice, or before this one");
+  const RailOffer offer = offer_of(open);
+  if (setup_.sends && offer.slots.slot_bytes < frame_bytes_most)
+    return fail(Code::protocol, fmt::format("the peer's slots have {} bytes, and a frame needs {}",
+                                            offer.slots.slot_bytes, frame_bytes_most));
+  if (Result<> met = setup_.sends ? out_->meet(offer) : in_->meet(offer); !met) return met;
+  met_ = true;
+  return {};
+}
+
+Result<> FabricChannel::take_grants(const protocol::RailGrant& told) {
+  if (!met_ || !setup_.sends) return fail(Code::protocol, "the peer grants slots where none are wanted");
+  for (const std::uint32_t grant : told.grant())
+    if (Result<> added = out_->add(unpack(grant)); !added) return added;
+  if (told.arrived() < frames_confirmed_ || told.arrived() - frames_confirmed_ > unconfirmed_.size())
+    return fail(Code::protocol, "the peer has seen frames that were not sent");
+  for (; frames_confirmed_ < told.arrived(); ++frames_confirmed_, unconfirmed_.pop_front())
+    bytes_confirmed_ += unconfirmed_.front();
+  heard_at_ = setup_.clock.now();
+  return {};
+}
+
+Result<> FabricChannel::take_written(const protocol::RailWritten& told) {
+  if (!met_ || setup_.sends) return fail(Code::protocol, "the peer tells of writes where it has no slots");
+  std::vector<ReceiveRail::Arrival> arrived;
+  Result<> fine;
+  for (const std::uint32_t grant : told.grant())
+    if (fine) fine = in_->written(unpack(grant), arrived);
+  arrivals_.insert(arrivals_.end(), arrived.begin(), arrived.end());
+  arrived_ += arrived.size();
+  return fine;
+}
+
+/// False: it is for others.
+bool FabricChannel::take_rail_message(const protocol::Message& message) {
+  Result<> fine;
+  if (message.has_rail_open())
+    fine = meet(message.rail_open());
+  else if (message.has_rail_grant())
+    fine = take_grants(message.rail_grant());
+  else if (message.has_rail_written())
+    fine = take_written(message.rail_written());
+  else if (message.has_refusal())
+    fine = fail(Code::connection, "the peer gave the rail up: " + printable(message.refusal().text()));
+  else
+    return false;
+  if (!fine && message.has_refusal())
+    failure_ = fine.error();
+  else if (!fine)
+    fail_rail(fine.error());
+  return true;
+}
+
+void FabricChannel::step_rail() {
+  if (failure_) return;
+  if (!opened_) {
+    if (Result<> opened = open(); !opened) return fail_rail(opened.error());
+  }
+  if (setup_.sends)
+    step_sending();
+  else
+    step_receiving();
+}
+
+void FabricChannel::step_sending() {
+  if (!met_) return;
+  std::vector<SendRail::Sent> sent;
+  const Result<> stepped = out_->step(sent);
+  protocol::Message told;
+  for (const SendRail::Sent& one : sent) {
+    held_[one.cookie] = {};
+    if (!out_->carries_grants()) told.mutable_rail_written()->add_grant(pack(one.grant));
+  }
+  if (told.has_rail_written()) queue(told);
+  note_starved();
+  if (!stepped) return fail_rail(stepped.error());
+  // A provider may lose a write and say nothing, and all that comes after it waits for its turn.
+  if (!unconfirmed_.empty() && setup_.clock.now() - heard_at_ > silent_most)
+    fail_rail({Code::connection,
+               fmt::format("fabric {}: nothing that was sent has arrived for {} s", out_->place().provider,
+                           silent_most / second),
+               0});
+}
+
+void FabricChannel::note_starved() {
+  const bool starved = out_->grants() == 0 && unconfirmed_.empty();
+  if (!starved && starved_since_ == 0) return;
+  const Time now = setup_.clock.now();
+  if (starved_since_ != 0) starved_ += now - starved_since_;
+  starved_since_ = starved ? now : 0;
+}
+
+void FabricChannel::step_receiving() {
+  if (!met_) return;
+  std::vector<ReceiveRail::Arrival> arrived;
+  const Result<> stepped = in_->step(arrived);
+  arrivals_.insert(arrivals_.end(), arrived.begin(), arrived.end());
+  arrived_ += arrived.size();
+  // What the engine has let go of has come back into the pool.
+  while (Slot slot = slots_->take()) {
+    const unsigned index = slot.index();
+    held_[index] = std::move(slot);
+    in_->release(index);
+  }
+  const auto grants = in_->grant_all();
+  if (!grants.empty() || arrived_ > arrived_told_) {
+    protocol::Message message;
+    for (const Grant& grant : grants) message.mutable_rail_grant()->add_grant(pack(grant));
+    message.mutable_rail_grant()->set_arrived(arrived_);
+    arrived_told_ = arrived_;
+    queue(message);
+  }
+  if (!stepped) fail_rail(stepped.error());
+}
+
+// --- sending ---------------------------------------------------------------------------------------------------------
+
+bool FabricChannel::sending() const {
+  if (!met_ || failure_ || !out_ || !out_->can_send()) return true;
+  return pace_ != 0 && setup_.clock.now() < next_frame_at_;
+}
+
+void FabricChannel::begin_frame(std::span<std::byte> bytes, Slot slot) {
+  LH_CHECK(!sending(), "a frame begins where a slot is granted");
+  LH_CHECK(slot, "a frame lies in a slot of the rail");
+  const ConstBytes all = seal_frame(seals_.out.get(), bytes);
+  const unsigned index = slot.index();
+  held_[index] = std::move(slot);
+  if (unconfirmed_.empty()) heard_at_ = setup_.clock.now();
+  unconfirmed_.push_back(all.size());
+  bytes_sent_ += all.size();
+  if (pace_ != 0) {
+    const auto takes = static_cast<Time>(static_cast<double>(all.size()) * 1e9 / static_cast<double>(pace_));
+    next_frame_at_ = std::max(next_frame_at_, setup_.clock.now() - burst) + takes;
+  }
+  if (Result<> posted = out_->send(all, index); !posted) fail_rail(posted.error());
+}
+
+Result<> FabricChannel::flush() {
+  if (connection().connected()) step_rail();
+  if (!failure_) return Channel::flush();
+  (void)Channel::flush();  // the peer is to hear why
+  return std::unexpected(*failure_);
+}
+
+// --- receiving -------------------------------------------------------------------------------------------------------
+
+Incoming FabricChannel::receive(SlotPool* pool) {
+  if (!opened_) step_rail();  // before the peer's end is heard of
+  if (failure_) return fail_for_good(*failure_);
+  for (;;) {
+    Incoming in = Channel::receive(nullptr);
+    const bool rails = in.kind == Incoming::Kind::message && take_rail_message(in.message);
+    if (failure_) return fail_for_good(*failure_);
+    if (rails) continue;
+    if (in.kind != Incoming::Kind::nothing) return in;
+    if (arrivals_.empty()) step_rail();
+    if (failure_) return fail_for_good(*failure_);
+    return receive_frame(pool);
+  }
+}
+
+Incoming FabricChannel::receive_frame(SlotPool* pool) {
+  Incoming result;
+  if (arrivals_.empty()) return result;
+  const ReceiveRail::Arrival arrival = arrivals_.front();
+  // A copy: the slot is the peer's memory as well.
+  std::array<std::byte, protocol::frame_header_bytes> bytes{};
+  std::ranges::copy(arrival.memory.subspan(frame_at, bytes.size()), bytes.begin());
+  const std::span<const std::byte, protocol::frame_header_bytes> header(bytes);
+  const auto prefix =
+      protocol::decode_prefix(header.first<protocol::prefix_bytes>(), frame_bytes_most - protocol::prefix_bytes);
+  Result<protocol::FrameHeader> decoded;
+  if (!prefix) {
+    decoded = std::unexpected(prefix.error());
+  } else if (prefix->type != protocol::Type::frame || prefix->sealed() != (seals_.in != nullptr)) {
+    decoded = fail(Code::protocol, "what the peer wrote into a slot is no frame of this stream");
+  } else if (seals_.in) {
+    result.slot = pool->take();
+    if (!result.slot) {
+      result.kind = Incoming::Kind::no_slot;
+      return result;
+    }
+    decoded = take_sealed(arrival, *prefix, result.slot);
+  } else {
+    decoded = protocol::decode_frame_header(header);
+    result.slot = std::move(held_[arrival.slot]);
+  }
+  arrivals_.pop_front();
+  if (!decoded) {
+    fail_rail(decoded.error());
+    return fail_for_good(*failure_);
+  }
+  result.kind = Incoming::Kind::frame;
+  result.header = *decoded;
+  return result;
+}
+
+/// Copied first, and opened there: a cipher may read its input twice, and a peer may write twice.
+Result<protocol::FrameHeader> FabricChannel::take_sealed(const ReceiveRail::Arrival& arrival,
+                                                         const protocol::Prefix& prefix, Slot& into) {
+  const std::size_t all = protocol::frame_header_bytes + prefix.behind_header();
+  std::byte* begin = into.before_payload(protocol::frame_header_bytes);
+  std::ranges::copy(arrival.memory.subspan(frame_at, all), begin);
+  in_->release(arrival.slot);
+  const Bytes frame(begin, all);
+  // What was looked at above was another copy: this one is what counts.
+  const auto again =
+      protocol::decode_prefix(frame.first<protocol::prefix_bytes>(), frame_bytes_most - protocol::prefix_bytes);
+  const bool same = again && again->type == prefix.type && again->body_bytes == prefix.body_bytes;
+  const Bytes sealed = frame.subspan(protocol::prefix_bytes, all - protocol::prefix_bytes - protocol::seal_tag_bytes);
+  if (!same ||
+      !seals_.in->open(frame.first(protocol::prefix_bytes), sealed, {}, frame.last<protocol::seal_tag_bytes>()))
+    return fail(Code::protocol,
+                "what came by rail is not what the peer sealed next: damaged on its way, or tampered with");
+  return protocol::decode_opened_header(frame.first<protocol::frame_header_bytes>());
+}
+
+// --- waiting ---------------------------------------------------------------------------------------------------------
+
+void FabricChannel::watch(Poller& poller, bool paused) {
+  paused_ = paused;
+  Channel::watch(poller, paused);
+}
+
+Time FabricChannel::next_look(Poller& poller, Time now) {
+  if (failure_ || !opened_) return now;
+  if (!met_ || paused_) return time_never;  // paused: the engine comes back by itself
+  if (!setup_.sends) return in_->watch(poller, now);
+  const Time look = out_->watch(poller, now);
+  return pace_ != 0 && next_frame_at_ > now ? std::min(look, next_frame_at_) : look;
+}
+
+void FabricChannel::unwatch(Poller& poller) {
+  if (out_) out_->unwatch(poller);
+  if (in_) in_->unwatch(poller);
+  Channel::unwatch(poller);
+}
+
+Health FabricChannel::health() {
+  Health health;
+  health.rtt_us = connection().health().rtt_us;
+  health.bytes_acked = bytes_confirmed_;
+  health.acks = frames_confirmed_;
+  health.bytes_in_flight = bytes_sent_ - bytes_confirmed_;
+  health.bytes_sent = bytes_sent_;
+  health.held_us = static_cast<std::uint64_t>(starved_ / 1000);
+  return health;
+}
+
+}  // namespace longhaul::wire::fabric

@@ -1,0 +1,98 @@
+// A channel whose frames go by rail: its connection, the companion, carries messages only, and what both ends of the
+// rail tell each other.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "wire/channel.h"
+#include "wire/fabric/receive_rail.h"
+#include "wire/fabric/send_rail.h"
+
+namespace longhaul::wire::fabric {
+
+/// What a rail of 1 MiB frames has in flight at most: enough for 100 Gb/s over 0.6 ms.
+constexpr unsigned rail_slots = 8;
+
+/// What a channel needs beside its connection. The references outlive it.
+struct FabricSetup {
+  Fabric& fabric;
+  Random& random;
+  Clock& clock;
+  FabricWish wish;
+  bool sends = false;  ///< this side sends frames, the other one receives them
+};
+
+/// As Channel; one thread makes everything of the fabric, at the first `flush`, and must be the one that destroys it. A
+/// rail is not mended: when it fails, the channel has failed, and so has the peer's.
+class FabricChannel final : public Channel {
+ public:
+  /// `rail`: what frames are sealed with, each in a slot of its own; none where `seals` are none.
+  FabricChannel(std::unique_ptr<Connection> companion, std::vector<std::byte> ahead, security::Seals seals,
+                security::Seals rail, FabricSetup setup);
+  ~FabricChannel() override;
+
+  /// Sending: frames must lie in these, which the fabric knows.
+  [[nodiscard]] SlotPool* send_slots() override { return slots_.get(); }
+  void begin_frame(std::span<std::byte> bytes, Slot slot) override;
+  /// Also before the rail is up, and while no slot is granted or the pace is kept.
+  [[nodiscard]] bool sending() const override;
+  Result<> flush() override;
+  /// Frames in clear lie in slots of the rail, which are granted again once they are let go of; sealed ones have been
+  /// opened in one of `pool`.
+  Incoming receive(SlotPool* pool) override;
+  void watch(Poller& poller, bool paused) override;
+  [[nodiscard]] Time next_look(Poller& poller, Time now) override;
+  void unwatch(Poller& poller) override;
+  /// Acknowledged is what the peer has seen arrive, whatever the provider calls complete.
+  [[nodiscard]] Health health() override;
+  void set_pace(std::uint64_t bytes_per_s) override { pace_ = bytes_per_s; }
+
+ private:
+  Result<> open();
+  Result<> open_ends(const RailWish& wish);
+  void step_rail();
+  void step_sending();
+  void step_receiving();
+  void note_starved();
+  bool take_rail_message(const protocol::Message& message);
+  Result<> meet(const protocol::RailOpen& open);
+  Result<> take_grants(const protocol::RailGrant& told);
+  Result<> take_written(const protocol::RailWritten& told);
+  Incoming receive_frame(SlotPool* pool);
+  Result<protocol::FrameHeader> take_sealed(const ReceiveRail::Arrival& arrival, const protocol::Prefix& prefix,
+                                            Slot& into);
+  void fail_rail(Error error);
+
+  FabricSetup setup_;
+  security::Seals seals_;            // of the rail; none: in clear
+  std::unique_ptr<SlotPool> slots_;  // all of them registered
+  std::vector<Slot> held_;           // sending: what is being written from; receiving: what is the peer's; by index
+  std::unique_ptr<SendRail> out_;
+  std::unique_ptr<ReceiveRail> in_;
+  bool opened_ = false;
+  bool met_ = false;
+  bool paused_ = false;
+  std::optional<Error> failure_;
+  // sending
+  std::deque<std::size_t> unconfirmed_;  // bytes of frames that the peer has not seen arrive, in order
+  std::uint64_t bytes_sent_ = 0;
+  std::uint64_t bytes_confirmed_ = 0;
+  std::uint64_t frames_confirmed_ = 0;
+  Time heard_at_ = 0;       // when the peer last told of arrivals or granted slots, or had nothing to tell of
+  std::uint64_t pace_ = 0;  // bytes per second; 0: none
+  Time next_frame_at_ = 0;  // to keep it
+  Time starved_since_ = 0;  // no slot is granted, and nothing is under way; 0: not so
+  Time starved_ = 0;
+  // receiving
+  std::deque<ReceiveRail::Arrival> arrivals_;
+  std::uint64_t arrived_ = 0;
+  std::uint64_t arrived_told_ = 0;
+};
+
+}  // namespace longhaul::wire::fabric

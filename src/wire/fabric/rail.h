@@ -1,0 +1,86 @@
+// What both ends of a rail (a fabric endpoint that carries frames one way) have in common: what they tell each other,
+// how memory is registered, how long a thread may sleep.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/role.h"
+#include "wire/fabric/provider.h"
+
+namespace longhaul::wire::fabric {
+
+constexpr unsigned slot_bits = 12;
+constexpr unsigned generation_bits = 20;
+constexpr std::uint32_t rail_slots_max = 1U << slot_bits;
+static_assert(slot_bits + generation_bits == 8 * remote_data_bytes);
+
+/// A slot of the receiver that the sender may write into, once. The generation tells this time from those before.
+struct Grant {
+  std::uint32_t slot = 0;
+  std::uint32_t generation = 0;
+  bool operator==(const Grant&) const = default;
+};
+
+/// As the 4 bytes that a write carries into the receiver's queue.
+[[nodiscard]] constexpr std::uint32_t pack(const Grant& grant) {
+  return (grant.generation << slot_bits) | grant.slot;
+}
+[[nodiscard]] constexpr Grant unpack(std::uint32_t data) {
+  return {.slot = data & (rail_slots_max - 1), .generation = data >> slot_bits};
+}
+
+/// The slots of a receiver, as its peer needs to know them: `count` of `slot_bytes` each, back to back from `base`.
+struct RemoteSlots {
+  std::uint64_t key = 0;
+  std::uint64_t base = 0;
+  std::uint32_t slot_bytes = 0;
+  std::uint32_t count = 0;
+};
+
+/// What one end tells the other before anything moves.
+struct RailOffer {
+  std::string provider;  ///< as libfabric calls it; must be the same at both ends
+  std::vector<std::byte> address;
+  RemoteSlots slots;  ///< of the end that receives
+};
+
+/// What a rail is made of.
+struct RailWish {
+  FabricWish fabric;
+  std::uint32_t slots = 16;  ///< of the receiving end: 1..rail_slots_max
+  std::size_t slot_bytes = 0;
+};
+
+/// Opens an endpoint that can carry writes of `bytes`. Errors (unsupported): there is none, or it cannot.
+[[nodiscard]] Result<std::unique_ptr<Endpoint>> open_endpoint(Fabric& fabric, const FabricWish& wish,
+                                                              std::size_t bytes);
+
+/// Registers `memory`, whatever the provider asks for; `remote`: for the peer to write into.
+[[nodiscard]] Result<Registration> register_with(Endpoint& endpoint, Bytes memory, bool remote, Random& random);
+
+/// Whether writes of this endpoint carry the grant by themselves; else the sender tells of each one (SendRail::Sent).
+[[nodiscard]] inline bool carries_grants(const Endpoint& endpoint) {
+  return endpoint.place().remote_data_bytes >= remote_data_bytes;
+}
+
+/// How long the thread of a rail may sleep: by the queue's descriptor where there is one, else by looking again, at
+/// once after something moved and ever more rarely when nothing does.
+class RailWait {
+ public:
+  /// After a step that has taken all events; `moved`: there were some. `out`: writes are on their way. Returns the time
+  /// of the next look, `now` for at once, and has `poller` watch the descriptor.
+  [[nodiscard]] Time until(Endpoint& endpoint, Poller& poller, Time now, bool moved, bool out);
+  /// Before the endpoint is closed.
+  static void forget(Endpoint& endpoint, Poller& poller);
+
+ private:
+  Time nap_ = 0;
+  Time spins_until_ = 0;
+};
+
+}  // namespace longhaul::wire::fabric

@@ -1,0 +1,122 @@
+#include "fake_fabric.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/check.h"
+
+namespace longhaul::wire::fabric {
+
+Result<std::unique_ptr<Endpoint>> FakeFabric::open(const FabricWish&) {
+  return std::make_unique<FakeEndpoint>(*this, ++opened);
+}
+
+void FakeFabric::land(bool all) {
+  std::shuffle(under_way.begin(), under_way.end(), random);
+  std::vector<Write> later;
+  for (const Write& write : std::exchange(under_way, {})) {
+    if (!all && random() % 100 < static_cast<unsigned>(traits.late_percent))
+      later.push_back(write);
+    else
+      land_one(write);
+  }
+  under_way = std::move(later);
+}
+
+void FakeFabric::land_one(const Write& it) {
+  const auto source = endpoints.find(it.from);
+  const auto target = endpoints.find(it.to);
+  LH_CHECK(source != endpoints.end(), "writes end with their endpoint");
+  source->second->tokens_out.erase(it.write.token);
+  const Bytes place = target == endpoints.end()
+                          ? Bytes()
+                          : target->second->place_of(it.write.key, it.write.address, it.write.from.size());
+  if (place.empty()) {
+    source->second->queue.push_back({.kind = Event::Kind::failed, .words = "nobody is there"});
+    return;
+  }
+  std::memcpy(place.data(), it.write.from.data(), place.size());
+  if (it.write.data) target->second->queue.push_back({.kind = Event::Kind::arrived, .data = *it.write.data});
+  source->second->queue.push_back({.kind = Event::Kind::written, .token = it.write.token});
+}
+
+FakeEndpoint::FakeEndpoint(FakeFabric& fabric, std::uint64_t number)
+    : fabric_(fabric), number_(number), place_(fabric.traits.place) {
+  fabric_.endpoints[number] = this;
+}
+
+bool FakeEndpoint::close() {
+  if (!std::exchange(open_, false)) return true;
+  // A peer writes, and what is sent from is read, until the very moment of the fence.
+  fabric_.land(true);
+  for (const Region& region : regions) {
+    if (region.remote) std::memset(region.memory.data(), 0xAA, region.memory.size());
+    if (!fabric_.traits.lets_go) fabric_.never_let_go.push_back(region.memory);
+  }
+  fabric_.endpoints.erase(number_);
+  return fabric_.traits.lets_go;
+}
+
+std::vector<std::byte> FakeEndpoint::address() const {
+  std::vector<std::byte> bytes(sizeof number_);
+  store(bytes.data(), number_);
+  return bytes;
+}
+
+Result<> FakeEndpoint::meet(ConstBytes peer_address) {
+  if (peer_address.size() != sizeof peer_) return fail(Code::protocol, "no address of fake");
+  peer_ = load<std::uint64_t>(peer_address.data());
+  return {};
+}
+
+Result<Registration> FakeEndpoint::register_memory(Bytes memory, bool remote, std::uint64_t wished_key) {
+  const std::uint64_t key = place_.memory.provider_keys ? 7000 + regions.size() : wished_key;
+  regions.push_back({.memory = memory, .remote = remote, .usable = !place_.memory.endpoint, .key = key});
+  return Registration{static_cast<unsigned>(regions.size() - 1), place_.memory.endpoint ? 0 : key};
+}
+
+Result<Registration> FakeEndpoint::enable_memory(unsigned registration) {
+  LH_CHECK(place_.memory.endpoint && !regions.at(registration).usable,
+           "memory is enabled where that is asked for, once");
+  regions[registration].usable = true;
+  return Registration{registration, regions[registration].key};
+}
+
+Endpoint::Posted FakeEndpoint::write(const RemoteWrite& write, Error& why) {
+  LH_CHECK(open_ && peer_ != 0, "writes go to a peer");
+  if (fabric_.random() % 100 < static_cast<unsigned>(fabric_.traits.again_percent)) return Posted::again;
+  if (write.from.size() > place_.write_bytes_max) {
+    why = {Code::unsupported, "too large", 0};
+    return Posted::failed;
+  }
+  LH_CHECK(write.data.has_value() == (place_.remote_data_bytes >= remote_data_bytes), "data where it can be carried");
+  LH_CHECK(write.registration.has_value() || !place_.memory.local, "what is written from is registered");
+  if (write.registration) {
+    const Region& region = regions.at(*write.registration);
+    const bool inside = write.from.data() >= region.memory.data() &&
+                        write.from.data() + write.from.size() <= region.memory.data() + region.memory.size();
+    LH_CHECK(region.usable && !region.remote && inside, "what is written from lies in what was registered for it");
+  }
+  LH_CHECK(write.token < place_.depth && tokens_out.insert(write.token).second, "a token is used once at a time");
+  fabric_.under_way.push_back({.from = number_, .to = peer_, .write = write});
+  return Posted::taken;
+}
+
+std::size_t FakeEndpoint::poll(std::span<Event> events) {
+  fabric_.land(false);
+  std::size_t count = 0;
+  for (; count < events.size() && !queue.empty(); queue.pop_front()) events[count++] = queue.front();
+  return count;
+}
+
+Bytes FakeEndpoint::place_of(std::uint64_t key, std::uint64_t address, std::size_t bytes) const {
+  for (const Region& region : regions) {
+    if (!region.remote || !region.usable || region.key != key) continue;
+    const auto base = place_.memory.virtual_addresses ? reinterpret_cast<std::uint64_t>(region.memory.data()) : 0;
+    if (address < base || address - base + bytes > region.memory.size()) continue;
+    return region.memory.subspan(address - base, bytes);
+  }
+  return {};
+}
+
+}  // namespace longhaul::wire::fabric
