@@ -11,10 +11,8 @@
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -30,8 +28,8 @@
 #include <thread>
 #include <vector>
 
-#include "base/clock.h"
 #include "base/digest.h"
+#include "two_ends.h"
 
 namespace {
 
@@ -159,27 +157,6 @@ void run_threads(const std::vector<Link>& links, const std::function<void(const 
   for (const Link& link : links) threads.emplace_back(work, link);
 }
 
-pid_t spawn(const std::function<void()>& work) {
-  const pid_t child = fork();
-  if (child < 0) die("fork");
-  if (child == 0) {
-    work();
-    std::_Exit(0);
-  }
-  return child;
-}
-
-double cpu_seconds_of(pid_t child) {
-  int status = 0;
-  rusage usage{};
-  if (wait4(child, &status, 0, &usage) != child) die("wait");
-  if (status != 0) std::exit(1);  // it has said why
-  const auto seconds = [](const timeval& time) {
-    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
-
 Options parse(int argc, char** argv) {
   Options options;
   std::vector<std::string> files;
@@ -219,33 +196,26 @@ int main(int argc, char** argv) {
   const std::vector<Link> links = make_links(options);
   const std::string congestion = congestion_of(links.front().sender);
 
-  const longhaul::Time begin = longhaul::system_clock().now();
   const int target = open(options.target.c_str(), O_WRONLY | O_CREAT, 0600);
   if (target < 0 || ftruncate(target, static_cast<off_t>(bytes)) != 0) die(options.target);
-  const pid_t receiver = spawn([&] {
-    for (const Link& link : links) close(link.sender);
-    run_threads(links, [&](const Link& link) { receive_pieces(target, link.receiver); });
-  });
-  const pid_t sender = spawn([&] {
-    for (const Link& link : links) close(link.receiver);
-    std::atomic<std::uint64_t> next = 0;
-    run_threads(links, [&](const Link& link) { send_pieces(source, link.sender, bytes, next); });
-  });
-  for (const Link& link : links) {  // so that the end of either is seen by the other
-    close(link.sender);
-    close(link.receiver);
-  }
-  const double sender_cpu_s = cpu_seconds_of(sender);
-  const double receiver_cpu_s = cpu_seconds_of(receiver);
-  const double seconds = static_cast<double>(longhaul::system_clock().now() - begin) / 1e9;
-  const double gib = static_cast<double>(bytes) / (1 << 30);
-  fmt::print(
-      "{{\"seconds\": {:.4f}, \"cpu_seconds\": {:.4f}, \"cpu_seconds_sender\": {:.4f}, \"cpu_seconds_receiver\": "
-      "{:.4f}, "
-      "\"bytes\": {}, \"cpu_s_per_gib\": {:.4f}, \"gb_per_s\": {:.3f}, \"threads\": {}, \"congestion\": \"{}\", "
-      "\"target\": \"{}\"}}\n",
-      seconds, sender_cpu_s + receiver_cpu_s, sender_cpu_s, receiver_cpu_s, bytes,
-      gib > 0 ? (sender_cpu_s + receiver_cpu_s) / gib : 0.0, static_cast<double>(bytes) / seconds / 1e9,
-      options.threads, congestion, rewrite ? "rewritten" : "new");
+  const auto cost = longhaul::bench::run_two_ends(
+      [&] {
+        for (const Link& link : links) close(link.receiver);
+        std::atomic<std::uint64_t> next = 0;
+        run_threads(links, [&](const Link& link) { send_pieces(source, link.sender, bytes, next); });
+      },
+      [&] {
+        for (const Link& link : links) close(link.sender);
+        run_threads(links, [&](const Link& link) { receive_pieces(target, link.receiver); });
+      },
+      [&] {
+        for (const Link& link : links) {
+          close(link.sender);
+          close(link.receiver);
+        }
+      });
+  longhaul::bench::print(cost, bytes,
+                         fmt::format("\"bytes\": {}, \"threads\": {}, \"congestion\": \"{}\", \"target\": \"{}\"",
+                                     bytes, options.threads, congestion, rewrite ? "rewritten" : "new"));
   return 0;
 }

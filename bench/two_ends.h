@@ -1,0 +1,76 @@
+// The two ends of a bare loop, each a process of its own, and what both cost.
+#pragma once
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <string>
+
+#include "base/clock.h"
+
+namespace longhaul::bench {
+
+/// From before the first is started until both have ended.
+struct Cost {
+  double seconds = 0;
+  double sender_cpu_s = 0;  ///< user + system
+  double receiver_cpu_s = 0;
+};
+
+inline pid_t spawn(const std::function<void()>& work) {
+  const pid_t child = fork();
+  if (child < 0) {
+    std::perror("fork");
+    std::_Exit(1);
+  }
+  if (child == 0) {
+    work();
+    std::fflush(nullptr);
+    std::_Exit(0);
+  }
+  return child;
+}
+
+/// Ends this process, too, if that one has failed: it has said why.
+inline double cpu_seconds_of(pid_t child) {
+  int status = 0;
+  rusage usage{};
+  if (wait4(child, &status, 0, &usage) != child || status != 0) std::exit(1);
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+/// `let_go`: in this process once both run, so that the end of either is seen by the other.
+inline Cost run_two_ends(const std::function<void()>& send, const std::function<void()>& receive,
+                         const std::function<void()>& let_go) {
+  Cost cost;
+  const Time begin = system_clock().now();
+  const pid_t receiver = spawn(receive);
+  const pid_t sender = spawn(send);
+  let_go();
+  cost.sender_cpu_s = cpu_seconds_of(sender);
+  cost.receiver_cpu_s = cpu_seconds_of(receiver);
+  cost.seconds = static_cast<double>(system_clock().now() - begin) / 1e9;
+  return cost;
+}
+
+/// One line of JSON; `more`: fields of its own.
+inline void print(const Cost& cost, std::uint64_t bytes, const std::string& more) {
+  const double cpu_s = cost.sender_cpu_s + cost.receiver_cpu_s;
+  const double gib = static_cast<double>(bytes) / (1 << 30);
+  fmt::print(
+      "{{\"seconds\": {:.4f}, \"cpu_seconds\": {:.4f}, \"cpu_seconds_sender\": {:.4f}, \"cpu_seconds_receiver\": "
+      "{:.4f}, \"cpu_s_per_gib\": {:.4f}, \"gb_per_s\": {:.3f}, {}}}\n",
+      cost.seconds, cpu_s, cost.sender_cpu_s, cost.receiver_cpu_s, gib > 0 ? cpu_s / gib : 0.0,
+      static_cast<double>(bytes) / cost.seconds / 1e9, more);
+}
+
+}  // namespace longhaul::bench
