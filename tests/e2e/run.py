@@ -37,6 +37,7 @@ import cases_targets  # noqa: E402,F401
 import cases_breaks  # noqa: E402,F401
 import cases_live  # noqa: E402,F401
 import cases_fabric  # noqa: E402,F401
+import cases_verbs  # noqa: E402,F401
 import cases_memory  # noqa: E402,F401
 import cases_compare  # noqa: E402,F401
 

@@ -4,8 +4,8 @@
 Fast tier: build, format, lint, clang-tidy on what has changed (without its analyzer), stress on real threads, simulation, fuzz
 targets (short), the end-to-end suite, of it in short as a non-root user what may go otherwise there, parallel long-haul paths
 and power cuts on real file systems (as root), unit tests and simulation (fewer seeds) under ASan + UBSan.
---full: clang-tidy with the analyzer on everything, end-to-end suite, long-haul paths and power cuts in full, scale in full, unit
-tests as released and under ThreadSanitizer as well, and every mutant of tests/sim/mutants.
+--full: clang-tidy with the analyzer on everything, end-to-end suite, long-haul paths and power cuts in full, RDMA in a virtual machine where it
+has been set up, scale in full, unit tests as released and under ThreadSanitizer as well, and every mutant of tests/sim/mutants.
 """
 
 import argparse
@@ -31,6 +31,8 @@ MUTANTS_TIMEOUT_S = 3 * 3600
 CRASH = ROOT / "tests/crash/run.py"
 CRASH_TIMEOUT_S = {"": 600, "--full": 3600}
 LAB = ROOT / "tests/lab/run.py"
+RDMA = ROOT / "tests/rdma/run.py"
+RDMA_TIMEOUT_S = 1800
 LAB_TIMEOUT_S = {"": 900, "--full": 7200}
 # What an ordinary user may do less, or sees otherwise, than root.
 AREAS_OF_NOBODY = "transfer,security,ssh,live,fidelity,names,update,mirror,manifest,sources,targets"
@@ -152,6 +154,11 @@ def long_haul_paths(mode):
     return of_script("tests/lab/run.py", output, status)
 
 
+def virtual_rdma():
+    status, output = call([sys.executable, RDMA, "--binary", BINARY], timeout=RDMA_TIMEOUT_S)
+    return of_script("tests/rdma/run.py", output, status)
+
+
 def mutants():
     """Bugs on purpose, each in a copy of the tree: what the tests do not notice, they do not test."""
     status, output = call([sys.executable, MUTANTS], timeout=MUTANTS_TIMEOUT_S)
@@ -190,6 +197,8 @@ def steps(full):
         yield "end to end, as nobody", lambda: end_to_end_as_nobody(full)
     yield "lab", lambda: long_haul_paths("--full" if full else "")
     yield "power cuts", lambda: power_cuts("--full" if full else "")
+    if full:
+        yield "soft-RoCE in a virtual machine", virtual_rdma
     yield "clang-tidy", lambda: check_tidy(full)
     yield "unit + simulation, ASan + UBSan", address_sanitizer
     if full:
