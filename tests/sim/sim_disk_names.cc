@@ -131,6 +131,7 @@ Result<> SimDisk::name_file(disk::OpenFile& file, const disk::DirPtr& base, std:
   const InodePtr inode = static_cast<SimFile&>(file).shared_inode();
   if (place->inode != nullptr) return fail_errno(EEXIST, words("name_file", name));
   if (inode->device != place->dir->device) return fail_errno(EXDEV, words("name_file", name));
+  if (place->dir->links == 0) return fail_errno(ENOENT, words("name_file", name));
   fs_.add_name(place->dir, place->name, inode);
   fs_.touch(*inode);
   return {};
