@@ -41,7 +41,7 @@ Result<disk::FilePtr> landing_data(disk::Disk& disk, journal::LandingZone& zone,
   const std::lock_guard lock(file.mutex);
   if (file.closed) return disk::FilePtr{};
   if (!file.landing_file.data) {
-    auto begun = zone.begin_small(disk, file.entry.path, file.zone);
+    auto begun = zone.begin_small(disk, file.entry.path, file.parent, file.zone);
     if (!begun) return std::unexpected(begun.error());
     file.landing_file = std::move(*begun);
   }

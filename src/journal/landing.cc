@@ -240,12 +240,17 @@ Result<> LandingZone::start(LandingFile& file, const Entry& entry, bool direct, 
   return done;
 }
 
-Result<LandingFile> LandingZone::begin_small(disk::Disk& disk, std::string_view path, const disk::DirPtr& zone) const {
+/// Without a name it is begun in `parent`, which shows nothing of it: behind landlock a link within one directory is
+/// half as much work as one between two. Of a directory that takes no file (gone, not ours to write to, on a read-only
+/// mount) publishing tells: that file fails, once, and not the whole transfer for a target that is read-only.
+Result<LandingFile> LandingZone::begin_small(disk::Disk& disk, std::string_view path, const disk::DirPtr& parent,
+                                             const disk::DirPtr& zone) const {
   LandingFile file;
   file.zone = zone;
   file.path = path;
-  if (disk.best_unnamed(zone)) {
-    auto unnamed = disk.open_unnamed(zone);
+  if (disk.best_unnamed(parent)) {
+    auto unnamed = disk.open_unnamed(parent);
+    if (!unnamed) unnamed = disk.open_unnamed(zone);
     if (unnamed) {
       file.data = std::move(*unnamed);
       return file;

@@ -78,10 +78,11 @@ class LandingZone {
   /// holds this name; no_space; io.
   Result<LandingFile> begin_large(const Entry& entry, const disk::DirPtr& parent, std::uint64_t chunk_bytes,
                                   bool direct, Random& random, disk::OpenFile* older = nullptr);
-  /// Creates the landing file of a small file: empty, mode 0600; without a name where Disk::best_unnamed says so. Takes
-  /// `disk` of the calling worker: this one may be called from any worker's thread at once with others. Errors:
-  /// no_space; io.
-  Result<LandingFile> begin_small(disk::Disk& disk, std::string_view path, const disk::DirPtr& zone) const;
+  /// Creates the landing file of a small file: empty, mode 0600; without a name where Disk::best_unnamed says so.
+  /// `parent`: the target directory that will hold it; `zone`: its `zone_for`. Takes `disk` of the calling worker: this
+  /// one may be called from any worker's thread at once with others. Errors: no_space; io.
+  Result<LandingFile> begin_small(disk::Disk& disk, std::string_view path, const disk::DirPtr& parent,
+                                  const disk::DirPtr& zone) const;
   /// The landing directory on the file system of `parent`.
   Result<disk::DirPtr> zone_for(const disk::DirPtr& parent, std::string_view parent_path);
 

@@ -98,6 +98,45 @@ def target_in_memory(t):
 
 
 @case(root=True)
+def read_only_directory_in_memory(t):
+    """A directory of a tmpfs that is mounted read-only below the target: its files are named as failed, all others land."""
+    where, source = t.directory / "memory", t.directory / "source"
+    where.mkdir()
+    t.mount("-t", "tmpfs", "-o", "size=100m", "tmpfs", where)
+    target, elsewhere = where / "target", where / "elsewhere"
+    for directory in (elsewhere, target / "sub", source / "sub"):
+        directory.mkdir(parents=True)
+    for name in ("before", "sub/file", "tail"):
+        data.write_random(source / name, 3000)
+    t.mount("--bind", elsewhere, target / "sub")
+    t.mount("-o", "remount,ro,bind", target / "sub")
+    sender = t.transfer(f"{source}/", target, status=3)[0]
+    failed = [os.path.basename(error["path"]) for error in sender.done()["errors"]]
+    t.check("file" in failed and not {"before", "tail"} & set(failed), f"failed: {failed}")
+    for name in ("before", "tail"):
+        t.check(data.same_content(source / name, target / name), f"{name} has not arrived")
+    t.equal(os.listdir(elsewhere), [], "what is in the read-only directory")
+    t.equal(os.listdir(target / ".longhaul" / "landing"), [], "files left in the landing zone")
+
+
+@case(root=True)
+def setgid_directory_in_memory(t):
+    """A small file has the group of the directory that it lands in, where that hands it on, as `cp` gives it."""
+    where, source = t.directory / "memory", t.directory / "source"
+    where.mkdir()
+    t.mount("-t", "tmpfs", "-o", "size=100m", "tmpfs", where)
+    target = where / "target"
+    for directory in (target / "sub", source / "sub"):
+        directory.mkdir(parents=True)
+    os.chown(target / "sub", -1, 4711)
+    (target / "sub").chmod(0o2755)
+    for name in ("sub/file", "beside"):
+        data.write_random(source / name, 3000)
+    t.transfer(f"{source}/", target)
+    t.equal([(target / name).stat().st_gid for name in ("sub/file", "beside")], [4711, os.getegid()], "groups")
+
+
+@case(root=True)
 def mount_point_below_the_target(t):
     """Another file system at TARGET/sub: files land there by rename on that same file system."""
     source, target = t.directory / "source", t.directory / "target"

@@ -59,7 +59,7 @@ class TreeDesk : public ::testing::Test {
     ASSERT_EQ(decision.verdict.action(), Verdict::SEND) << path << " " << decision.verdict.text();
     InFile& file = *decision.file;
     EXPECT_TRUE(file.log) << path;
-    auto landing = place_.zone->begin_small(*place_.disk, path, file.zone);
+    auto landing = place_.zone->begin_small(*place_.disk, path, file.parent, file.zone);
     ASSERT_TRUE(landing) << landing.error().text;
     ASSERT_TRUE(disk::write_now(*place_.disk, *landing->data, 0, std::vector<std::byte>(file.entry.size)));
     ASSERT_TRUE(set_metadata(*place_.disk, *landing->data, file));

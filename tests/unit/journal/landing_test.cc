@@ -281,7 +281,7 @@ TYPED_TEST(Landing, AJournalWithoutItsPartSaysNothing) {
 TYPED_TEST(Landing, SmallFileIsEmptyAndPublished) {
   const auto zone = this->zone_->zone_for(this->parent_, "dir");
   ASSERT_TRUE(zone) << zone.error().text;
-  auto file = this->zone_->begin_small(*this->disk_, this->entry_.path, *zone);
+  auto file = this->zone_->begin_small(*this->disk_, this->entry_.path, this->parent_, *zone);
   ASSERT_TRUE(file) << file.error().text;
   EXPECT_EQ(file->name.starts_with("scratch.test."), !this->disk_->best_unnamed(*zone)) << file->name;
   EXPECT_EQ(this->disk_->stat(*file->data)->mode, 0600U);
@@ -293,8 +293,8 @@ TYPED_TEST(Landing, SmallFileIsEmptyAndPublished) {
 /// Two receivers land the same small file: each has its own, and whoever publishes last is there, whole.
 TYPED_TEST(Landing, SmallFilesOfTwoReceiversDoNotMeet) {
   auto other = *LandingZone::open(*this->disk_, this->root_, "scratch.other.");
-  auto first = this->zone_->begin_small(*this->disk_, this->entry_.path, this->landing());
-  auto second = other->begin_small(*this->disk_, this->entry_.path, this->landing());
+  auto first = this->zone_->begin_small(*this->disk_, this->entry_.path, this->parent_, this->landing());
+  auto second = other->begin_small(*this->disk_, this->entry_.path, this->parent_, this->landing());
   ASSERT_TRUE(first && second);
   ASSERT_TRUE(disk::write_now(*this->disk_, *first->data, 0, bytes_of("first")));
   ASSERT_TRUE(this->zone_->publish(*first, this->parent_, "model.bin"));
@@ -312,7 +312,7 @@ TYPED_TEST(Landing, SweepTakesOnlyWhatNobodyHolds) {
   auto log = ManifestLog::open(*this->disk_, this->zone_->directory(), "manifest.alive.log");
   ASSERT_TRUE(log) << log.error().text;
   auto living_zone = *LandingZone::open(*this->disk_, this->root_, "scratch.alive.");
-  auto living = living_zone->begin_small(*this->disk_, "held", this->landing());
+  auto living = living_zone->begin_small(*this->disk_, "held", this->parent_, this->landing());
   ASSERT_TRUE(living);
   this->write_all(this->landing(), "scratch.killed.0123", bytes_of("left"));
   this->write_all(this->landing(), "0124.part", bytes_of("no journal"));
@@ -329,7 +329,7 @@ TYPED_TEST(Landing, SweepTakesOnlyWhatNobodyHolds) {
 
 TYPED_TEST(Landing, DropLeavesNothing) {
   auto large = this->begin();
-  auto small = this->zone_->begin_small(*this->disk_, "small", this->landing());
+  auto small = this->zone_->begin_small(*this->disk_, "small", this->parent_, this->landing());
   ASSERT_TRUE(large && small);
   ASSERT_TRUE(this->zone_->drop(*large));
   ASSERT_TRUE(this->zone_->drop(*small));
@@ -339,7 +339,7 @@ TYPED_TEST(Landing, DropLeavesNothing) {
 /// Without a name there is nothing to sweep, and what stands by its final name is replaced in one step all the same.
 TYPED_TEST(Landing, SmallFilesReplaceWhatIsThereAndLeaveNothingBehind) {
   this->write_all(this->parent_, "model.bin", bytes_of("old"));
-  auto file = this->zone_->begin_small(*this->disk_, this->entry_.path, this->landing());
+  auto file = this->zone_->begin_small(*this->disk_, this->entry_.path, this->parent_, this->landing());
   ASSERT_TRUE(file) << file.error().text;
   ASSERT_TRUE(disk::write_now(*this->disk_, *file->data, 0, bytes_of("new")));
   EXPECT_EQ(text_of(this->read_all(this->parent_, "model.bin")), "old");
@@ -353,9 +353,28 @@ TYPED_TEST(Landing, SmallFilesReplaceWhatIsThereAndLeaveNothingBehind) {
   EXPECT_EQ(this->names_in(this->landing()).size(), 0U);
 }
 
+/// The directory of its name is removed, before it is begun or after.
+TYPED_TEST(Landing, ASmallFileOfADirectoryThatIsGoneIsNowhere) {
+  for (const bool before : {true, false}) {
+    const auto goes = [this] { return bool{this->disk_->remove_dir(this->root_, "dir")}; };
+    ASSERT_TRUE(!before || goes());
+    auto file = this->zone_->begin_small(*this->disk_, this->entry_.path, this->parent_, this->landing());
+    ASSERT_TRUE(file) << file.error().text;
+    ASSERT_TRUE(before || goes());
+    ASSERT_TRUE(this->disk_->make_dir(this->root_, "dir", 0755));  // another one of that name
+    const auto refused = this->zone_->publish(*file, this->parent_, "model.bin");
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Code::not_found);
+    this->parent_ = *this->disk_->open_dir(this->root_, "dir");
+    EXPECT_EQ(this->names_in(this->parent_).size(), 0U);
+    EXPECT_TRUE(this->zone_->drop(*file));
+    EXPECT_EQ(this->names_in(this->landing()).size(), 0U);
+  }
+}
+
 TYPED_TEST(Landing, ASmallFileThatCannotBePublishedLeavesNothingBehind) {
   ASSERT_TRUE(this->disk_->make_dir(this->parent_, "model.bin", 0755));
-  auto file = this->zone_->begin_small(*this->disk_, this->entry_.path, this->landing());
+  auto file = this->zone_->begin_small(*this->disk_, this->entry_.path, this->parent_, this->landing());
   ASSERT_TRUE(file) << file.error().text;
   const auto refused = this->zone_->publish(*file, this->parent_, "model.bin");
   ASSERT_FALSE(refused);
@@ -383,13 +402,42 @@ TEST_F(SimLanding, WhereNoFileCanBeWithoutANameItHasOne) {
     place_.fs().fault = [refusal](const sim::FaultPoint& point) {
       return point.operation == "open_unnamed" ? refusal : 0;
     };
-    auto file = zone_->begin_small(*disk_, entry_.path, landing());
+    auto file = zone_->begin_small(*disk_, entry_.path, parent_, landing());
     ASSERT_TRUE(file) << file.error().text;
     EXPECT_TRUE(file->name.starts_with("scratch.test."));
     ASSERT_TRUE(zone_->publish(*file, parent_, "model.bin"));
   }
   place_.fs().fault = [](const sim::FaultPoint& point) { return point.operation == "open_unnamed" ? ENOSPC : 0; };
-  EXPECT_EQ(zone_->begin_small(*disk_, entry_.path, landing()).error().code, Code::no_space);
+  EXPECT_EQ(zone_->begin_small(*disk_, entry_.path, parent_, landing()).error().code, Code::no_space);
+}
+
+/// Not in the landing directory, but where it will be: what it is linked to lies beside it, whatever is mounted there.
+TEST_F(SimLanding, WithoutANameItIsBegunInTheDirectoryOfItsName) {
+  place_.fs().best_unnamed = true;
+  place_.fs().mount("target/mnt");
+  auto parent = *disk_->open_dir(root_, "mnt");
+  const auto elsewhere = landing();
+  auto file = zone_->begin_small(*disk_, "mnt/file", parent, elsewhere);
+  ASSERT_TRUE(file) << file.error().text;
+  ASSERT_TRUE(zone_->publish(*file, parent, "file"));
+  EXPECT_TRUE(exists(parent, "file"));
+  EXPECT_EQ(names_in(elsewhere).size(), 0U);
+}
+
+/// It is published, or not, by whoever publishes; what is begun need not be sent again for that.
+TEST_F(SimLanding, WhereItsDirectoryTakesNoFileItIsBegunInTheLandingDirectory) {
+  place_.fs().best_unnamed = true;
+  for (const int refusal : {EACCES, ENOENT, EPERM, EROFS}) {
+    unsigned asked = 0;
+    place_.fs().fault = [&asked, refusal](const sim::FaultPoint& point) {
+      return point.operation == "open_unnamed" && asked++ == 0 ? refusal : 0;
+    };
+    auto file = zone_->begin_small(*disk_, entry_.path, parent_, landing());
+    ASSERT_TRUE(file) << file.error().text;
+    EXPECT_EQ(asked, 2U);
+    EXPECT_TRUE(file->name.empty());
+    ASSERT_TRUE(zone_->publish(*file, parent_, "model.bin"));
+  }
 }
 
 TEST_F(SimLanding, MountPointsHaveLandingZonesOfTheirOwn) {
