@@ -18,6 +18,7 @@ namespace longhaul::engine {
 namespace {
 
 constexpr std::size_t open_dirs_max = 128;
+constexpr std::size_t made_dirs_max = 1024;
 constexpr int durable_ranges_max = 2 * 2048;
 
 Decision done() {
@@ -166,6 +167,15 @@ Result<disk::Stat> Desk::look(const Entry& entry, const disk::DirPtr& parent, co
   return trees_ ? trees_->look(entry, parent, name) : setup_.disk.stat(parent, name);
 }
 
+/// A directory that this transfer has made, and that was announced once, has nothing by this name but what somebody
+/// else has put there since; what is published replaces that, as it would if it had come between a look and the
+/// publishing.
+Result<disk::Stat> Desk::look_for_file(const Entry& entry, const disk::DirPtr& parent, const std::string& parent_path,
+                                       const std::string& name) {
+  if (made_dirs_.contains(parent_path)) return std::unexpected(Error{Code::not_found, {}, 0});
+  return look(entry, parent, name);
+}
+
 /// What is at the target by the name of an entry of another type goes, if the target becomes a mirror.
 Result<> Desk::make_room(const Entry& entry, const disk::Stat& there) {
   if (setup_.mirror == nullptr) return std::unexpected(in_the_way(entry));
@@ -173,7 +183,15 @@ Result<> Desk::make_room(const Entry& entry, const disk::Stat& there) {
   if (!made) return std::unexpected(made.error());
   if (!*made) return std::unexpected(in_the_way(entry, "something in it stays"));
   open_dirs_.clear();
+  made_dirs_.clear();
   return {};
+}
+
+/// Not with trees, which look at the old one too, nor where what somebody else has put there must be left alone.
+void Desk::note_made(const std::string& path) {
+  if (trees_ || setup_.leave_alone) return;
+  if (made_dirs_.size() >= made_dirs_max) made_dirs_.clear();
+  made_dirs_.insert(path);
 }
 
 Decision Desk::take_directory(const Entry& entry) {
@@ -192,10 +210,12 @@ Decision Desk::take_directory(const Entry& entry) {
       // Left read-only by an earlier run: it gets its own mode back at the end.
       if (auto dir = directory(entry.path)) (void)setup_.disk.set_mode(*dir, there->mode | 0700);
     }
+    if (there) made_dirs_.erase(entry.path);  // announced again, by another source: files of the first are in it
     if (!there) {
       if (auto made = setup_.disk.make_dir(*parent, name, (entry.mode & 0777) | 0700); !made)
         return refuse(made.error().code,
                       "cannot make the directory " + printable(entry.path) + ": " + made.error().text);
+      note_made(entry.path);
     }
     // One that is there may have been made by a run that was killed before it synced it.
     if (!there || setup_.after_a_kill) decision.dirty = *parent;
@@ -311,7 +331,7 @@ Result<disk::FilePtr> Desk::match(const disk::DirPtr& parent, const std::string&
 
 Decision Desk::take_file(std::uint64_t id, Entry entry, const disk::DirPtr& parent, const std::string& parent_path,
                          std::string name, const ComparedContent* compared) {
-  const auto there = look(entry, parent, name);
+  const auto there = look_for_file(entry, parent, parent_path, name);
   if (!there && there.error().code != Code::not_found) return refuse(there.error().code, there.error().text);
   if (left_alone(entry, there)) return leave(entry);
   if (there && is_in_the_way(entry, *there))

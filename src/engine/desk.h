@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "disk/disk.h"
@@ -159,6 +160,9 @@ class Desk {
                               const Entry& entry);
   Result<disk::DirPtr> directory(const std::string& path);
   Result<disk::Stat> look(const Entry& entry, const disk::DirPtr& parent, const std::string& name);
+  void note_made(const std::string& path);
+  Result<disk::Stat> look_for_file(const Entry& entry, const disk::DirPtr& parent, const std::string& parent_path,
+                                   const std::string& name);
   /// Where what is announced lands by its path: the target, or what stands for it.
   [[nodiscard]] const disk::DirPtr& root() const { return trees_ ? trees_->directory() : setup_.zone->root(); }
 
@@ -168,6 +172,8 @@ class Desk {
   std::unique_ptr<TreeLanding> trees_;  ///< null: every file is published by itself
   LateFailures late_;
   std::unordered_map<std::string, disk::DirPtr> open_dirs_;
+  /// Directories that this transfer has made, as far as they are remembered: files need not be looked for in them.
+  std::unordered_set<std::string> made_dirs_;
   std::int64_t mtime_granularity_ns_ = 1;
 };
 

@@ -152,6 +152,49 @@ TEST_F(DeskTest, AFileThatIsThereIsSkipped) {
   EXPECT_EQ(decide(file("a", 5, 1'000'000'008)).verdict.action(), Verdict::SEND);
 }
 
+/// Nothing is looked for where nothing can be; where something may be, it is.
+TEST_F(DeskTest, FilesAreNotLookedForInDirectoriesThatWereMade) {
+  unsigned looks = 0;
+  place_.fs.fault = [&looks](const sim::FaultPoint& point) {
+    if (point.operation == "stat" && point.path == "a") ++looks;
+    return 0;
+  };
+  place_.fs.put_dir("target/old");
+  place_.fs.put_file("target/old/a", bytes_of("hello"), 0644, 1'000'000'007);
+  EXPECT_EQ(decide(directory("new")).verdict.action(), Verdict::DONE);
+  EXPECT_EQ(decide(directory("old")).verdict.action(), Verdict::DONE);
+  EXPECT_EQ(decide(file("new/a", 5)).verdict.action(), Verdict::SEND);
+  EXPECT_EQ(looks, 0U);
+  EXPECT_EQ(decide(file("old/a", 5)).verdict.action(), Verdict::SKIP);
+  EXPECT_EQ(looks, 1U);
+  reopen();  // what another transfer has made may have been filled since
+  place_.fs.put_file("target/new/a", bytes_of("hello"), 0644, 1'000'000'007);
+  EXPECT_EQ(decide(directory("new")).verdict.action(), Verdict::DONE);
+  EXPECT_EQ(decide(file("new/a", 5)).verdict.action(), Verdict::SKIP);
+  place_.fs.fault = {};
+}
+
+/// Two sources may meet in a directory: what the first has put there counts when the second comes to it.
+TEST_F(DeskTest, FilesAreLookedForInADirectoryThatIsAnnouncedAgain) {
+  EXPECT_EQ(decide(directory("new")).verdict.action(), Verdict::DONE);
+  EXPECT_EQ(decide(file("new/a", 5)).verdict.action(), Verdict::SEND);
+  EXPECT_EQ(decide(directory("new/sub")).verdict.action(), Verdict::DONE);
+  place_.fs.put_file("target/new/a", bytes_of("hello"), 0644, 1'000'000'007);  // published
+  EXPECT_EQ(decide(directory("new")).verdict.action(), Verdict::DONE);
+  EXPECT_EQ(decide(file("new/a", 5)).verdict.action(), Verdict::SKIP);
+  expect_refused(file("new/sub", 5), Code::busy);
+}
+
+/// What somebody else has put into a directory of ours is left alone all the same, when that was asked for.
+TEST_F(DeskTest, FilesAreLookedForWhereSomeAreLeftAlone) {
+  reopen(protocol::node_bytes, {.existing = true});
+  EXPECT_EQ(decide(directory("new")).verdict.action(), Verdict::DONE);
+  place_.fs.put_file("target/new/a", bytes_of("theirs"));
+  const Decision decision = decide(file("new/a", 5));
+  EXPECT_EQ(decision.verdict.action(), Verdict::SKIP);
+  EXPECT_TRUE(decision.verdict.left_alone());
+}
+
 TEST_F(DeskTest, ASkippedFileGetsItsMode) {
   place_.fs.put_file("target/a", bytes_of("hello"), 0600, 1'000'000'007);
   EXPECT_EQ(decide(file("a", 5)).verdict.action(), Verdict::SKIP);
