@@ -352,7 +352,7 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
 
   // session_transfers.cc
   void take_control_messages(Time now);
-  void take_message(const protocol::Message& message, Time now);
+  void take_message(protocol::Message message, Time now);
   void open_outgoing(Time now);
   void open_incoming(const protocol::OpenTransfer& open);
   void ticket_used();

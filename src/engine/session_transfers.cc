@@ -100,11 +100,11 @@ void SessionCore::take_control_messages(Time now) {
     auto received = control_.receive(now);
     if (received.lost) control_lost(*received.lost, now);
     if (!received.message) return;
-    take_message(*received.message, now);
+    take_message(*std::move(received.message), now);
   }
 }
 
-void SessionCore::take_message(const protocol::Message& message, Time now) {
+void SessionCore::take_message(protocol::Message message, Time now) {
   using Body = protocol::Message::BodyCase;
   const auto to_storage = [&](std::uint32_t transfer, auto deliver) {
     if (Storage* storage = storage_of(transfer)) storage->post(std::move(deliver));
@@ -119,9 +119,12 @@ void SessionCore::take_message(const protocol::Message& message, Time now) {
         at->second.accepted = true;
       }
       return;
-    case Body::kAnnounce:
-      return to_storage(message.announce().transfer(),
-                        [batch = message.announce()](Storage& storage) { storage.announce(batch); });
+    case Body::kAnnounce: {
+      const std::uint32_t transfer = message.announce().transfer();  // a thousand entries may be behind it: moved
+      return to_storage(transfer, [batch = std::move(*message.mutable_announce())](Storage& storage) mutable {
+        storage.announce(std::move(batch));
+      });
+    }
     case Body::kFileEnd:
       if (message.file_end().state() == protocol::FileEnd::FAILED)
         note_failure(

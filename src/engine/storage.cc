@@ -74,7 +74,7 @@ Decision Storage::decide(std::uint64_t id, Entry entry) {
   return decision;
 }
 
-void Storage::announce(const protocol::Announce& batch) {
+void Storage::announce(protocol::Announce batch) {
   if (failed_ || closing_) return;
   const auto count = static_cast<std::uint64_t>(batch.entries_size());
   if (batch.first() != announced_ || count > protocol::entries_per_announce_max ||
@@ -82,11 +82,11 @@ void Storage::announce(const protocol::Announce& batch) {
     return fail({Code::protocol, "the sender announced more at once than was agreed, or out of order", 0});
   announced_ += count;
   files_->announced(announced_);
-  if (!held_.empty() || !may_keep()) return held_.push_back(batch);
-  decide_batch(batch);
+  if (!held_.empty() || !may_keep()) return held_.push_back(std::move(batch));
+  decide_batch(std::move(batch));
 }
 
-void Storage::decide_batch(const protocol::Announce& batch) {
+void Storage::decide_batch(protocol::Announce batch) {
   constexpr Time verdicts_wait_most = 2 * millisecond;   // large files take a while each, and the first can begin
   constexpr std::size_t verdict_bytes_most = 64 * 1024;  // with words or ranges; far below the limit of a message
   std::size_t verdict_bytes = 0;
@@ -94,7 +94,7 @@ void Storage::decide_batch(const protocol::Announce& batch) {
   protocol::Message answer;
   for (int i = 0; i < batch.entries_size(); ++i) {
     const std::uint64_t id = batch.first() + static_cast<std::uint64_t>(i);
-    Entry entry = protocol::from_wire(batch.entries(i));
+    Entry entry = protocol::from_wire(std::move(*batch.mutable_entries(i)));
     if (!within_limits(entry))
       return fail({Code::protocol, "the sender announced more attributes of an entry than was agreed", 0});
     Decision decision = decide(id, std::move(entry));

@@ -59,7 +59,7 @@ class Storage final : public Role, public LandingEvents, private CommitEvents {
   [[nodiscard]] const LateFailures& late_failures() const { return late_failures_; }
 
   // By mail.
-  void announce(const protocol::Announce& batch);
+  void announce(protocol::Announce batch);
   void compared(const protocol::Compared& keys);
   void file_end(const protocol::FileEnd& end);
   void end_of_entries(const protocol::EndOfEntries& end);
@@ -108,7 +108,7 @@ class Storage final : public Role, public LandingEvents, private CommitEvents {
   void take(std::uint64_t id, Decision& decision);
   [[nodiscard]] bool may_keep() const;
   void decide_held();
-  void decide_batch(const protocol::Announce& batch);
+  void decide_batch(protocol::Announce batch);
   void begin_comparing(std::uint64_t id, Entry entry);
   void take_own(std::uint64_t id, Result<Compared> found);
   [[nodiscard]] bool may_decide() const;

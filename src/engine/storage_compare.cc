@@ -92,9 +92,9 @@ bool Storage::may_decide() const {
 /// What had to wait until fewer files were open.
 void Storage::decide_held() {
   while (!held_.empty() && may_decide()) {
-    const protocol::Announce batch = std::move(held_.front());
+    protocol::Announce batch = std::move(held_.front());
     held_.pop_front();
-    decide_batch(batch);
+    decide_batch(std::move(batch));
   }
 }
 

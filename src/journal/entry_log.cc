@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/bytes.h"
 #include "disk/blocking.h"
@@ -23,7 +24,7 @@ Result<Entry> decode(const std::byte* at, std::size_t bytes) {
   protocol::Entry entry;
   if (!entry.ParseFromArray(at + length_bytes, static_cast<int>(bytes - fixed_bytes)))
     return fail(Code::corrupt, "a record is none");
-  return protocol::from_wire(entry);
+  return protocol::from_wire(std::move(entry));
 }
 
 /// Hands over the whole records at the end of `window`, last one first; returns how many bytes before them are left.

@@ -97,11 +97,12 @@ Entry to_wire(const longhaul::Entry& entry) {
   return out;
 }
 
-longhaul::Entry from_wire(const Entry& from) {
+longhaul::Entry from_wire(Entry from) {
   longhaul::Entry entry;
   entry.type = type_from_wire(from.type());
-  entry.path = from.path();
-  entry.link_target = from.link_target();
+  entry.path = std::move(*from.mutable_path());
+  if (!from.link_target().empty())  // else one would be made, to be moved
+    entry.link_target = std::move(*from.mutable_link_target());
   entry.size = from.size();
   entry.size_known = !from.size_unknown();
   entry.sparse = from.sparse();
@@ -110,13 +111,15 @@ longhaul::Entry from_wire(const Entry& from) {
   entry.mtime_ns = from.mtime_ns();
   entry.identity = {from.ctime_ns(), from.inode(), from.device()};
   if (from.has_owner()) {
-    const Owner& owner = from.owner();
-    entry.owner = longhaul::Owner{owner.user(), owner.group(), owner.user_name(), owner.group_name()};
+    Owner& owner = *from.mutable_owner();
+    entry.owner = longhaul::Owner{owner.user(), owner.group(), std::move(*owner.mutable_user_name()),
+                                  std::move(*owner.mutable_group_name())};
   }
   if (from.has_attributes()) {
-    const Attributes& attributes = from.attributes();
+    Attributes& attributes = *from.mutable_attributes();
     entry.attributes = longhaul::Attributes{attributes.extended(), attributes.acls(), {}};
-    for (const Attribute& each : attributes.list()) entry.attributes->list.push_back({each.name(), each.value()});
+    for (Attribute& each : *attributes.mutable_list())
+      entry.attributes->list.push_back({std::move(*each.mutable_name()), std::move(*each.mutable_value())});
   }
   if (from.has_special()) entry.special = special_from_wire(from.special());
   return entry;
