@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/clock.h"
+#include "base/stages.h"
 
 namespace longhaul {
 
@@ -40,6 +41,8 @@ class Role {
   /// When the step that is under way began, or 0 between steps: kept by whoever runs the role, read by others to see
   /// that it is held up by a disk.
   std::atomic<Time> in_step_since{0};
+  /// Where its time goes. Whoever runs it makes a StageClock::Step of each step; the role says why it waits.
+  StageClock stages;
 };
 
 }  // namespace longhaul

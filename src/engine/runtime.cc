@@ -73,10 +73,15 @@ class ThreadRunner final : public Runner {
     while (!role.finished()) {
       const Time now = system_clock().now();
       role.in_step_since.store(now, std::memory_order_relaxed);
-      const Time next = role.step(now);
+      const Time next = step(role, now);
       role.in_step_since.store(0, std::memory_order_relaxed);
       if (next > now && !role.finished()) poller.wait(now, next);
     }
+    role.stages.end(system_clock().now());
+  }
+  static Time step(Role& role, Time now) {
+    const StageClock::Step counted(role.stages, system_clock(), now);
+    return role.step(now);
   }
 
   std::mutex mutex_;

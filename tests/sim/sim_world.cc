@@ -74,6 +74,11 @@ bool SimWorld::wakes(Seat& seat) {
   return seat.disk->take_wake_up() || called || due;
 }
 
+Time SimWorld::step(Role& role) {
+  const StageClock::Step counted(role.stages, clock_, clock_.now());
+  return role.step(clock_.now());
+}
+
 /// One round; returns when the earliest role wants to be stepped again.
 Time SimWorld::step_all() {
   std::vector<std::shared_ptr<Role>> roles;
@@ -84,10 +89,10 @@ Time SimWorld::step_all() {
     if (role->finished()) continue;
     const auto seat = seats_.find(role.get());
     if (seat == seats_.end()) {
-      wanted = std::min(wanted, role->step(clock_.now()));
+      wanted = std::min(wanted, step(*role));
       continue;
     }
-    if (wakes(seat->second)) seat->second.wanted = role->step(clock_.now());
+    if (wakes(seat->second)) seat->second.wanted = step(*role);
     wanted = std::min(wanted, seat->second.wanted);
   }
   return wanted;

@@ -80,6 +80,7 @@ class SimWorld {
 
  private:
   Time step_all();
+  Time step(Role& role);
   [[nodiscard]] Time next_due(Time after) const;
 
   std::uint64_t seed_;
