@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/log.h"
+#include "base/stages.h"
 #include "chunk/digest_tree.h"
 #include "disk/blocking.h"
 #include "engine/landing_ops.h"
@@ -82,6 +83,7 @@ bool Assay::begin_chunk(Reading& reading) {
 }
 
 void Assay::read_frame(Reading& reading) {
+  const StageScope scope(Stage::read);
   InFile& file = *reading.file;
   const std::uint64_t begin = reading.chunk * file.chunk_bytes;
   const std::uint64_t content = chunk_content_bytes(reading.compared_bytes, file.chunk_bytes, reading.chunk);
@@ -96,6 +98,7 @@ void Assay::read_frame(Reading& reading) {
     reading_.reset();
     return;
   }
+  const StageScope digesting(Stage::digest);
   std::array<Digest, protocol::leaves_per_frame_max> leaves;
   const std::size_t count = chunk::leaves_of(frame.size());
   if (delta_ == Delta::xxh3)

@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "base/stages.h"
 #include "engine/landing_ops.h"
 
 namespace longhaul::engine {
@@ -76,6 +77,21 @@ Time Commit::step(Time now, bool flush) {
   return time_never;
 }
 
+Stage Commit::waits_for() const {
+  switch (phase_) {
+    case Phase::gather:
+      return Stage::idle;
+    case Phase::sync_data:
+    case Phase::sync_journal:
+    case Phase::sync_manifest:
+      return Stage::wait_sync;
+    case Phase::write_journal:
+    case Phase::write_manifest:
+      return Stage::wait_write;
+  }
+  return Stage::idle;
+}
+
 void Commit::start_group() {
   group_ = std::exchange(gathering_, {});
   oldest_whole_ = oldest_chunk_ = time_never;
@@ -138,7 +154,9 @@ Commit::Step& Commit::submit(disk::Operation::Kind kind, disk::FilePtr file, std
   step.file = step.keep.get();
   step.in_file = std::move(in_file);
   ++outstanding_;
-  if (kind != disk::Operation::Kind::write) disk_.submit(step);  // writes get their bytes first
+  if (kind == disk::Operation::Kind::write) return step;  // gets its bytes first
+  const StageScope scope(Stage::sync);
+  disk_.submit(step);
   return step;
 }
 
@@ -191,6 +209,7 @@ bool Commit::prepare_finished(const std::shared_ptr<InFile>& file) {
     const std::lock_guard lock(file->mutex);
     file->closed = true;
   }
+  const StageScope scope(Stage::names);
   disk::OpenFile& data = *file->landing_file.data;
   Result<> ready = disk_.set_size(data, file->entry.size);  // cuts O_DIRECT's padding
   if (ready) ready = set_metadata(disk_, data, *file);
@@ -201,6 +220,7 @@ bool Commit::prepare_finished(const std::shared_ptr<InFile>& file) {
 }
 
 void Commit::write_journals() {
+  const StageScope scope(Stage::write);
   for (auto& chunk : group_.chunks) {
     if (lost(*chunk->file)) continue;
     const journal::LandingFile& landing = chunk->file->landing_file;
@@ -228,6 +248,7 @@ void Commit::sync_journals() {
 /// Of files that are in a group for the first time: begun without a sync, so that announcing a thousand files does not
 /// cost a thousand of them.
 bool Commit::sync_journal_names() {
+  const StageScope scope(Stage::sync);
   std::unordered_set<const disk::OpenDir*> synced;
   for (auto& chunk : group_.chunks) {
     journal::LandingFile& landing = chunk->file->landing_file;
@@ -259,6 +280,7 @@ void Commit::answer_chunks() {
 }
 
 void Commit::write_manifest() {
+  const StageScope scope(Stage::write);
   for (auto& file : group_.finished) {
     if (lost(*file)) continue;
     auto root = zone_.root_digest(file->landing_file, file->entry.size);
@@ -308,6 +330,7 @@ std::vector<disk::DirPtr> Commit::directories_to_sync(const std::vector<Whole>& 
 }
 
 void Commit::publish() {
+  const StageScope scope(Stage::names);
   std::vector<Whole> renamed;
   for (Whole& whole : group_.whole) {
     if (auto done = zone_.publish(whole.file->landing_file, whole.file->parent, whole.file->name); !done)
@@ -316,6 +339,7 @@ void Commit::publish() {
       renamed.push_back(whole);
   }
   for (const auto& dir : directories_to_sync(renamed)) {
+    const StageScope syncing(Stage::sync);
     if (auto synced = disk_.sync_dir(dir); !synced) return events_.commit_failed(std::move(synced.error()));
   }
   for (Whole& whole : renamed) {

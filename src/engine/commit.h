@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/stages.h"
 #include "disk/disk.h"
 #include "engine/incoming.h"
 #include "journal/landing.h"
@@ -62,6 +63,8 @@ class Commit {
   [[nodiscard]] std::size_t chunks_waiting() const { return gathering_.chunks.size() + group_.chunks.size(); }
   /// Files of add_kept() that are open here.
   [[nodiscard]] std::size_t kept_waiting() const { return gathering_.kept.size() + group_.kept.size(); }
+  /// For what the group that is on its way waits; idle: none is.
+  [[nodiscard]] Stage waits_for() const;
   [[nodiscard]] bool idle() const { return phase_ == Phase::gather && empty(); }
 
  private:

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "base/stages.h"
 #include "protocol/bounds.h"
 
 namespace longhaul::engine {
@@ -83,6 +84,7 @@ bool Comparer::begin(Lane& lane) {
 }
 
 Result<> Comparer::open(Lane& lane, ContentJob& job) {
+  const StageScope scope(Stage::names);
   auto content = job.open(disk_);
   if (!content) return std::unexpected(std::move(content.error()));
   disk::Stat version;
@@ -112,6 +114,7 @@ bool Comparer::pass_over_hole(Reading& reading) {
 }
 
 void Comparer::read_piece(Lane& lane) {
+  const StageScope scope(Stage::read);
   Reading& reading = *lane.reading;
   disk::Operation& read = lane.read;
   read.kind = disk::Operation::Kind::read;
@@ -142,6 +145,7 @@ bool Comparer::take(const disk::Operation& operation) {
 }
 
 void Comparer::digest_piece(Lane& lane) {
+  const StageScope scope(Stage::digest);
   Reading& reading = *lane.reading;
   const std::uint32_t bytes = std::exchange(lane.read.bytes, 0);
   spent_ += bytes;
@@ -157,6 +161,7 @@ void Comparer::digest_piece(Lane& lane) {
 }
 
 void Comparer::end(Lane& lane) {
+  const StageScope scope(Stage::names);
   Reading& reading = *lane.reading;
   Result<Compared> found = Compared{reading.hash.finish(), reading.version};
   if (reading.content.file) {

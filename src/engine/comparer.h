@@ -59,6 +59,8 @@ class Comparer {
   void stop();
   /// What waits or is read here, in bytes; a file counts as some even when it is empty. Any thread.
   [[nodiscard]] std::uint64_t load() const { return load_.load(std::memory_order_relaxed); }
+  /// A read is under way.
+  [[nodiscard]] bool reads() const { return small_.in_flight || large_.in_flight; }
   /// Any thread, before the job is on its way here.
   void count(const ContentJob& job) { load_.fetch_add(cost_of(job), std::memory_order_relaxed); }
 

@@ -1,5 +1,6 @@
 #include "engine/feeder.h"
 
+#include "base/stages.h"
 #include "protocol/bounds.h"
 
 namespace longhaul::engine {
@@ -34,6 +35,7 @@ Time Feeder::step(Time now) {
 }
 
 void Feeder::walk() {
+  const StageScope scope(Stage::walk);
   --wanted_;
   FeedBatch batch;
   if (!std::exchange(begun_, true)) {
@@ -52,6 +54,7 @@ void Feeder::walk() {
 }
 
 Time Feeder::fill_stream(Time now) {
+  const StageScope scope(Stage::read);
   if (stream_->full()) return now + millisecond;  // what is kept waits to become durable
   const std::uint64_t before = stream_->available();
   const auto more = stream_->fill();

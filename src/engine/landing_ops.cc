@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "base/bytes.h"
+#include "base/stages.h"
 #include "chunk/digest_tree.h"
 
 namespace longhaul::engine {
@@ -41,6 +42,7 @@ Result<disk::FilePtr> landing_data(disk::Disk& disk, journal::LandingZone& zone,
   const std::lock_guard lock(file.mutex);
   if (file.closed) return disk::FilePtr{};
   if (!file.landing_file.data) {
+    const StageScope scope(Stage::names);
     auto begun = zone.begin_small(disk, file.entry.path, file.parent, file.zone);
     if (!begun) return std::unexpected(begun.error());
     file.landing_file = std::move(*begun);
@@ -49,6 +51,7 @@ Result<disk::FilePtr> landing_data(disk::Disk& disk, journal::LandingZone& zone,
 }
 
 Result<> set_metadata(disk::Disk& disk, disk::OpenFile& data, InFile& file) {
+  const StageScope scope(Stage::names);
   if (file.entry.sparse)
     if (auto done = disk.set_size(data, file.entry.size); !done) return done;
   return set_properties(disk, data, file.entry, file.unkept);

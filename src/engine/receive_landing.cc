@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "base/stages.h"
 #include "chunk/digest_tree.h"
 #include "chunk/zero_runs.h"
 #include "disk/blocking.h"
@@ -81,6 +82,7 @@ void ReceiveStream::take_matched(IncomingTransfer& transfer, const std::shared_p
 }
 
 bool ReceiveStream::read_matched(disk::OpenFile& from, const protocol::FrameHeader& header, Slot& slot) {
+  const StageScope scope(Stage::read);
   const auto read = disk::read_now(*context_.kit.plain_disk, from, header.offset, {slot.payload(), header.raw_bytes});
   return read && *read == header.raw_bytes && verify(header, slot);
 }
@@ -178,6 +180,7 @@ bool ReceiveStream::submit_next(InWrite& write) {
   write.data = write.content + run.begin;
   write.offset = write.begin + run.begin;
   write.bytes = static_cast<std::uint32_t>(run.bytes);
+  const StageScope scope(Stage::write);
   context_.kit.disk->submit(write);
   return true;
 }

@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "base/stages.h"
 #include "chunk/bundle.h"
 #include "chunk/digest_tree.h"
 #include "engine/landing_ops.h"
@@ -31,14 +32,15 @@ bool ReceiveStream::uses(std::uint32_t transfer) const {
 bool ReceiveStream::step() {
   if (failed_) return false;
   bool moved = take_early_frame();
-  paused_ = false;
+  waits_for_ = Stage::wait_receive;
   for (unsigned i = 0; i < frames_per_step && !failed_ && !early_; ++i) {
-    for (const auto& [id, transfer] : context_.incoming) paused_ = paused_ || transfer.files->crowded();
-    if (paused_) break;
+    for (const auto& [id, transfer] : context_.incoming)
+      if (transfer.files->crowded()) waits_for_ = Stage::wait_commit;
+    if (paused()) break;
     wire::Incoming in = channel_->receive(&context_.slots);
     if (in.kind == wire::Incoming::Kind::nothing) break;
     if (in.kind == wire::Incoming::Kind::no_slot) {
-      paused_ = true;
+      waits_for_ = Stage::wait_write;
       break;
     }
     moved = true;
@@ -100,6 +102,7 @@ void ReceiveStream::take_frame(const protocol::FrameHeader& header, Slot slot) {
 }
 
 bool ReceiveStream::verify(const protocol::FrameHeader& header, const Slot& slot) const {
+  const StageScope scope(Stage::verify);
   for (std::size_t leaf = 0; leaf < header.leaf_count; ++leaf)
     if (chunk::leaf_digest({slot.payload(), header.raw_bytes}, leaf) != header.leaves[leaf]) return false;
   return true;
@@ -107,7 +110,9 @@ bool ReceiveStream::verify(const protocol::FrameHeader& header, const Slot& slot
 
 /// Nothing to do where nothing is packed.
 bool ReceiveStream::unpack(const protocol::FrameHeader& header, const Slot& slot) {
-  return !header.packed() || context_.packing.unpack(slot, header.wire_bytes, header.raw_bytes);
+  if (!header.packed()) return true;
+  const StageScope scope(Stage::unpack);
+  return context_.packing.unpack(slot, header.wire_bytes, header.raw_bytes);
 }
 
 /// `file` null: a bundle. A frame that was sealed as it came has not been touched on its way, but by what packed it.
@@ -194,9 +199,19 @@ FrameClaims::Answer ReceiveStream::claim(IncomingTransfer& transfer, InChunk& ch
   return answer;
 }
 
+Result<chunk::Bundle> ReceiveStream::decode_bundle(const protocol::FrameHeader& header, const Slot& slot) {
+  const StageScope scope(Stage::verify);
+  return chunk::decode_bundle({slot.payload(), header.raw_bytes}, header.leaves[0]);
+}
+
+bool ReceiveStream::is_digest_of(const Digest& digest, ConstBytes content) {
+  const StageScope scope(Stage::verify);
+  return chunk::file_digest(content) == digest;
+}
+
 void ReceiveStream::take_bundle_frame(IncomingTransfer& transfer, const protocol::FrameHeader& header, Slot slot) {
   if (!unpack(header, slot)) return came_damaged(transfer, nullptr, header, "a frame of small files");
-  auto decoded = chunk::decode_bundle({slot.payload(), header.raw_bytes}, header.leaves[0]);
+  auto decoded = decode_bundle(header, slot);
   if (!decoded) {
     transfer.events->chunk_failed(nullptr, header.chunk, header.attempt, decoded.error());
     return fail(std::move(decoded.error()));
@@ -205,7 +220,7 @@ void ReceiveStream::take_bundle_frame(IncomingTransfer& transfer, const protocol
     const chunk::BundleRow& of = decoded->rows[row];
     if (!transfer.files->was_announced(of.file))
       return fail({Code::protocol, "the peer bundled a file it never announced", 0});
-    if (of.whole && !tag_suffices(header) && chunk::file_digest(decoded->contents[row]) != of.digest)
+    if (of.whole && !tag_suffices(header) && !is_digest_of(of.digest, decoded->contents[row]))
       return came_damaged(transfer, nullptr, header, "a small file");
   }
   counters_->count(header, chunk::bundle_table_bytes(decoded->rows.size()));
@@ -261,7 +276,7 @@ void ReceiveStream::fail(Error error) {
 
 Time ReceiveStream::watch(Time now) {
   if (failed_) return time_never;
-  channel_->watch(*context_.kit.poller, paused_);
+  channel_->watch(*context_.kit.poller, paused());
   return channel_->next_look(*context_.kit.poller, now);
 }
 

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/stages.h"
+#include "chunk/bundle.h"
 #include "engine/worker.h"
 
 namespace longhaul::engine {
@@ -54,7 +56,9 @@ class ReceiveStream {
   [[nodiscard]] bool idle() const { return writes_in_flight_ == 0; }
   [[nodiscard]] std::uint32_t id() const { return id_; }
   /// Waits for a slot or for storage, not for the peer.
-  [[nodiscard]] bool paused() const { return paused_; }
+  [[nodiscard]] bool paused() const { return waits_for_ != Stage::wait_receive; }
+  /// Why nothing moves now: wait_receive, wait_write (no slot), wait_commit.
+  [[nodiscard]] Stage waits_for() const { return waits_for_; }
   [[nodiscard]] bool uses(std::uint32_t transfer) const;
 
  private:
@@ -71,6 +75,8 @@ class ReceiveStream {
                     const std::string& what);
   std::shared_ptr<InChunk> find_chunk(IncomingTransfer& transfer, const protocol::FrameHeader& header);
   void take_chunk_frame(IncomingTransfer& transfer, const protocol::FrameHeader& header, Slot slot);
+  static Result<chunk::Bundle> decode_bundle(const protocol::FrameHeader& header, const Slot& slot);
+  static bool is_digest_of(const Digest& digest, ConstBytes content);
   void take_bundle_frame(IncomingTransfer& transfer, const protocol::FrameHeader& header, Slot slot);
   void land_bundled(IncomingTransfer& transfer, const std::shared_ptr<InBundle>& bundle, std::shared_ptr<InFile> file,
                     ConstBytes content, const Digest& digest, const std::shared_ptr<SharedSlot>& slot);
@@ -111,7 +117,7 @@ class ReceiveStream {
   std::vector<std::unique_ptr<InWrite>> spare_;
   std::map<std::uint32_t, protocol::Chunks> received_;  // not yet told, by transfer
   unsigned writes_in_flight_ = 0;
-  bool paused_ = false;                                          // no slot, or too many files wait for their commit
+  Stage waits_for_ = Stage::wait_receive;
   std::optional<std::pair<protocol::FrameHeader, Slot>> early_;  // of a transfer that this worker has not heard of
   bool failed_ = false;
   Error error_;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/stages.h"
 #include "engine/send_stream.h"
 
 namespace longhaul::engine {
@@ -10,6 +11,8 @@ namespace {
 constexpr Time look_every = 25 * millisecond;
 // A connection that took no more so lately waits for its path: between two such moments up to a send buffer goes out.
 constexpr Time refused_for = 250 * millisecond;
+// So much on its way, and no chunk left: the stream has to wait for its path before it gets the next one.
+constexpr std::uint64_t on_its_way_least = 256 * 1024;
 constexpr double peer_held_most = 0.5;
 constexpr double peer_held_weight = 0.125;  // of one look: a fifth of a second counts
 constexpr std::uint64_t recent_most = 8 * 1024 * 1024;
@@ -59,6 +62,13 @@ bool SendStream::wire_limits() const {
   return refused_at_ && context_.now - *refused_at_ <= refused_for && peer_held_ < peer_held_most;
 }
 
+Stage SendStream::waits_for() const {
+  if (channel_->sending()) return Stage::wait_send;
+  if (held_) return Stage::wait_resume;
+  if (reads_in_flight_ > 0) return Stage::wait_read;
+  return told_.sample.handed_bytes >= on_its_way_least ? Stage::wait_send : Stage::wait_chunks;
+}
+
 /// How much of files `wire_bytes` of the last frames stand for.
 std::uint64_t SendStream::in_content(std::uint64_t wire_bytes) const {
   if (recent_content_ == recent_wire_) return wire_bytes;
@@ -96,6 +106,7 @@ void SendStream::pack(OutFrame& frame, protocol::FrameHeader& header) {
   if (header.raw_bytes < packing_least || !context_.packing.wanted(wire_limits())) return;
   PackTrials& trials = trials_of(*frame.active);
   if (!trials.due()) return;
+  const StageScope scope(Stage::pack);
   const std::size_t packed = context_.packing.pack(frame.slot, header.raw_bytes);
   if (packed == 0) {
     trials.did_not();

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/stages.h"
 #include "chunk/bundle.h"
 #include "chunk/digest_tree.h"
 
@@ -21,6 +22,7 @@ Error changed(const Feed& feed, const Entry& entry, const char* how) {
 /// Law 4: the content that was opened is the version that was announced.
 Result<> check_version(disk::Disk& disk, const Feed& feed, const Entry& entry, const Content& content) {
   if (!content.file) return {};
+  const StageScope scope(Stage::names);
   const auto now = disk.stat(*content.file);
   if (!now) return std::unexpected(now.error());
   if (!same_version(entry, *now)) return std::unexpected(changed(feed, entry, "changed"));
@@ -168,6 +170,7 @@ bool SendStream::start_frame(const std::shared_ptr<ActiveTask>& active) {
 
 /// The index behind the frames from the next one on that lie in a hole, each with all of it.
 unsigned SendStream::end_of_hole(ActiveTask& active) {
+  const StageScope scope(Stage::names);
   ChunkTask& task = active.task;
   if (!task.file->entry.sparse || !active.content.file) return active.next_frame;
   const std::uint64_t begin = std::uint64_t{active.next_frame} * task.frame_bytes;
@@ -177,6 +180,7 @@ unsigned SendStream::end_of_hole(ActiveTask& active) {
 }
 
 Result<> SendStream::open_content(ActiveTask& active) {
+  const StageScope scope(Stage::names);
   OutgoingFile& file = *active.task.file;
   const std::lock_guard lock(file.mutex);
   if (!file.content) {
@@ -192,6 +196,7 @@ Result<> SendStream::open_content(ActiveTask& active) {
 }
 
 void SendStream::submit(OutRead& read) {
+  const StageScope scope(Stage::read);
   ++read.frame->outstanding;
   ++reads_in_flight_;
   if (read.content.reader) {
@@ -227,6 +232,11 @@ void SendStream::read_large(OutFrame& frame) {
   submit(read);
 }
 
+Result<Content> SendStream::open_bundled(const BundlePlan& plan, const Entry& entry) {
+  const StageScope scope(Stage::names);
+  return plan.feed->open(*context_.kit.disk, entry, false);
+}
+
 void SendStream::read_bundle(OutFrame& frame) {
   const BundlePlan& plan = *frame.active->task.bundle;
   const std::size_t first = plan.frame_begins[frame.index];
@@ -242,7 +252,7 @@ void SendStream::read_bundle(OutFrame& frame) {
     read.data = at;
     read.wanted = read.bytes = static_cast<std::uint32_t>(entry.size);
     at += entry.size;
-    auto content = plan.feed->open(*context_.kit.disk, entry, false);
+    auto content = open_bundled(plan, entry);
     if (!content) {
       read.failed = true;
       context_.events.source_failed(plan.transfer, plan.files[first + row].id,
@@ -322,6 +332,7 @@ Result<> SendStream::finish_large(OutFrame& frame, protocol::FrameHeader& header
     header.flags = protocol::flag_sparse;
     return {};
   }
+  const StageScope scope(Stage::digest);
   header.wire_bytes = frame.raw_bytes;
   header.leaf_count = static_cast<std::uint8_t>(chunk::leaves_of(frame.raw_bytes));
   for (std::size_t leaf = 0; leaf < header.leaf_count; ++leaf)
@@ -373,13 +384,18 @@ void SendStream::finish_bundle(OutFrame& frame, protocol::FrameHeader& header) {
     if (!rows[row].whole) continue;
     rows[row].bytes = read.bytes;
     if (read.data != end) std::copy(read.data, read.data + read.bytes, end);  // a failed file left a gap before it
-    rows[row].digest = chunk::file_digest({end, read.bytes});
+    rows[row].digest = digest_of({end, read.bytes});
     end += read.bytes;
   }
   header.flags = protocol::flag_bundle;
   header.leaf_count = 1;
   header.leaves[0] = chunk::encode_bundle_table(rows, {frame.slot.payload(), table_bytes});
   header.raw_bytes = header.wire_bytes = static_cast<std::uint32_t>(end - frame.slot.payload());
+}
+
+Digest SendStream::digest_of(ConstBytes content) {
+  const StageScope scope(Stage::digest);
+  return chunk::file_digest(content);
 }
 
 void SendStream::fail_task(ActiveTask& active, Error error) {

@@ -74,6 +74,8 @@ class SendStream {
   /// It waits for the wire rather than the wire for it: its connection took no more of late, and not because the peer
   /// reads too slowly.
   [[nodiscard]] bool wire_limits() const;
+  /// Why nothing moves now.
+  [[nodiscard]] Stage waits_for() const;
   void stop_watching() { channel_->unwatch(*context_.kit.poller); }
 
   [[nodiscard]] wire::Channel& channel() { return *channel_; }
@@ -89,6 +91,8 @@ class SendStream {
   [[nodiscard]] unsigned end_of_hole(ActiveTask& active);
   void read_large(OutFrame& frame);
   void read_bundle(OutFrame& frame);
+  Result<Content> open_bundled(const BundlePlan& plan, const Entry& entry);
+  static Digest digest_of(ConstBytes content);
   bool send_front();
   static bool is_matched(const OutFrame& frame, const protocol::FrameHeader& header);
   Result<> finish_large(OutFrame& frame, protocol::FrameHeader& header);

@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/log.h"
+#include "base/stages.h"
 #include "engine/landing_ops.h"
 #include "protocol/bounds.h"
 #include "protocol/entry.h"
@@ -45,6 +46,7 @@ Storage::~Storage() = default;
 bool Storage::open_once(Time now) {
   constexpr Time patience = 2 * second;
   if (opened_) return true;
+  const StageScope scope(Stage::names);
   if (open_by_ == 0) open_by_ = now + patience;
   auto opened = open();
   if (!opened && opened.error().code == Code::busy && now < open_by_) return false;
@@ -65,6 +67,7 @@ Decision Storage::decide(std::uint64_t id, Entry entry) {
       none.fatal = std::move(noted.error());
       return none;
     }
+  const StageScope scope(Stage::names);
   Decision decision;
   if (dry_run_)
     decision = dry_run_->decide(std::move(entry));
@@ -223,6 +226,11 @@ void Storage::take_chunk(std::shared_ptr<InChunk> chunk, Time now) {
   }
 }
 
+Result<> Storage::write_at(InFile& file, const InChunk& chunk) {
+  const StageScope scope(Stage::write);
+  return file.writer->write_at(chunk.index * file.chunk_bytes, chunk.memory);
+}
+
 /// Gives the sink what is complete and next in order.
 void Storage::write_to_sink(InFile& file) {
   for (;;) {
@@ -235,8 +243,7 @@ void Storage::write_to_sink(InFile& file) {
       if (!in_turn || chunk->claims.done_count() != chunk->claims.frame_count()) return;
       next = chunk;
     }
-    if (auto written = file.writer->write_at(next->index * file.chunk_bytes, next->memory); !written)
-      return fail(std::move(written.error()));
+    if (auto written = write_at(file, *next); !written) return fail(std::move(written.error()));
     {
       const std::lock_guard lock(file.mutex);
       file.durable.add(next->index);
@@ -473,6 +480,7 @@ Time Storage::step(Time now) {
   // With everything announced and nothing on its way, waiting for more to gather would only delay the end.
   const Time again = commit_ ? step_commit(now, flush_ || closing_ || all_resolved()) : time_never;
   flush_ = flush_ && commit_ && !commit_->idle();
+  if (commit_) stages.waits_for(commit_->waits_for());
   if (commit_) files_->chunks_waiting.store(commit_->chunks_waiting(), std::memory_order_relaxed);
   flush_durable();
   flush_compared();
@@ -492,18 +500,25 @@ Time Storage::step(Time now) {
   return std::min({again, bundles, reading});
 }
 
+/// Operations of the ring, most of them syncs, are handed to the kernel here.
+disk::Operation* Storage::reap_one() {
+  const StageScope scope(Stage::sync);
+  return kit_.disk->reap();
+}
+
 /// An operation may finish as it is submitted, with no wake-up to follow: so on until nothing has finished.
 Time Storage::step_commit(Time now, bool flush) {
   for (;;) {
     const Time again = commit_->step(now, flush);
-    disk::Operation* operation = kit_.disk->reap();
+    disk::Operation* operation = reap_one();
     if (operation == nullptr) return again;
-    for (; operation != nullptr; operation = kit_.disk->reap()) commit_->completed(*operation);
+    for (; operation != nullptr; operation = reap_one()) commit_->completed(*operation);
   }
 }
 
 void Storage::finish_transfer(Time now) {
   if (now < merge_again_) return;
+  const StageScope scope(Stage::names);
   if (!std::exchange(desk_finished_, true))
     if (auto finished = finish_desk(); !finished) return fail(std::move(finished.error()));
   if (const Result<> merged = zone_ ? merge_manifests() : Result<>(); !merged) {

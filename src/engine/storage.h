@@ -120,6 +120,7 @@ class Storage final : public Role, public LandingEvents, private CommitEvents {
 
   void take_landed(const LandedFile& landed);
   void take_chunk(std::shared_ptr<InChunk> chunk, Time now);
+  static Result<> write_at(InFile& file, const InChunk& chunk);
   void write_to_sink(InFile& file);
   void finish_if_whole(const std::shared_ptr<InFile>& file);
   void finish_sink(const std::shared_ptr<InFile>& file);
@@ -133,6 +134,7 @@ class Storage final : public Role, public LandingEvents, private CommitEvents {
   void tell_chunk_failed(std::uint64_t file, std::uint64_t chunk, std::uint32_t attempt, const Error& error);
   void tell_durable(std::uint64_t file, std::uint64_t chunk);
   void flush_durable();
+  disk::Operation* reap_one();
   Time step_commit(Time now, bool flush);
   [[nodiscard]] bool all_resolved() const { return entries_ && resolved_ == *entries_; }
   void finish_transfer(Time now);

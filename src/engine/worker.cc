@@ -1,6 +1,7 @@
 #include "engine/worker.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "engine/receive_stream.h"
@@ -113,6 +114,20 @@ void Worker::note_wait(Time now) {
   waits_since_ = for_wire ? now : 0;
 }
 
+/// Of several streams, that which could go on soonest: one that waits for its path does not hold up one that has
+/// nothing to send because a disk is slow.
+Stage Worker::waits_for() const {
+  constexpr std::array most_telling = {Stage::wait_read,   Stage::wait_send,    Stage::wait_commit, Stage::wait_write,
+                                       Stage::wait_resume, Stage::wait_receive, Stage::wait_chunks};
+  std::array<bool, stage_count> waits{};
+  for (const auto& [id, stream] : senders_) waits[static_cast<std::size_t>(stream->waits_for())] = true;
+  for (const auto& [id, stream] : receivers_) waits[static_cast<std::size_t>(stream->waits_for())] = true;
+  if (comparer_.reads()) waits[static_cast<std::size_t>(Stage::wait_read)] = true;
+  const auto* const found =
+      std::ranges::find_if(most_telling, [&](Stage each) { return waits[static_cast<std::size_t>(each)]; });
+  return found == most_telling.end() ? Stage::idle : *found;
+}
+
 Time Worker::step(Time now) {
   context_.now = now;
   if (const Time since = std::exchange(waits_since_, 0); since != 0) context_.packing.idled(now - since);
@@ -133,6 +148,7 @@ Time Worker::step(Time now) {
   for (auto& [id, stream] : senders_) again = std::min(again, stream->look_at_health(now));
   if (moved || reaped_) return now;
   note_wait(now);
+  stages.waits_for(waits_for());
   bool paused = false;
   Time look = time_never;
   for (auto& [id, stream] : senders_) look = std::min(look, stream->watch(now));
@@ -174,8 +190,14 @@ void Worker::end_stream(std::uint32_t id, Error error) {
   context_.events.stream_down(id, std::move(error));
 }
 
+/// Operations of the ring are handed to the kernel here.
+disk::Operation* Worker::reap_one() {
+  const StageScope scope(senders_.empty() ? Stage::write : Stage::read);
+  return context_.kit.disk->reap();
+}
+
 void Worker::reap() {
-  while (disk::Operation* operation = context_.kit.disk->reap()) {
+  while (disk::Operation* operation = reap_one()) {
     reaped_ = true;
     if (comparer_.take(*operation)) continue;
     if (operation->kind == disk::Operation::Kind::read) {

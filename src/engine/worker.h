@@ -225,6 +225,8 @@ class Worker final : public Role {
   void reap();
   bool step_streams(Time now);
   void note_wait(Time now);
+  [[nodiscard]] Stage waits_for() const;
+  disk::Operation* reap_one();
   void end_stream(std::uint32_t id, Error error);
   void finish_closing();
 

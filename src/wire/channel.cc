@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/stages.h"
 
 namespace longhaul::wire {
 namespace {
@@ -56,6 +57,7 @@ void Channel::queue_encoded(std::vector<std::byte> message) {
 }
 
 void Channel::queue_sealed(std::vector<std::byte> message) {
+  const StageScope scope(Stage::seal);
   const std::size_t body_bytes = message.size() - protocol::prefix_bytes;
   message.resize(message.size() + protocol::seal_tag_bytes);
   const Bytes all = message;
@@ -82,6 +84,7 @@ void Channel::append(ConstBytes message) {
 std::span<std::byte> Channel::seal_frame(security::Seal* seal, std::span<std::byte> bytes) {
   LH_CHECK(bytes.size() >= protocol::frame_header_bytes, "header and payload come in one piece");
   if (seal == nullptr) return bytes;
+  const StageScope scope(Stage::seal);
   const std::span<std::byte> all(bytes.data(), bytes.size() + protocol::seal_tag_bytes);
   protocol::mark_sealed(all.first<protocol::prefix_bytes>(), seal->next());
   seal->seal(all.first(protocol::prefix_bytes), bytes.subspan(protocol::prefix_bytes), {},
@@ -101,6 +104,7 @@ std::size_t Channel::queued_bytes() const {
 
 // True: all of it is out. False: blocked.
 Result<bool> Channel::write(std::span<const std::byte> from, std::size_t& done) {
+  const StageScope scope(Stage::send);
   while (done < from.size()) {
     const Transfer transfer = connection_->write_some(from.subspan(done));
     if (transfer.state == Transfer::State::failed) return std::unexpected(connection_error(transfer.system_errno));
@@ -148,6 +152,7 @@ Incoming Channel::fail_for_good(Error error) {
 // --- receiving -----------------------------------------------------------------------------------------------------
 
 Incoming Channel::receive(SlotPool* pool) {
+  const StageScope scope(Stage::receive);
   Incoming result;
   while (step(pool, result) == Progress::again) {
   }
@@ -200,6 +205,7 @@ Channel::Progress Channel::read_body(Incoming& result) {
   const std::span<std::byte, protocol::prefix_bytes> prefix(header_bytes_.data(), protocol::prefix_bytes);
   Result<> decoded;
   if (sealed()) {
+    const StageScope scope(Stage::unseal);
     const Bytes body = Bytes(body_).first(body_.size() - protocol::seal_tag_bytes);
     const bool opened = seals_.in->open(prefix, body, {}, Bytes(body_).last<protocol::seal_tag_bytes>());
     decoded = opened ? protocol::decode_opened_message(body, result.message) : Result<>(not_the_next());
@@ -260,6 +266,7 @@ Channel::Progress Channel::read_payload(Incoming& result) {
 
 /// Header and payload, which lie apart here, as the one text that they were sealed as.
 Result<protocol::FrameHeader> Channel::open_frame() {
+  const StageScope scope(Stage::unseal);
   const Bytes header = header_bytes_;
   const std::span<std::byte> payload(slot_.payload(), prefix_.behind_header());
   const std::size_t content_bytes = payload.size() - protocol::seal_tag_bytes;

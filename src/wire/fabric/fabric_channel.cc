@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "base/stages.h"
 #include "protocol/message.h"
 
 namespace longhaul::wire::fabric {
@@ -173,6 +174,7 @@ void FabricChannel::step_rail() {
 
 void FabricChannel::step_sending() {
   if (!met_) return;
+  const StageScope scope(Stage::send);
   std::vector<SendRail::Sent> sent;
   const Result<> stepped = out_->step(sent);
   protocol::Message told;
@@ -201,6 +203,7 @@ void FabricChannel::note_starved() {
 
 void FabricChannel::step_receiving() {
   if (!met_) return;
+  const StageScope scope(Stage::receive);
   std::vector<ReceiveRail::Arrival> arrived;
   const Result<> stepped = in_->step(arrived);
   arrivals_.insert(arrivals_.end(), arrived.begin(), arrived.end());
@@ -242,6 +245,7 @@ void FabricChannel::begin_frame(std::span<std::byte> bytes, Slot slot) {
     const auto takes = static_cast<Time>(static_cast<double>(all.size()) * 1e9 / static_cast<double>(pace_));
     next_frame_at_ = std::max(next_frame_at_, setup_.clock.now() - burst) + takes;
   }
+  const StageScope scope(Stage::send);
   if (Result<> posted = out_->send(all, index); !posted) fail_rail(posted.error());
 }
 
@@ -308,6 +312,7 @@ Incoming FabricChannel::receive_frame(SlotPool* pool) {
 /// Copied first, and opened there: a cipher may read its input twice, and a peer may write twice.
 Result<protocol::FrameHeader> FabricChannel::take_sealed(const ReceiveRail::Arrival& arrival,
                                                          const protocol::Prefix& prefix, Slot& into) {
+  const StageScope scope(Stage::unseal);
   const std::size_t all = protocol::frame_header_bytes + prefix.behind_header();
   std::byte* begin = into.before_payload(protocol::frame_header_bytes);
   std::ranges::copy(arrival.memory.subspan(frame_at, all), begin);
