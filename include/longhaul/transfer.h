@@ -54,6 +54,24 @@ struct FileError {
   Error error;
 };
 
+/// Seconds that the threads of either end spent in one stage since the transfer began; at the peer as it told last.
+/// They count the time that passed, on the CPU or in a call that blocks or while another program had the CPU. All
+/// stages of an end together are its number of threads times the length of the transfer.
+struct StageReport {
+  std::string name;  ///< work: "other", "walk", "names", "read", "digest", "pack", "seal", "send", "receive",
+                     ///< "unseal", "unpack", "verify", "write", "sync"; waiting: "idle", "wait_chunks",
+                     ///< "wait_resume", "wait_read", "wait_send", "wait_receive", "wait_write", "wait_commit",
+                     ///< "wait_sync"
+  double sender_s = 0;
+  double receiver_s = 0;
+};
+
+/// One cause that keeps a transfer from being faster.
+struct LimitReport {
+  std::string what;  ///< "path geo (cap 50 Mb/s)", "source read", "target sync", ...
+  double share = 0;  ///< of the time, 0..1
+};
+
 /// Totals of one transfer in this run. Bytes are file bytes, counted once when they are durable at the receiver.
 struct Report {
   std::string transfer;           ///< the ticket's id, hex
@@ -106,7 +124,11 @@ struct Report {
   std::uint64_t cap_bits_per_s = 0;  ///< upper limit of all paths together; 0: none
   std::string schedule;              ///< what timetables say now ("10 Gb/s until 18:00"); empty: there is none
   std::string forecast;              ///< under a deadline or a limit of cost: "ends 05:12; meets 06:00"; else empty
-  std::string verdict;               ///< what limits now, in words ("network", "source", "target", ...)
+  std::string verdict;               ///< what limits now, at the end what did ("source read, 64 % of the time"), or why
+                                     ///< nothing moves ("paused", "no path is up", ...)
+  std::vector<LimitReport> limits;   ///< the same with all shares, the largest first, over the last seconds; in the
+                                     ///< final report over the whole run. Empty: not known (yet)
+  std::vector<StageReport> stages;   ///< those that took time
   std::string durability;            ///< "fsync", "none (stream)", ...
   std::string cipher;                ///< "aes-256-gcm", ..., "none": data crosses in clear; empty: not agreed yet
   std::string compression;           ///< sender: what was asked for: "none", "auto", "zstd:3"

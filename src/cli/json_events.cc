@@ -39,6 +39,19 @@ Json paths_of(const Report& report) {
   return list;
 }
 
+Json limits_of(const Report& report) {
+  Json list = Json::array();
+  for (const LimitReport& limit : report.limits) list.push_back({{"what", words(limit.what)}, {"share", limit.share}});
+  return list;
+}
+
+Json stages_of(const Report& report) {
+  Json list = Json::array();
+  for (const StageReport& stage : report.stages)
+    list.push_back({{"name", stage.name}, {"sender_s", stage.sender_s}, {"receiver_s", stage.receiver_s}});
+  return list;
+}
+
 Json known_eta(const Report& report) {
   return report.eta_s < 0 ? Json(nullptr) : Json(report.eta_s);
 }
@@ -62,6 +75,7 @@ void put_progress(Json& object, const Report& report) {
   object["schedule"] = words_or_null(report.schedule);
   object["forecast"] = words_or_null(report.forecast);
   object["verdict"] = words(report.verdict);
+  object["limits"] = limits_of(report);
   object["cost"] = report.cost;
   object["wire_bytes"] = report.wire_bytes;
   object["paths"] = paths_of(report);
@@ -121,6 +135,8 @@ void put_totals(Json& object, const Report& report) {
   object["shared_bytes"] = report.shared_bytes;
   object["streams_chosen"] = words(report.streams_chosen);
   object["verdict"] = words(report.verdict);
+  object["limits"] = limits_of(report);
+  object["stages"] = stages_of(report);
   object["cost"] = report.cost;
   object["paths"] = paths_of(report);
   object["errors"] = errors_of(report.errors);

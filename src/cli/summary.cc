@@ -189,6 +189,37 @@ std::string safety_lines(const Command& command, const Outcome& outcome) {
   return out;
 }
 
+/// Where the time of the threads went, of either end: seconds, and seconds for each GiB that was moved.
+std::string stage_table(const Report& report) {
+  if (report.stages.empty()) return {};
+  const double gib = static_cast<double>(report.bytes) / static_cast<double>(std::uint64_t{1} << 30U);
+  const auto cells = [&](double seconds) {
+    const std::string each = gib > 0 ? fmt::format("{:.3f}", seconds / gib) : "-";
+    return seconds > 0 ? fmt::format("{:>10.3f} {:>10}", seconds, each) : fmt::format("{:>10} {:>10}", "-", "-");
+  };
+  std::string out =
+      fmt::format("  {:<14} {:>10} {:>10}  {:>10} {:>10}\n", "thread time", "sender s", "s/GiB", "receiver s", "s/GiB");
+  double sender_s = 0;
+  double receiver_s = 0;
+  for (const StageReport& stage : report.stages) {
+    sender_s += stage.sender_s;
+    receiver_s += stage.receiver_s;
+    out += fmt::format("  {:<14} {}  {}\n", stage.name, cells(stage.sender_s), cells(stage.receiver_s));
+  }
+  return out + fmt::format("  {:<14} {}  {}\n", "all", cells(sender_s), cells(receiver_s));
+}
+
+/// Of a transfer that came to its end: what kept it from being faster.
+std::string limit_lines(const Command& command, const Outcome& outcome) {
+  const Report& report = outcome.report;
+  std::string out;
+  if (outcome.ok && !report.limits.empty()) out = fmt::format("  limited by: {}\n", printable(report.verdict));
+  if (!command.verbose) return out;
+  for (const LimitReport& limit : report.limits)
+    out += fmt::format("    {:>3.0f} %  {}\n", 100 * limit.share, printable(limit.what));
+  return out + stage_table(report);
+}
+
 bool same_command_continues(const Command& command) {
   return command.stream_name.empty() && !command.to_stdout;
 }
@@ -308,7 +339,7 @@ std::string summary_of(const Command& command, const Outcome& outcome) {
   if (!began) return out + failed_files(command, report) + advice(command, outcome);
   return out + headline(command, outcome) + moved_lines(report) + mirror_lines(report) + as_asked_lines(report) +
          not_kept_lines(report) + failed_files(command, report) + safety_lines(command, outcome) +
-         advice(command, outcome);
+         limit_lines(command, outcome) + advice(command, outcome);
 }
 
 std::string troubles_of(const Command& command, const VerifyReport& report) {

@@ -302,12 +302,6 @@ void Planner::fill(Report& report) const {
     report.verdict = "no path is up";
   else if (in_flight_.empty() && !comparing_.empty())
     report.verdict = "disks (comparing content)";
-  else if (in_flight_.empty() && !walk_done_)
-    report.verdict = "source (walk)";
-  else if (scheduler_.bytes_in_flight() == 0 && !in_flight_.empty())
-    report.verdict = "target (waiting for data to be durable)";
-  else
-    report.verdict = "network or disks";
 }
 
 }  // namespace longhaul::engine

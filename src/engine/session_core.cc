@@ -195,6 +195,7 @@ void SessionCore::control_up(Greeting& greeting, Time now) {
     addresses_to_ask_ = true;
     discover_from_ = now + second;
   }
+  peer_features_ = peer.features_supported();
   lost_since_ = 0;
   ever_up_ = true;
   control_backoff_ = 0;

@@ -19,6 +19,7 @@
 #include "engine/planner.h"
 #include "engine/storage.h"
 #include "engine/tickets.h"
+#include "engine/verdict.h"
 #include "engine/worker.h"
 #include "longhaul/transfer.h"
 #include "paths/allot.h"
@@ -107,6 +108,7 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
     std::string excluded;  ///< why policy lets no byte onto it, of this side or the peer's; empty: it may carry
     bool excluded_by_peer = false;       ///< then until a new session, whose policy may be another
     PathWatch watch;                     ///< of what this side sends on it
+    PathTimes times;                     ///< so, too
     paths::CongestionChoice congestion;  ///< where nobody named one
     paths::Flap flap;                    ///< dialler
     bool found = false;                  ///< by discovery: until it has been up, nothing says that it leads to the peer
@@ -156,6 +158,11 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
     double bytes_per_s = 0;
     bool opened = false;
     bool accepted = false;
+    EndTimes peer;         ///< as it told last, in this session
+    EndTimes peer_before;  ///< in earlier ones of this run
+    Evidence evidence_began;
+    Evidence evidence_seen;    ///< when it was looked at last
+    Evidence evidence_recent;  ///< of the last seconds
   };
   struct Incoming {
     std::shared_ptr<Sink> sink;
@@ -178,8 +185,11 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
     std::uint64_t failed_files = 0;
     std::uint64_t resent_bytes = 0;
     std::vector<FileError> errors;
-    std::optional<Error> error;   ///< it ends badly
-    bool of_old_session = false;  ///< what it says is not for the peer of now
+    EndTimes times_began;
+    EndTimes peer;                    ///< as it told last
+    std::vector<LimitReport> limits;  ///< as well
+    std::optional<Error> error;       ///< it ends badly
+    bool of_old_session = false;      ///< what it says is not for the peer of now
     bool dry_run = false;
     bool again = false;  ///< closing only because the session was lost: wait for the next one
   };
@@ -319,7 +329,7 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   // session_health.cc: paths that get worse
   [[nodiscard]] std::vector<std::vector<MeteredStream>> metered_streams() const;
   void watch_health(Time now);
-  void watch_path(std::size_t path, const std::vector<MeteredStream>& streams, Time now);
+  void watch_path(std::size_t path, const std::vector<MeteredStream>& streams, Time now, Time span);
   void tell_health(std::size_t path, paths::Health::Change change);
   void choose_congestion(std::size_t path, const paths::Health::Sample& sample);
   void use_congestion(std::size_t path);
@@ -401,6 +411,19 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   void give_to_worker(ContentJob job) const;
   void take_compared(const protocol::Compared& compared);
 
+  // session_stages.cc: where the time goes, and what that says
+  [[nodiscard]] EndTimes own_times(Time now) const;
+  [[nodiscard]] Evidence evidence(const Outgoing& outgoing, Time now) const;
+  void begin_evidence(Outgoing& outgoing, Time now) const;
+  void look_at_evidence(Outgoing& outgoing, Time now) const;
+  static void note_pressure(Path& path, const PathMeter::Figures& figures, Time span);
+  void tell_stages(Time now);
+  void tell_stages(std::uint32_t transfer, const EndTimes& times, const std::vector<LimitReport>& limits);
+  void take_stages(const protocol::Stages& told);
+  void judge(Report& report, const Outgoing& outgoing, Time now) const;
+  void judge_whole(Report& report, const Outgoing& outgoing, Time now) const;
+  void judge(Report& report, const Incoming& incoming, Time now) const;
+
   // session_report.cc
   void sample(Time now);
   void report_progress(Time now);
@@ -430,6 +453,7 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   std::optional<security::Identity> identity_;
   std::unique_ptr<wire::Guard> guard_;
   std::string ticket_text_;
+  std::uint64_t peer_features_ = 0;                    ///< of this session's control connection
   std::string session_;                                ///< 16 bytes; empty: none yet
   security::Secret session_secret_{};                  ///< of TLS on the control connection that began the session
   Cipher cipher_ = Cipher::automatic;                  ///< what both sides agreed on for its streams
@@ -462,6 +486,7 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   std::uint32_t next_stream_ = 1;
   IntervalSet session_streams_;  ///< numbers seen in this session: never reused
   std::vector<Worker*> workers_;
+  std::vector<const Role*> file_roles_;  ///< feeders and storages of all transfers
   std::size_t next_worker_ = 0;
 
   // transfers

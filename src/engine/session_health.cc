@@ -24,22 +24,23 @@ std::vector<std::vector<MeteredStream>> SessionCore::metered_streams() const {
 
 void SessionCore::watch_health(Time now) {
   if (now - watched_at_ < watch_every) return;
-  watched_at_ = now;
+  const Time span = std::min(now - std::exchange(watched_at_, now), 2 * watch_every);
   const bool sending =
       std::any_of(outgoing_.begin(), outgoing_.end(), [](const auto& each) { return each.second.planner != nullptr; });
   if (!sending) return;
   const auto streams = metered_streams();
   for (std::size_t path = 0; path < paths_.size(); ++path)
-    if (!streams[path].empty() && paths_[path].use == Use::in_use) watch_path(path, streams[path], now);
+    if (!streams[path].empty() && paths_[path].use == Use::in_use) watch_path(path, streams[path], now, span);
 }
 
-void SessionCore::watch_path(std::size_t path, const std::vector<MeteredStream>& streams, Time now) {
+void SessionCore::watch_path(std::size_t path, const std::vector<MeteredStream>& streams, Time now, Time span) {
   PathWatch& watch = paths_[path].watch;
   const PathMeter::Figures figures = watch.meter.take(streams);
   if (is_held() || paths_[path].duty.spared) {
     watch.regime = {};  // what comes after it begins anew
     return;
   }
+  note_pressure(paths_[path], figures, span);
   const PathWatch::Regime regime{streams.size(), cap_of(paths_[path]), cap_of_all()};
   if (std::exchange(watch.regime, regime) != regime) {
     watch.health.expect_new_rate();

@@ -61,7 +61,10 @@ void SessionCore::sample(Time now) {
     transfer.bytes_per_s = static_cast<double>(bytes - std::min(bytes, transfer.bytes_sampled)) / seconds;
     transfer.bytes_sampled = bytes;
   };
-  for (auto& [transfer, outgoing] : outgoing_) rate(outgoing, report_of(outgoing, now).bytes);
+  for (auto& [transfer, outgoing] : outgoing_) {
+    rate(outgoing, report_of(outgoing, now).bytes);
+    look_at_evidence(outgoing, now);
+  }
   for (auto& [transfer, incoming] : incoming_) rate(incoming, report_of(incoming, now).bytes);
 }
 
@@ -95,6 +98,7 @@ void SessionCore::snapshot(std::function<void(Report)> done) {
 void SessionCore::report_progress(Time now) {
   if (now - sampled_at_ < second) return;
   sample(now);
+  tell_stages(now);
   tell_if_held_up(now);
   if (!setup_.observer) return;
   const auto tell = [&](const auto& transfer) {
@@ -205,6 +209,7 @@ Report SessionCore::report_of(const Outgoing& outgoing, Time now) const {
   report.schedule = schedule_words();
   report.forecast = forecast_;
   report.dry_run = setup_.options.dry_run;
+  judge(report, outgoing, now);
   if (!outgoing.opened) report.verdict = "waiting for the receiver";
   if (outgoing.opened && !is_held() && !any_path_in_use()) report.verdict = "no path is in use";
   if (outgoing.opened && !is_held() && all_spared()) report.verdict = forecast_;
@@ -263,7 +268,8 @@ Report SessionCore::report_of(const Incoming& incoming, Time now) const {
   report.schedule = schedule_words();
   report.verdict = !control_.up() || incoming.phase == Phase::waiting ? "waiting for the sender"
                    : report.paused                                    ? "paused"
-                                                                      : "network or sender";
+                                                                      : "";
+  judge(report, incoming, now);
   if (!report.schedule.empty()) report.verdict += " (timetable: " + report.schedule + ")";
   add_paths(report, 0);
   return report;

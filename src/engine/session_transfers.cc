@@ -31,6 +31,7 @@ void SessionCore::send(std::shared_ptr<Feed> feed, std::function<void(Outcome)> 
     outgoing.id = new_id(self.world_.random);
     outgoing.began = self.now_;
     outgoing.cpu_began = process_cpu_seconds();
+    self.begin_evidence(outgoing, self.now_);
     self.outgoing_[self.next_transfer_] = std::move(outgoing);
     self.next_transfer_ += 2;
     self.stopped_ = false;  // a flag that is still set stops it at once
@@ -44,6 +45,7 @@ void SessionCore::receive(std::shared_ptr<Sink> sink, std::function<void(Outcome
     incoming.done = done;
     incoming.began = self.now_;
     incoming.cpu_began = process_cpu_seconds();
+    incoming.times_began = self.own_times(self.now_);
     self.waiting_receives_.push_back(std::move(incoming));
     self.stopped_ = false;
   });
@@ -159,6 +161,8 @@ void SessionCore::take_message(protocol::Message message, Time now) {
       return transfer_end(message.transfer_end(), now);
     case Body::kGoodbye:
       return goodbye(message.goodbye());
+    case Body::kStages:
+      return take_stages(message.stages());
     case Body::kAdjust:
       return take_adjust(message.adjust());
     case Body::kAdjusted:
@@ -209,6 +213,7 @@ void SessionCore::start_planner(std::uint32_t transfer, Outgoing& outgoing, Time
     *feeder_is = feeder.get();
     return feeder;
   }));
+  file_roles_.push_back(outgoing.feeder);
   Planner::Setup setup;
   setup.transfer = transfer;
   setup.feed = outgoing.feed;
@@ -258,7 +263,9 @@ void SessionCore::transfer_end(const protocol::TransferEnd& end, Time now) {
   const auto at = outgoing_.find(end.transfer());
   if (at == outgoing_.end() || !at->second.planner) return;
   at->second.planner->failed_late(end);
-  const Report report = report_of(at->second, now);
+  Report report = report_of(at->second, now);
+  judge_whole(report, at->second, now);
+  tell_stages(end.transfer(), own_times(now).since(at->second.evidence_began.sender), report.limits);
   protocol::Message message;
   auto& last = *message.mutable_goodbye();
   last.set_transfer(end.transfer());
@@ -283,6 +290,7 @@ void SessionCore::finish_outgoing(std::uint32_t transfer, std::optional<Error> e
   outcome.ok = !error;
   if (error) outcome.error = std::move(*error);
   outcome.report = report_of(outgoing, now);
+  if (outcome.ok) judge_whole(outcome.report, outgoing, now);
   if (end != nullptr) {
     outcome.report.cpu_seconds_receiver = end->cpu_seconds();
     outcome.report.files = outgoing.before_files + end->files();
@@ -369,6 +377,7 @@ void SessionCore::open_incoming(const protocol::OpenTransfer& open) {
   setup.closed = [this, transfer] { post([transfer](SessionCore& self) { self.incoming_closed(transfer); }); };
   incoming.storage = static_cast<Storage*>(&world_.runner.start(
       [&](Kit kit) { return std::make_unique<Storage>(std::move(kit), world_, std::move(setup)); }));
+  file_roles_.push_back(incoming.storage);
   incoming_[transfer] = std::move(incoming);
 }
 
@@ -400,6 +409,7 @@ void SessionCore::incoming_complete(std::uint32_t transfer, Time now) {
   if (at == incoming_.end() || at->second.phase != Phase::running) return;
   Incoming& incoming = at->second;
   const Report report = report_of(incoming, now);
+  tell_stages(transfer, own_times(now).since(incoming.times_began), {});
   protocol::Message message;
   auto& end = *message.mutable_transfer_end();
   end.set_transfer(transfer);
@@ -488,6 +498,7 @@ void SessionCore::finish_incoming(Time now) {
       next.done = incoming.done;
       next.began = incoming.began;
       next.cpu_began = incoming.cpu_began;
+      next.times_began = incoming.times_began;
       next.before_files = incoming.before_files + incoming.storage->counters().files.load();
       next.before_bytes = incoming.before_bytes + incoming.storage->counters().bytes.load();
       waiting_receives_.push_front(std::move(next));
@@ -499,6 +510,7 @@ void SessionCore::finish_incoming(Time now) {
     Outcome outcome;
     outcome.ok = !ended.error;
     outcome.report = report_of(ended, now);
+    if (outcome.ok && !ended.limits.empty()) outcome.report.verdict = verdict_of(ended.limits);
     close_report(outcome.report);
     if (ended.error) outcome.error = std::move(*ended.error);
     ended.done(std::move(outcome));

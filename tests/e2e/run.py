@@ -21,6 +21,7 @@ import cases_ssh  # noqa: E402,F401
 import cases_streams  # noqa: E402,F401
 import cases_paths  # noqa: E402,F401
 import cases_budget  # noqa: E402,F401
+import cases_verdict  # noqa: E402,F401
 import cases_selection  # noqa: E402,F401
 import cases_fidelity  # noqa: E402,F401
 import cases_names  # noqa: E402,F401

@@ -39,6 +39,8 @@ Report some_report() {
   report.compared_bytes = 900;
   report.same_files = 8;
   report.verdict = "network";
+  report.limits = {{"path a (cap 50 Mb/s)", 0.75}, {"source\x1bread", 0.25}};
+  report.stages = {{"read", 1.5, 0}, {"wait_send", 2, 0.25}};
   report.paths = {{.name = "a",
                    .local = "127.0.0.1:1",
                    .remote = "127.0.0.2:2",
@@ -63,11 +65,24 @@ TEST(JsonEvents, ProgressHasWhatADashboardNeeds) {
   EXPECT_EQ(json["rate"], 1000);
   EXPECT_TRUE(json["eta_s"].is_null()) << "not known yet";
   EXPECT_EQ(json["verdict"], "network");
+  ASSERT_EQ(json["limits"].size(), 2U);
+  EXPECT_EQ(json["limits"][0]["what"], "path a (cap 50 Mb/s)");
+  EXPECT_EQ(json["limits"][0]["share"], 0.75);
+  EXPECT_FALSE(json.contains("stages")) << "only at the end";
   ASSERT_EQ(json["paths"].size(), 2U);
   EXPECT_EQ(json["paths"][0]["name"], "a");
   EXPECT_EQ(json["paths"][0]["bytes"], 60);
   EXPECT_EQ(json["paths"][0]["rate"], 6);
   EXPECT_EQ(json["paths"][1]["up"], false);
+}
+
+TEST(JsonEvents, DoneSaysWhereTheTimeWent) {
+  const Json json = parsed(done_json({.ok = true, .error = {}, .report = some_report()}, ExitCode::complete, 3));
+  ASSERT_EQ(json["stages"].size(), 2U);
+  EXPECT_EQ(json["stages"][1]["name"], "wait_send");
+  EXPECT_EQ(json["stages"][1]["sender_s"], 2);
+  EXPECT_EQ(json["stages"][1]["receiver_s"], 0.25);
+  EXPECT_EQ(json["limits"].size(), 2U);
 }
 
 TEST(JsonEvents, PathsCarryTheirTermsAndTheAudit) {

@@ -49,6 +49,28 @@ TEST(Summary, SaysWhatArrivedAndHowSafeItIs) {
   EXPECT_FALSE(has(summary_of(copy, clear), "in clear")) << "nothing left the machine";
 }
 
+TEST(Summary, SaysWhatLimitedIt) {
+  Outcome outcome = complete();
+  EXPECT_FALSE(has(summary_of(sending(), outcome), "limited by")) << "not known";
+  outcome.report.verdict = "path \x1b, 71 % of the time";
+  outcome.report.limits = {{"path \x1b", 0.71}, {"source read", 0.29}};
+  outcome.report.stages = {{"read", 1.5, 0}, {"wait_send", 0.5, 0.25}};
+  EXPECT_TRUE(has(summary_of(sending(), outcome), "  limited by: path \\x1b, 71 % of the time\n"));
+  EXPECT_FALSE(has(summary_of(sending(), outcome), "thread time")) << "asked for with -v";
+  Command command = sending();
+  command.verbose = true;
+  std::string text = summary_of(command, outcome);
+  EXPECT_TRUE(has(text, "     29 %  source read\n")) << text;
+  EXPECT_TRUE(has(text, "  read                1.500      1.500           -          -\n")) << text;
+  EXPECT_TRUE(has(text, "  all                 2.000      2.000       0.250      0.250\n")) << text;
+  outcome.report.bytes = 0;
+  text = summary_of(command, outcome);
+  EXPECT_TRUE(has(text, "  read                1.500          -           -          -\n"))
+      << "nothing was moved: " << text;
+  outcome.ok = false;
+  EXPECT_FALSE(has(summary_of(sending(), outcome), "limited by"));
+}
+
 TEST(Summary, SaysWhatWasNotUsedAndWhatItCost) {
   Outcome outcome = complete();
   EXPECT_FALSE(has(summary_of(sending(), outcome), "cost"));

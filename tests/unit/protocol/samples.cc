@@ -224,6 +224,16 @@ void fill(Standing& standing) {
   rule.set_words("3 Gb/s until 18:00");
 }
 
+void fill(Stages& stages) {
+  stages.set_transfer(1);
+  for (const std::uint64_t us : {0ULL, 300ULL, 1ULL << 50U}) stages.add_workers_us(us);
+  stages.add_files_us(7);
+  for (const std::uint64_t us : {1U, 2U}) stages.add_control_us(us);
+  Limit& limit = *stages.add_limits();
+  limit.set_what("path geo (cap 50 Mb/s)");
+  limit.set_share(0.75);
+}
+
 void fill(Refusal& refusal) {
   refusal.set_code(11);
   refusal.set_text("the ticket has expired");
@@ -351,6 +361,10 @@ std::optional<Sample> sample_of(int kind) {
     case Message::kCompared:
       sample.name = "compared";
       fill(*m.mutable_compared());
+      return sample;
+    case Message::kStages:
+      sample.name = "stages";
+      fill(*m.mutable_stages());
       return sample;
     case Message::kStreamGone:
       sample.name = "stream_gone";

@@ -1,0 +1,260 @@
+#include "engine/verdict.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <initializer_list>
+#include <numeric>
+#include <span>
+#include <utility>
+
+#include "paths/words.h"
+
+namespace longhaul::engine {
+namespace {
+
+constexpr double share_least = 0.01;
+constexpr double second_least = 0.25;    // a cause beside the largest is worth saying
+constexpr double fed_most = 0.2;         // a receiver that waits less than that for data is what holds it up
+constexpr double part_telling = 0.5;     // of the time in which a path was pressed
+constexpr double loss_telling = 0.0005;  // of what was sent
+
+constexpr std::array sender_work = {Stage::digest,  Stage::pack,   Stage::seal, Stage::send,
+                                    Stage::receive, Stage::unseal, Stage::sync, Stage::other};
+constexpr std::array receiver_work = {Stage::receive, Stage::unseal, Stage::unpack, Stage::verify,
+                                      Stage::digest,  Stage::send,   Stage::seal,   Stage::other};
+
+using Stages = std::span<const Stage>;
+
+double sum_of(const StageTimes& times, Stages stages) {
+  return std::accumulate(stages.begin(), stages.end(), 0.0,
+                         [&](double sum, Stage each) { return sum + static_cast<double>(times[each]); });
+}
+double sum_of(const StageTimes& times, std::initializer_list<Stage> stages) {
+  return sum_of(times, Stages(stages.begin(), stages.size()));
+}
+
+double ratio(double part, double whole) {
+  return whole > 0 ? part / whole : 0;
+}
+
+/// "digest and seal (CPU of the sender)": of all, the two that take most.
+std::string work_words(const StageTimes& times, Stages stages, const char* whose) {
+  std::vector<Stage> by_time(stages.begin(), stages.end());
+  std::ranges::sort(by_time, [&](Stage one, Stage other) { return times[one] > times[other]; });
+  const auto words = [](Stage stage) { return stage == Stage::other ? "bookkeeping" : std::string(name_of(stage)); };
+  std::string named = words(by_time[0]);
+  if (times[by_time[1]] * 3 >= times[by_time[0]]) named += " and " + words(by_time[1]);
+  return named + " (CPU of the " + whose + ")";
+}
+
+class Shares {
+ public:
+  void add(std::string what, double time) {
+    if (time <= 0) return;
+    const auto at = std::ranges::find(list_, what, &LimitReport::what);
+    if (at != list_.end())
+      at->share += time;
+    else
+      list_.push_back({std::move(what), time});
+  }
+  [[nodiscard]] std::vector<LimitReport> take() {
+    const double sum =
+        std::accumulate(list_.begin(), list_.end(), 0.0, [](double all, const auto& each) { return all + each.share; });
+    for (LimitReport& each : list_) each.share /= sum;
+    std::erase_if(list_, [](const LimitReport& each) { return each.share < share_least; });
+    std::ranges::stable_sort(list_, std::greater(), &LimitReport::share);
+    return std::move(list_);
+  }
+
+ private:
+  std::vector<LimitReport> list_;
+};
+
+struct Part {
+  std::string what;
+  double time = 0;
+};
+
+/// Gives `time` to all of them, to each as it has.
+void divide(Shares& shares, double time, const std::vector<Part>& parts) {
+  const double whole =
+      std::accumulate(parts.begin(), parts.end(), 0.0, [](double sum, const Part& part) { return sum + part.time; });
+  for (const Part& part : parts) shares.add(part.what, time * ratio(part.time, whole));
+}
+
+constexpr const char* source_names = "small-file metadata (source)";
+constexpr const char* target_names = "small-file metadata (target)";
+
+/// What storage does while others wait for it.
+std::vector<Part> storage_parts(const StageTimes& storage) {
+  return {{"target sync", sum_of(storage, {Stage::sync, Stage::wait_sync})},
+          {"target write", sum_of(storage, {Stage::write, Stage::wait_write})},
+          {target_names, sum_of(storage, {Stage::names})}};
+}
+
+/// The receiver took no more: whatever its workers did instead.
+void blame_receiver(Shares& shares, double time, const EndTimes& receiver) {
+  const StageTimes& workers = receiver.workers;
+  std::vector<Part> parts = {
+      {work_words(workers, receiver_work, "receiver"), sum_of(workers, receiver_work)},
+      {"target write", sum_of(workers, {Stage::write, Stage::wait_write, Stage::sync})},
+      {target_names, sum_of(workers, {Stage::names})},
+      {"reading older versions (target)", sum_of(workers, {Stage::read, Stage::wait_read})},
+  };
+  const double waits_for_storage = sum_of(workers, {Stage::wait_commit});
+  std::vector<Part> behind = storage_parts(receiver.files);
+  const double storage =
+      std::accumulate(behind.begin(), behind.end(), 0.0, [](double sum, const Part& part) { return sum + part.time; });
+  if (storage > 0)
+    for (Part& part : behind) parts.push_back({part.what, waits_for_storage * part.time / storage});
+  else
+    parts.push_back({"target sync", waits_for_storage});
+  divide(shares, time, parts);
+}
+
+/// Why it carries no more.
+std::string path_words(const PathTimes& path, std::uint64_t cap_of_all_bits_per_s) {
+  const auto part = [&](Time of) { return ratio(static_cast<double>(of), static_cast<double>(path.pressed)); };
+  const auto rate = [](std::uint64_t bits_per_s) { return paths::bits_per_s(static_cast<double>(bits_per_s) / 8); };
+  const double loss = ratio(static_cast<double>(path.resent_bytes), static_cast<double>(path.sent_bytes));
+  std::string why;
+  if (part(path.capped) >= part_telling)
+    why = path.cap_bits_per_s > 0     ? " (cap " + rate(path.cap_bits_per_s) + ")"
+          : cap_of_all_bits_per_s > 0 ? " (limit of all paths, " + rate(cap_of_all_bits_per_s) + ")"
+                                      : " (cap)";
+  else if (part(path.window) >= part_telling)
+    why = " (window)";
+  else if (loss >= loss_telling)
+    why = fmt::format(" (loss {:.1f} %)", 100 * loss);
+  return "path " + path.name + why;
+}
+
+bool takes_all_that_comes(const EndTimes& receiver) {
+  const double at_work = static_cast<double>(receiver.workers.sum()) - sum_of(receiver.workers, {Stage::idle});
+  return ratio(sum_of(receiver.workers, {Stage::wait_receive}), at_work) >= fed_most;
+}
+
+bool tells(const EndTimes& receiver) {
+  return receiver.workers.sum() > 0;
+}
+
+void blame_connections(Shares& shares, double time, const Evidence& evidence) {
+  if (tells(evidence.receiver) && !takes_all_that_comes(evidence.receiver))
+    return blame_receiver(shares, time, evidence.receiver);
+  std::vector<Part> parts;
+  for (const PathTimes& path : evidence.paths)
+    if (path.pressed > 0)
+      parts.push_back({path_words(path, evidence.cap_of_all_bits_per_s), static_cast<double>(path.pressed)});
+  if (parts.empty()) parts.push_back({"network", 1});
+  divide(shares, time, parts);
+}
+
+/// Nothing to send: as far as the walk and the target were at work meanwhile it is for them, the rest is for answers.
+void blame_feeding(Shares& shares, double time, const Evidence& evidence) {
+  const auto part = [](double of, const StageTimes& times) { return ratio(of, static_cast<double>(times.sum())); };
+  const StageTimes& feeder = evidence.sender.files;
+  const StageTimes& storage = evidence.receiver.files;
+  std::vector<Part> parts = {{"source walk", part(sum_of(feeder, {Stage::walk, Stage::names, Stage::other}), feeder)},
+                             {"source read", part(sum_of(feeder, {Stage::read, Stage::wait_read}), feeder)}};
+  for (Part& each : storage_parts(storage)) parts.push_back({each.what, part(each.time, storage)});
+  const double known =
+      std::accumulate(parts.begin(), parts.end(), 0.0, [](double sum, const Part& each) { return sum + each.time; });
+  parts.push_back({"answers of the receiver", std::max(0.0, 1 - known)});
+  divide(shares, time, parts);
+}
+
+}  // namespace
+
+EndTimes& EndTimes::operator+=(const EndTimes& other) {
+  workers += other.workers;
+  files += other.files;
+  control += other.control;
+  return *this;
+}
+
+EndTimes EndTimes::since(const EndTimes& earlier) const {
+  return {workers.since(earlier.workers), files.since(earlier.files), control.since(earlier.control)};
+}
+
+PathTimes& PathTimes::operator+=(const PathTimes& other) {
+  pressed += other.pressed;
+  capped += other.capped;
+  window += other.window;
+  sent_bytes += other.sent_bytes;
+  resent_bytes += other.resent_bytes;
+  return *this;
+}
+
+PathTimes& PathTimes::operator-=(const PathTimes& earlier) {
+  pressed -= earlier.pressed;
+  capped -= earlier.capped;
+  window -= earlier.window;
+  sent_bytes -= earlier.sent_bytes;
+  resent_bytes -= earlier.resent_bytes;
+  return *this;
+}
+
+Evidence Evidence::since(const Evidence& earlier) const {
+  Evidence grown{sender.since(earlier.sender), receiver.since(earlier.receiver), paths, cap_of_all_bits_per_s};
+  for (std::size_t i = 0; i < std::min(paths.size(), earlier.paths.size()); ++i) grown.paths[i] -= earlier.paths[i];
+  return grown;
+}
+
+void Evidence::fade() {
+  for (StageTimes* times :
+       {&sender.workers, &sender.files, &sender.control, &receiver.workers, &receiver.files, &receiver.control})
+    for (std::size_t i = 0; i < stage_count; ++i) (*times)[static_cast<Stage>(i)] /= 2;
+  for (PathTimes& path : paths) {
+    path.pressed /= 2;
+    path.capped /= 2;
+    path.window /= 2;
+    path.sent_bytes /= 2;
+    path.resent_bytes /= 2;
+  }
+}
+
+void Evidence::add(const Evidence& later) {
+  sender += later.sender;
+  receiver += later.receiver;
+  cap_of_all_bits_per_s = later.cap_of_all_bits_per_s;
+  const std::vector<PathTimes> before = std::exchange(paths, later.paths);
+  for (std::size_t i = 0; i < std::min(paths.size(), before.size()); ++i) paths[i] += before[i];
+}
+
+std::vector<LimitReport> limits_of(const Evidence& evidence) {
+  const StageTimes& workers = evidence.sender.workers;
+  Shares shares;
+  shares.add("source read", sum_of(workers, {Stage::read, Stage::wait_read}));
+  shares.add(source_names, sum_of(workers, {Stage::names}));
+  shares.add(work_words(workers, sender_work, "sender"), sum_of(workers, sender_work));
+  shares.add("paused", sum_of(workers, {Stage::wait_resume}));
+  blame_connections(shares, sum_of(workers, {Stage::wait_send}), evidence);
+  blame_feeding(shares, sum_of(workers, {Stage::wait_chunks, Stage::wait_receive}), evidence);
+  return shares.take();
+}
+
+std::string verdict_of(const std::vector<LimitReport>& limits) {
+  const auto words = [](const LimitReport& limit) {
+    return fmt::format("{}, {:.0f} %", limit.what, 100 * limit.share);
+  };
+  if (limits.empty()) return {};
+  std::string verdict = words(limits[0]) + " of the time";
+  if (limits.size() > 1 && limits[1].share >= second_least) verdict += "; " + words(limits[1]);
+  return verdict;
+}
+
+std::vector<StageReport> stages_of(const EndTimes& sender, const EndTimes& receiver) {
+  const auto seconds = [](Time time) { return static_cast<double>(time) / static_cast<double>(second); };
+  std::vector<StageReport> list;
+  for (std::size_t i = 0; i < stage_count; ++i) {
+    const auto stage = static_cast<Stage>(i);
+    if (sender.in(stage) + receiver.in(stage) <= 0) continue;
+    list.push_back({std::string(name_of(stage)), seconds(sender.in(stage)), seconds(receiver.in(stage))});
+  }
+  return list;
+}
+
+}  // namespace longhaul::engine

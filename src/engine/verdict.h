@@ -1,0 +1,64 @@
+// What limits a transfer: from what the threads of both ends spent their time on, and what was seen of each path, to
+// words and shares. No I/O, no clock.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/stages.h"
+#include "longhaul/transfer.h"
+
+namespace longhaul::engine {
+
+/// Where the time of one end's threads went.
+struct EndTimes {
+  StageTimes workers;
+  StageTimes files;  ///< sender: the feeder; receiver: storage
+  StageTimes control;
+  EndTimes& operator+=(const EndTimes& other);
+  [[nodiscard]] EndTimes since(const EndTimes& earlier) const;
+  [[nodiscard]] Time in(Stage stage) const { return workers[stage] + files[stage] + control[stage]; }
+};
+
+/// What kept a path that this side sends on from carrying more. All but name and cap only grow.
+struct PathTimes {
+  std::string name;
+  std::uint64_t cap_bits_per_s = 0;  ///< its own; 0: none
+  Time pressed = 0;                  ///< there was more to send than it took
+  Time capped = 0;                   ///< of it, it carried what it may
+  Time window = 0;                   ///< of it, what may be on its way was too little (receiver's window, send buffer)
+  std::uint64_t sent_bytes = 0;
+  std::uint64_t resent_bytes = 0;
+  PathTimes& operator+=(const PathTimes& other);
+  PathTimes& operator-=(const PathTimes& earlier);
+};
+
+/// One transfer over some span of time.
+struct Evidence {
+  EndTimes sender;
+  EndTimes receiver;  ///< nothing in it: the peer does not tell
+  std::vector<PathTimes> paths;
+  std::uint64_t cap_of_all_bits_per_s = 0;  ///< 0: none
+
+  /// Paths are told apart by their place: those that are new count from nothing.
+  [[nodiscard]] Evidence since(const Evidence& earlier) const;
+  /// Weighs less from now on: half.
+  void fade();
+  /// Of a span that follows.
+  void add(const Evidence& later);
+};
+
+/// Shares of the time in which the sender's workers had a transfer: they add up to 1. What waits at one place is given
+/// to the cause behind it, as far as the two ends can tell: a full connection to its path, or to the receiver that
+/// takes no more; having nothing to send to the walk, or to the target that has not answered. The largest first;
+/// without those below 1 %. Empty: nothing has been seen.
+[[nodiscard]] std::vector<LimitReport> limits_of(const Evidence& evidence);
+
+/// "path geo (cap 50 Mb/s), 71 % of the time", with the second one where it is nearly as large. Empty for none.
+[[nodiscard]] std::string verdict_of(const std::vector<LimitReport>& limits);
+
+/// For the report: by stage, those that took time at either end.
+[[nodiscard]] std::vector<StageReport> stages_of(const EndTimes& sender, const EndTimes& receiver);
+
+}  // namespace longhaul::engine

@@ -1,0 +1,185 @@
+// What limits a transfer, from made-up figures of both ends.
+#include "engine/verdict.h"
+
+#include <gtest/gtest.h>
+
+#include <numeric>
+#include <utility>
+
+namespace longhaul::engine {
+namespace {
+
+StageTimes times_of(std::initializer_list<std::pair<Stage, double>> seconds) {
+  StageTimes times;
+  for (const auto& [stage, s] : seconds) times[stage] = static_cast<Time>(s * static_cast<double>(second));
+  return times;
+}
+
+/// A receiver that waits for what comes.
+EndTimes hungry() {
+  return {times_of({{Stage::wait_receive, 90}, {Stage::receive, 5}, {Stage::write, 5}}),
+          times_of({{Stage::idle, 80}, {Stage::wait_sync, 20}}),
+          {}};
+}
+
+PathTimes path(const char* name, double pressed_s) {
+  PathTimes times;
+  times.name = name;
+  times.pressed = static_cast<Time>(pressed_s * static_cast<double>(second));
+  times.sent_bytes = 1'000'000'000;
+  return times;
+}
+
+std::string verdict(const Evidence& evidence) {
+  return verdict_of(limits_of(evidence));
+}
+
+TEST(Verdict, NothingSeenIsNothingSaid) {
+  EXPECT_TRUE(limits_of({}).empty());
+  EXPECT_EQ(verdict({}), "");
+}
+
+TEST(Verdict, SharesAddUpToOneAndTheLargestComesFirst) {
+  Evidence evidence;
+  evidence.sender.workers = times_of({{Stage::read, 10},
+                                      {Stage::wait_read, 20},
+                                      {Stage::names, 5},
+                                      {Stage::digest, 5},
+                                      {Stage::wait_send, 40},
+                                      {Stage::wait_chunks, 15},
+                                      {Stage::wait_resume, 5},
+                                      {Stage::idle, 1000}});
+  evidence.sender.files = times_of({{Stage::walk, 10}, {Stage::idle, 90}});
+  evidence.receiver = hungry();
+  evidence.paths = {path("a", 30)};
+  const auto limits = limits_of(evidence);
+  const double sum =
+      std::accumulate(limits.begin(), limits.end(), 0.0, [](double all, const auto& each) { return all + each.share; });
+  EXPECT_NEAR(sum, 1, 0.02) << "but for what is below 1 %";
+  EXPECT_EQ(verdict_of(limits), "path a, 40 % of the time; source read, 30 %");
+  EXPECT_TRUE(std::ranges::is_sorted(limits, std::greater(), &LimitReport::share));
+}
+
+TEST(Verdict, AFullConnectionIsForItsPath) {
+  Evidence evidence;
+  evidence.sender.workers = times_of({{Stage::wait_send, 90}, {Stage::send, 10}});
+  evidence.receiver = hungry();
+  evidence.paths = {path("lan", 0), path("geo", 80)};
+  EXPECT_EQ(verdict(evidence), "path geo, 90 % of the time");
+  evidence.paths[1].resent_bytes = 5'000'000;
+  EXPECT_EQ(verdict(evidence), "path geo (loss 0.5 %), 90 % of the time");
+  evidence.paths[1].window = 60 * second;
+  EXPECT_EQ(verdict(evidence), "path geo (window), 90 % of the time");
+  evidence.paths[1].capped = 70 * second;
+  evidence.paths[1].cap_bits_per_s = 50'000'000;
+  EXPECT_EQ(verdict(evidence), "path geo (cap 50 Mb/s), 90 % of the time");
+  evidence.paths[1].cap_bits_per_s = 0;
+  evidence.cap_of_all_bits_per_s = 1'000'000'000;
+  EXPECT_EQ(verdict(evidence), "path geo (limit of all paths, 1 Gb/s), 90 % of the time");
+  evidence.paths.clear();
+  EXPECT_EQ(verdict(evidence), "network, 90 % of the time") << "no path was seen to be under pressure";
+}
+
+TEST(Verdict, SeveralPathsShareWhatWaitsForThem) {
+  Evidence evidence;
+  evidence.sender.workers = times_of({{Stage::wait_send, 100}});
+  evidence.receiver = hungry();
+  evidence.paths = {path("a", 60), path("b", 20)};
+  EXPECT_EQ(verdict(evidence), "path a, 75 % of the time; path b, 25 %");
+}
+
+TEST(Verdict, AReceiverThatTakesNoMoreIsLookedInto) {
+  Evidence evidence;
+  evidence.sender.workers = times_of({{Stage::wait_send, 100}});
+  evidence.paths = {path("a", 100)};
+  evidence.receiver.workers = times_of({{Stage::write, 80}, {Stage::receive, 15}, {Stage::wait_receive, 5}});
+  EXPECT_EQ(verdict(evidence).substr(0, 16), "target write, 84");
+  evidence.receiver.workers = times_of({{Stage::unseal, 60}, {Stage::receive, 30}, {Stage::write, 10}});
+  EXPECT_EQ(verdict(evidence), "unseal and receive (CPU of the receiver), 90 % of the time");
+  evidence.receiver.workers = times_of({{Stage::names, 70}, {Stage::receive, 30}});
+  EXPECT_EQ(verdict(evidence).substr(0, 32), "small-file metadata (target), 70");
+  evidence.receiver.workers = times_of({{Stage::wait_commit, 90}, {Stage::receive, 10}});
+  evidence.receiver.files = times_of({{Stage::wait_sync, 50}, {Stage::sync, 25}, {Stage::names, 25}});
+  EXPECT_EQ(verdict(evidence).substr(0, 15), "target sync, 68");
+  evidence.receiver.workers = times_of({{Stage::wait_receive, 90}, {Stage::receive, 10}});
+  EXPECT_EQ(verdict(evidence), "path a, 100 % of the time") << "it waits for the path itself";
+}
+
+TEST(Verdict, NothingToSendIsForWalkAndTargetAsFarAsTheyWereAtWork) {
+  Evidence evidence;
+  evidence.sender.workers = times_of({{Stage::wait_chunks, 100}});
+  evidence.sender.files = times_of({{Stage::walk, 90}, {Stage::idle, 10}});
+  evidence.receiver = hungry();
+  evidence.receiver.files = times_of({{Stage::idle, 100}});
+  EXPECT_EQ(verdict(evidence), "source walk, 90 % of the time");
+  evidence.sender.files = times_of({{Stage::idle, 100}});
+  EXPECT_EQ(verdict(evidence), "answers of the receiver, 100 % of the time");
+  evidence.receiver.files = times_of({{Stage::wait_sync, 80}, {Stage::names, 20}});
+  EXPECT_EQ(verdict(evidence), "target sync, 80 % of the time");
+}
+
+TEST(Verdict, WorkIsNamedByWhatTakesMost) {
+  Evidence evidence;
+  evidence.receiver = hungry();
+  evidence.sender.workers = times_of({{Stage::digest, 50}, {Stage::seal, 40}, {Stage::send, 10}});
+  EXPECT_EQ(verdict(evidence), "digest and seal (CPU of the sender), 100 % of the time");
+  evidence.sender.workers = times_of({{Stage::pack, 90}, {Stage::send, 10}});
+  EXPECT_EQ(verdict(evidence), "pack (CPU of the sender), 100 % of the time");
+}
+
+TEST(Verdict, APeerThatTellsNothingIsNotAccused) {
+  Evidence evidence;
+  evidence.sender.workers = times_of({{Stage::wait_send, 60}, {Stage::wait_chunks, 40}});
+  evidence.paths = {path("a", 50)};
+  EXPECT_EQ(verdict(evidence), "path a, 60 % of the time; answers of the receiver, 40 %");
+}
+
+TEST(Verdict, WhatWasSeenLongAgoWeighsLittle) {
+  Evidence recent;
+  Evidence reading;
+  reading.sender.workers = times_of({{Stage::wait_read, 1}});
+  Evidence sending;
+  sending.sender.workers = times_of({{Stage::wait_send, 1}});
+  sending.paths = {path("a", 1)};
+  for (int i = 0; i < 100; ++i) {
+    recent.fade();
+    recent.add(reading);
+  }
+  EXPECT_EQ(verdict(recent), "source read, 100 % of the time");
+  for (int i = 0; i < 4; ++i) {
+    recent.fade();
+    recent.add(sending);
+  }
+  EXPECT_EQ(verdict(recent), "path a, 94 % of the time");
+}
+
+TEST(Verdict, EvidenceSinceKnowsPathsThatCameLater) {
+  Evidence earlier;
+  earlier.paths = {path("a", 10)};
+  Evidence later = earlier;
+  later.paths[0].pressed = 15 * second;
+  later.paths.push_back(path("b", 3));
+  const Evidence grown = later.since(earlier);
+  ASSERT_EQ(grown.paths.size(), 2U);
+  EXPECT_EQ(grown.paths[0].pressed, 5 * second);
+  EXPECT_EQ(grown.paths[0].sent_bytes, 0U);
+  EXPECT_EQ(grown.paths[1].pressed, 3 * second);
+}
+
+TEST(Verdict, StagesAreListedWithBothEnds) {
+  EndTimes sender;
+  sender.workers = times_of({{Stage::read, 1}, {Stage::digest, 2}});
+  sender.files = times_of({{Stage::read, 0.5}});
+  EndTimes receiver;
+  receiver.control = times_of({{Stage::write, 4}});
+  const auto list = stages_of(sender, receiver);
+  ASSERT_EQ(list.size(), 3U);
+  EXPECT_EQ(list[0].name, "read");
+  EXPECT_EQ(list[0].sender_s, 1.5);
+  EXPECT_EQ(list[0].receiver_s, 0);
+  EXPECT_EQ(list[2].name, "write");
+  EXPECT_EQ(list[2].receiver_s, 4);
+}
+
+}  // namespace
+}  // namespace longhaul::engine
