@@ -114,6 +114,8 @@ class Planner {
   void alive(Time now) { progress_at_ = now; }
 
   void fill(Report& report) const;
+  /// How long, so far, a stream had room and there was nothing to give it.
+  [[nodiscard]] Time starved_for(Time now) const { return starved_time_ + (starved_ ? now - starved_seen_ : 0); }
   /// Of copies after the first, what went out or is still to go out.
   [[nodiscard]] std::uint64_t resent_bytes() const {
     return static_cast<std::uint64_t>(std::max<std::int64_t>(resent_bytes_, 0));
@@ -162,6 +164,7 @@ class Planner {
   bool may_announce(const Entry& entry) const;
   void send_file(std::uint64_t id, Entry entry, const protocol::Verdict& verdict);
   void pump(Time now);
+  void note_starving(Time now);
   std::optional<ChunkTask> next_task();
   std::optional<ChunkTask> next_bundle();
   std::optional<ChunkTask> next_large();
@@ -244,6 +247,8 @@ class Planner {
   std::map<ChunkKey, InFlight> in_flight_;  ///< given to a stream and not durable
   std::uint64_t in_flight_bytes_ = 0;       ///< of these
   bool starved_ = false;                    ///< a stream had room, and there was nothing to give it
+  Time starved_seen_ = 0;                   ///< when that was looked at last
+  Time starved_time_ = 0;                   ///< for so long it was so, up to then
   /// Entries that are dealt with, and files that failed before the bundle is that they travel in. Of all entries, not
   /// of the failed ones alone: so it has no more runs than there are open entries, however many fail.
   IntervalSet settled_;

@@ -181,7 +181,14 @@ std::uint32_t Planner::avoided_stream() {
   return 0;
 }
 
+void Planner::note_starving(Time now) {
+  if (starved_) starved_time_ += now - starved_seen_;
+  starved_seen_ = now;
+  if (paused_) starved_ = false;
+}
+
 void Planner::pump(Time now) {
+  note_starving(now);
   if (frame_bytes_ == 0 || paused_) return;
   for (;;) {
     const std::uint32_t avoided = avoided_stream();

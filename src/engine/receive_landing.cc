@@ -104,7 +104,11 @@ bool ReceiveStream::share_matched(IncomingTransfer& transfer, const std::shared_
   }
   const auto data = landing_of(transfer, chunk, header, header.frame_index);
   if (!data) return true;
-  const bool shared = context_.kit.plain_disk->share_range(*file.older, *data, header.offset, header.raw_bytes);
+  bool shared = false;
+  {
+    const StageScope scope(Stage::write);
+    shared = context_.kit.plain_disk->share_range(*file.older, *data, header.offset, header.raw_bytes);
+  }
   if (shared && read_matched(*data, header, slot)) {
     counters_->count(header, 0);
     counters_->shared_bytes.fetch_add(header.raw_bytes, std::memory_order_relaxed);

@@ -170,9 +170,9 @@ bool SendStream::start_frame(const std::shared_ptr<ActiveTask>& active) {
 
 /// The index behind the frames from the next one on that lie in a hole, each with all of it.
 unsigned SendStream::end_of_hole(ActiveTask& active) {
-  const StageScope scope(Stage::names);
   ChunkTask& task = active.task;
   if (!task.file->entry.sparse || !active.content.file) return active.next_frame;
+  const StageScope scope(Stage::names);
   const std::uint64_t begin = std::uint64_t{active.next_frame} * task.frame_bytes;
   const std::uint64_t end =
       task.holes.end_of_hole(*context_.kit.disk, *active.content.file, task.extent.offset + begin) - task.extent.offset;

@@ -161,8 +161,9 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
     EndTimes peer;         ///< as it told last, in this session
     EndTimes peer_before;  ///< in earlier ones of this run
     Evidence evidence_began;
-    Evidence evidence_seen;    ///< when it was looked at last
-    Evidence evidence_recent;  ///< of the last seconds
+    Evidence evidence_seen;           ///< when it was looked at last
+    Evidence evidence_recent;         ///< of the last seconds
+    std::vector<LimitReport> limits;  ///< over the whole run, once it has ended
   };
   struct Incoming {
     std::shared_ptr<Sink> sink;
@@ -421,7 +422,6 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   void tell_stages(std::uint32_t transfer, const EndTimes& times, const std::vector<LimitReport>& limits);
   void take_stages(const protocol::Stages& told);
   void judge(Report& report, const Outgoing& outgoing, Time now) const;
-  void judge_whole(Report& report, const Outgoing& outgoing, Time now) const;
   void judge(Report& report, const Incoming& incoming, Time now) const;
 
   // session_report.cc

@@ -58,6 +58,8 @@ Evidence SessionCore::evidence(const Outgoing& outgoing, Time now) const {
     times.cap_bits_per_s = path.options.cap_bits_per_s;
   }
   found.cap_of_all_bits_per_s = cap_of_all();
+  found.span = now - outgoing.began;
+  if (outgoing.planner) found.starved = outgoing.planner->starved_for(now);
   return found;
 }
 
@@ -126,16 +128,10 @@ void SessionCore::take_stages(const protocol::Stages& told) {
 void SessionCore::judge(Report& report, const Outgoing& outgoing, Time now) const {
   const Evidence whole = evidence(outgoing, now).since(outgoing.evidence_began);
   report.stages = stages_of(whole.sender, whole.receiver);
-  report.limits = limits_of(outgoing.evidence_recent);
+  report.limits = outgoing.limits.empty() ? limits_of(outgoing.evidence_recent) : outgoing.limits;
   if (!report.verdict.empty()) return;
   report.verdict = verdict_of(report.limits);
   if (report.verdict.empty()) report.verdict = "network or disks";
-}
-
-/// At its end: over all of it.
-void SessionCore::judge_whole(Report& report, const Outgoing& outgoing, Time now) const {
-  report.limits = limits_of(evidence(outgoing, now).since(outgoing.evidence_began));
-  if (!report.limits.empty()) report.verdict = verdict_of(report.limits);
 }
 
 void SessionCore::judge(Report& report, const Incoming& incoming, Time now) const {

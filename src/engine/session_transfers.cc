@@ -263,8 +263,8 @@ void SessionCore::transfer_end(const protocol::TransferEnd& end, Time now) {
   const auto at = outgoing_.find(end.transfer());
   if (at == outgoing_.end() || !at->second.planner) return;
   at->second.planner->failed_late(end);
-  Report report = report_of(at->second, now);
-  judge_whole(report, at->second, now);
+  at->second.limits = limits_of(evidence(at->second, now).since(at->second.evidence_began));
+  const Report report = report_of(at->second, now);
   tell_stages(end.transfer(), own_times(now).since(at->second.evidence_began.sender), report.limits);
   protocol::Message message;
   auto& last = *message.mutable_goodbye();
@@ -290,7 +290,7 @@ void SessionCore::finish_outgoing(std::uint32_t transfer, std::optional<Error> e
   outcome.ok = !error;
   if (error) outcome.error = std::move(*error);
   outcome.report = report_of(outgoing, now);
-  if (outcome.ok) judge_whole(outcome.report, outgoing, now);
+  if (outcome.ok && !outgoing.limits.empty()) outcome.report.verdict = verdict_of(outgoing.limits);
   if (end != nullptr) {
     outcome.report.cpu_seconds_receiver = end->cpu_seconds();
     outcome.report.files = outgoing.before_files + end->files();

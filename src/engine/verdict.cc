@@ -198,7 +198,11 @@ PathTimes& PathTimes::operator-=(const PathTimes& earlier) {
 }
 
 Evidence Evidence::since(const Evidence& earlier) const {
-  Evidence grown{sender.since(earlier.sender), receiver.since(earlier.receiver), paths, cap_of_all_bits_per_s};
+  Evidence grown = *this;
+  grown.sender = sender.since(earlier.sender);
+  grown.receiver = receiver.since(earlier.receiver);
+  grown.span -= earlier.span;
+  if (starved >= earlier.starved) grown.starved -= earlier.starved;  // else a new session counts from nothing
   for (std::size_t i = 0; i < std::min(paths.size(), earlier.paths.size()); ++i) grown.paths[i] -= earlier.paths[i];
   return grown;
 }
@@ -207,6 +211,8 @@ void Evidence::fade() {
   for (StageTimes* times :
        {&sender.workers, &sender.files, &sender.control, &receiver.workers, &receiver.files, &receiver.control})
     for (std::size_t i = 0; i < stage_count; ++i) (*times)[static_cast<Stage>(i)] /= 2;
+  span /= 2;
+  starved /= 2;
   for (PathTimes& path : paths) {
     path.pressed /= 2;
     path.capped /= 2;
@@ -220,6 +226,8 @@ void Evidence::add(const Evidence& later) {
   sender += later.sender;
   receiver += later.receiver;
   cap_of_all_bits_per_s = later.cap_of_all_bits_per_s;
+  span += later.span;
+  starved += later.starved;
   const std::vector<PathTimes> before = std::exchange(paths, later.paths);
   for (std::size_t i = 0; i < std::min(paths.size(), before.size()); ++i) paths[i] += before[i];
 }
@@ -231,8 +239,12 @@ std::vector<LimitReport> limits_of(const Evidence& evidence) {
   shares.add(source_names, sum_of(workers, {Stage::names}));
   shares.add(work_words(workers, sender_work, "sender"), sum_of(workers, sender_work));
   shares.add("paused", sum_of(workers, {Stage::wait_resume}));
-  blame_connections(shares, sum_of(workers, {Stage::wait_send}), evidence);
-  blame_feeding(shares, sum_of(workers, {Stage::wait_chunks, Stage::wait_receive}), evidence);
+  // A stream without a chunk while there are some has its share on the way already, or another path is given more.
+  const double without = sum_of(workers, {Stage::wait_chunks, Stage::wait_receive});
+  const double starved =
+      without * std::min(1.0, ratio(static_cast<double>(evidence.starved), static_cast<double>(evidence.span)));
+  blame_connections(shares, sum_of(workers, {Stage::wait_send}) + without - starved, evidence);
+  blame_feeding(shares, starved, evidence);
   return shares.take();
 }
 

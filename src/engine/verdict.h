@@ -40,6 +40,8 @@ struct Evidence {
   EndTimes receiver;  ///< nothing in it: the peer does not tell
   std::vector<PathTimes> paths;
   std::uint64_t cap_of_all_bits_per_s = 0;  ///< 0: none
+  Time span = 0;
+  Time starved = 0;  ///< of it, a stream could have been given more, and there was nothing to give it
 
   /// Paths are told apart by their place: those that are new count from nothing.
   [[nodiscard]] Evidence since(const Evidence& earlier) const;

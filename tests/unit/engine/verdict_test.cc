@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <functional>
 #include <numeric>
 #include <utility>
 
@@ -50,6 +52,7 @@ TEST(Verdict, SharesAddUpToOneAndTheLargestComesFirst) {
                                       {Stage::wait_resume, 5},
                                       {Stage::idle, 1000}});
   evidence.sender.files = times_of({{Stage::walk, 10}, {Stage::idle, 90}});
+  evidence.span = evidence.starved = 100 * second;
   evidence.receiver = hungry();
   evidence.paths = {path("a", 30)};
   const auto limits = limits_of(evidence);
@@ -107,6 +110,7 @@ TEST(Verdict, AReceiverThatTakesNoMoreIsLookedInto) {
 
 TEST(Verdict, NothingToSendIsForWalkAndTargetAsFarAsTheyWereAtWork) {
   Evidence evidence;
+  evidence.span = evidence.starved = 100 * second;
   evidence.sender.workers = times_of({{Stage::wait_chunks, 100}});
   evidence.sender.files = times_of({{Stage::walk, 90}, {Stage::idle, 10}});
   evidence.receiver = hungry();
@@ -116,6 +120,19 @@ TEST(Verdict, NothingToSendIsForWalkAndTargetAsFarAsTheyWereAtWork) {
   EXPECT_EQ(verdict(evidence), "answers of the receiver, 100 % of the time");
   evidence.receiver.files = times_of({{Stage::wait_sync, 80}, {Stage::names, 20}});
   EXPECT_EQ(verdict(evidence), "target sync, 80 % of the time");
+}
+
+/// Two chunks on their way are all that a stream gets, and a path that is spared gets none: paths are the limit.
+TEST(Verdict, AStreamWithoutChunksWhileThereAreSomeIsForThePaths) {
+  Evidence evidence;
+  evidence.sender.workers = times_of({{Stage::wait_send, 50}, {Stage::wait_chunks, 50}});
+  evidence.paths = {path("a", 100), path("spared", 0)};
+  evidence.receiver = hungry();
+  evidence.span = 100 * second;
+  EXPECT_EQ(verdict(evidence), "path a, 100 % of the time");
+  evidence.starved = 100 * second;
+  evidence.receiver.files = times_of({{Stage::wait_sync, 100}});
+  EXPECT_EQ(verdict(evidence), "path a, 50 % of the time; target sync, 50 %");
 }
 
 TEST(Verdict, WorkIsNamedByWhatTakesMost) {
@@ -129,6 +146,7 @@ TEST(Verdict, WorkIsNamedByWhatTakesMost) {
 
 TEST(Verdict, APeerThatTellsNothingIsNotAccused) {
   Evidence evidence;
+  evidence.span = evidence.starved = 100 * second;
   evidence.sender.workers = times_of({{Stage::wait_send, 60}, {Stage::wait_chunks, 40}});
   evidence.paths = {path("a", 50)};
   EXPECT_EQ(verdict(evidence), "path a, 60 % of the time; answers of the receiver, 40 %");

@@ -128,6 +128,40 @@ class SendingWorker : public WorkerTest {
   Pair other_;
 };
 
+class HandClock final : public Clock {
+ public:
+  Time now() override { return time; }
+  std::int64_t wall_ns() override { return time; }
+  Time time = second;
+};
+
+/// It has a stream that receives, too: what could go on soonest is told.
+TEST_F(SendingWorker, SaysWhatItWaitsFor) {
+  HandClock clock;
+  const auto waits_for = [&] {
+    for (int steps = 0; steps < 3; ++steps) {
+      const StageClock::Step counted(worker_->stages, clock, clock.time);
+      worker_->step(clock.time);
+    }
+    const StageTimes before = worker_->stages.times(clock.time);
+    clock.time += 1000;
+    const StageTimes spent = worker_->stages.times(clock.time).since(before);
+    for (std::size_t i = 0; i < stage_count; ++i)
+      if (spent[static_cast<Stage>(i)] == 1000) return static_cast<Stage>(i);
+    return Stage::other;
+  };
+  EXPECT_EQ(waits_for(), Stage::wait_receive);
+  send_chunk(0);  // which is let go at once
+  EXPECT_EQ(waits_for(), Stage::wait_receive) << "a stream without chunks holds nothing up";
+  worker_->post([](Worker& worker) { worker.set_pace(2, 0, true); });
+  EXPECT_EQ(waits_for(), Stage::wait_resume);
+  worker_->post([](Worker& worker) {
+    worker.close_stream(1);
+    worker.close_stream(2);
+  });
+  EXPECT_EQ(waits_for(), Stage::idle);
+}
+
 /// The copy that was faster is durable: that the slower one cannot be read any more is nobody's failure.
 TEST_F(SendingWorker, ACopyOfWhatAStreamHasLetGoIsDropped) {
   send_chunk(0);
