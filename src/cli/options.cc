@@ -9,6 +9,7 @@
 #include <span>
 #include <utility>
 
+#include "cli/bench_options.h"
 #include "cli/deadline.h"
 #include "cli/exit_codes.h"
 #include "cli/line.h"
@@ -453,6 +454,9 @@ Result<Command> read_command(const Line& line, Verb verb, const Surroundings& su
     case Verb::diff:
       read = read_diff(line.positionals(), command);
       break;
+    case Verb::bench:
+      read = read_bench(line, command, surroundings);
+      break;
     case Verb::trust:
       read = read_trust(line.positionals(), command);
       break;
@@ -479,7 +483,7 @@ Exit usage_error(const std::string& text, const VerbText* verb) {
     exit.err = fmt::format(
         "longhaul: {}\nusage: longhaul "
         "receive|send|copy|plan|verify|manifest|diff|list|path|pause|resume|rate|keygen|trust|"
-        "version ...\n"
+        "bench|version ...\n"
         "Try 'longhaul --help'.\n",
         words);
   } else {

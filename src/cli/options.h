@@ -57,6 +57,15 @@ struct Command {
     bool exact = false;
   };
   ManifestAsked manifest;
+  /// bench: which one, and how much of it. disk writes into `target`.
+  struct BenchAsked {
+    enum class What : std::uint8_t { hash, disk, wire, path };
+    What what = What::hash;
+    double seconds = 0;       ///< of each figure; 0: as usual
+    std::uint64_t bytes = 0;  ///< 0: as usual
+    std::string read_file;
+  };
+  BenchAsked bench;
   /// copy: the other end is on another machine and started by ssh.
   struct Remote {
     std::string host;

@@ -80,6 +80,7 @@ Result<> Reporter::show_ticket(const std::string& ticket) {
   // Nobody could join without it, unless it stands in a file.
   if (!handed_over && command_.ticket_file.empty()) return fail_errno(errno, "cannot print the ticket");
   view_.say(command_.verb == Verb::receive ? "waiting for the sender: longhaul send SOURCE... TICKET"
+            : command_.verb == Verb::bench ? "waiting for the other end: longhaul bench path TICKET"
                                            : "waiting for the receiver: longhaul receive TICKET TARGET_DIR");
   return {};
 }

@@ -11,6 +11,7 @@
 #include <memory>
 #include <utility>
 
+#include "cli/bench_command.h"
 #include "cli/control_socket.h"
 #include "cli/diff_command.h"
 #include "cli/exit_codes.h"
@@ -285,6 +286,7 @@ ExitCode run_command(Command command) {
   if (command.verb == Verb::plan) return run_plan(command, stop_flag);
   if (command.verb == Verb::manifest) return run_manifest(command, stop_flag);
   if (command.verb == Verb::diff) return run_diff(command, stop_flag);
+  if (command.verb == Verb::bench) return run_bench(command, stop_flag);
   constexpr unsigned lives = static_cast<unsigned>(Verb::list) | static_cast<unsigned>(Verb::path) |
                              static_cast<unsigned>(Verb::pause) | static_cast<unsigned>(Verb::resume) |
                              static_cast<unsigned>(Verb::rate);
@@ -306,6 +308,7 @@ ExitCode run_command(Command command) {
     case Verb::plan:
     case Verb::manifest:
     case Verb::diff:
+    case Verb::bench:
     case Verb::version:
     case Verb::list:
     case Verb::path:

@@ -23,6 +23,7 @@ constexpr unsigned keygen = static_cast<unsigned>(Verb::keygen);
 constexpr unsigned trust = static_cast<unsigned>(Verb::trust);
 constexpr unsigned manifest = static_cast<unsigned>(Verb::manifest);
 constexpr unsigned diff = static_cast<unsigned>(Verb::diff);
+constexpr unsigned bench = static_cast<unsigned>(Verb::bench);
 constexpr unsigned select = send | copy | plan | manifest;
 constexpr unsigned all = movers | plan | verify | manifest | diff | version;
 
@@ -129,22 +130,35 @@ constexpr VerbText verbs[] = {
      "  longhaul receive --trusted --keep --listen 0.0.0.0:4711 /data     takes from gpu7, again and again\n"
      "  longhaul trust add store SHA256:b81x... store.example:4711       on gpu7\n"
      "  longhaul send checkpoints/ --peer store                          on gpu7\n"},
+    {Verb::bench, "bench", "bench hash | disk [DIR] [--read FILE] | wire | path --listen ADDR[:PORT] | path TICKET",
+     "Measure what this machine's processor, disk and TCP can do by themselves, or what paths to another machine "
+     "carry; "
+     "tell what to change.",
+     "  hash    digests, ciphers, packing: a core, and all of them at once\n"
+     "  disk    writes a file into DIR, syncs it, reads it and is rid of it again; --read FILE only reads\n"
+     "  wire    TCP over loopback, in clear and sealed, nothing at either end\n"
+     "  path    to another machine, on which 'longhaul bench path --listen ADDR' runs: each path alone, then all\n"
+     "Examples:\n"
+     "  longhaul bench disk /data --size 16G\n"
+     "  longhaul bench disk --read /data/model.safetensors\n"
+     "  longhaul bench wire --streams 4 --cipher chacha20-poly1305\n"
+     "  longhaul bench path --path name=a,local=10.0.1.1 --path name=b,local=10.0.2.1 @ticket\n"},
     {Verb::version, "version", "version [--verbose]", "Print the version; with --verbose what this machine can do.",
      "Examples:\n"
      "  longhaul version --verbose\n"},
 };
 
 constexpr OptionText options[] = {
-    {"--listen", "ADDR[:PORT]", true, peers,
+    {"--listen", "ADDR[:PORT]", true, peers | bench,
      "listen here and print a ticket; repeatable (receive: 127.0.0.1 unless told)"},
     {"--fabric", "PROVIDER", true, movers,
      "also take paths whose files go by RDMA over this provider of libfabric (verbs, efa, tcp, shm ...), repeatable; "
      "who dials says transport=fabric:PROVIDER of a path"},
-    {"--path", "KEY=VALUE,...", true, movers | path | plan,
+    {"--path", "KEY=VALUE,...", true, movers | path | plan | bench,
      "one way to the peer that is dialled, repeatable; keys: name, local, device, remote, cap, streams, weight, cost, "
      "tags, "
      "dscp, cc, transport"},
-    {"--paths", "FILE", false, movers | plan, "paths and policy from a TOML file; see longhaul(1), PATHS FILE"},
+    {"--paths", "FILE", false, movers | plan | bench, "paths and policy from a TOML file; see longhaul(1), PATHS FILE"},
     {"--discover", "LIST", false, movers,
      "look for further paths to the peer; LIST: auto, or interfaces and networks that may be used: eth1,10.0.0.0/8"},
     {"--require", "TAG[,TAG...]", true, movers | plan,
@@ -159,7 +173,7 @@ constexpr OptionText options[] = {
     {"--max-cost", "MONEY", false, send | copy | plan,
      "what all paths together may cost (cost= of a path); never more is spent"},
     {"--rates", "FILE", false, plan, "take the rates of paths from what --report wrote of an earlier transfer"},
-    {"--cipher", "CIPHER", false, movers,
+    {"--cipher", "CIPHER", false, movers | bench,
      "auto, aes-256-gcm, aes-128-gcm, chacha20-poly1305 seal the data (auto: as the peer says, or aes-256-gcm); none: "
      "data "
      "in clear, if both sides say so"},
@@ -242,9 +256,9 @@ constexpr OptionText options[] = {
     {"--stdout", nullptr, false, receive,
      "write the one file of the transfer to stdout, in order; the ticket goes to stderr"},
     {"--keep", nullptr, false, receive, "serve transfer after transfer, with a new ticket for each, until a signal"},
-    {"--ticket-file", "FILE", false, peers, "also write the ticket to FILE, readable by its owner only"},
+    {"--ticket-file", "FILE", false, peers | bench, "also write the ticket to FILE, readable by its owner only"},
     {"--ticket-valid", "DURATION", false, peers, "how long a printed ticket admits a peer (7d)"},
-    {"--streams", "N|auto", false, movers,
+    {"--streams", "N|auto", false, movers | bench,
      "TCP connections on each path (2); auto: found by trying, for long transfers"},
     {"--chunk", "SIZE", false, movers, "bytes per chunk: a multiple of 8MiB up to 512MiB (8MiB)"},
     {"--workers", "N|auto", false, movers | verify | manifest,
@@ -260,14 +274,17 @@ constexpr OptionText options[] = {
     {"--signer", "NAME|FINGERPRINT", false, verify,
      "take the manifest only if this key has signed it; NAME: one that 'longhaul trust' knows"},
     {"--exact", nullptr, false, verify, "with --manifest: files that it does not name are differences too"},
-    {"--no-direct", nullptr, false, movers, "never use O_DIRECT"},
+    {"--seconds", "N", false, bench, "how long each figure is measured (hash: 0.25, wire: 1, path: 5)"},
+    {"--size", "SIZE", false, bench, "disk: so much is written, or read (1GiB)"},
+    {"--read", "FILE", false, bench, "disk: read this file, which is left as it is, in place of what was written"},
+    {"--no-direct", nullptr, false, movers | bench, "never use O_DIRECT"},
     {"--no-control", nullptr, false, movers, "have no control socket: list, path, pause, resume, rate find nothing"},
-    {"--no-confine", nullptr, false, movers,
+    {"--no-confine", nullptr, false, movers | bench,
      "put up no walls: by default the kernel keeps a receiver to its target, and both sides from starting programs"},
     {"--retry-for", "DURATION", false, movers, "how long to wait for a peer that is away (5m)"},
     {"--stall-timeout", "DURATION", false, movers, "give up after so long without a byte of progress (5m)"},
     {"--report", "FILE", false, movers | verify, "write the final report to FILE as JSON"},
-    {"--json", nullptr, false, all | live | keygen | trust, "events on stdout, one JSON object a line"},
+    {"--json", nullptr, false, all | live | keygen | trust | bench, "events on stdout, one JSON object a line"},
     {"-q,--quiet", nullptr, false, all | live, "nothing but errors (and the ticket)"},
     {"-v,--verbose", nullptr, false, movers | verify | version, "also say what happens on paths and to single files"},
 };

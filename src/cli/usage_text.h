@@ -22,7 +22,8 @@ enum class Verb : unsigned {
   keygen = 2048,
   trust = 4096,
   manifest = 8192,
-  diff = 16384
+  diff = 16384,
+  bench = 32768
 };
 
 struct VerbText {
