@@ -25,14 +25,13 @@ constexpr double retry_for_s = 20;  // somebody sits before the screen
 constexpr std::array meetings_s = {0.3, 5.0};
 constexpr std::uint64_t window_usual_max = std::uint64_t{64} << 20U;
 
-/// What the events of one transfer say of it while it runs.
+/// What the events of a transfer say of it while it runs.
 class Watcher {
  public:
   void begin() {
     const std::lock_guard lock(mutex_);
     first_.reset();
     last_.reset();
-    rtt_us_min_.clear();
   }
   void take(const Event& event) {
     const std::lock_guard lock(mutex_);
@@ -40,11 +39,11 @@ class Watcher {
     if (event.type != Event::Type::progress || !event.report) return;
     if (!first_ && event.report->bytes > 0) first_ = event.report;
     last_ = event.report;
-    for (const PathReport& path : event.report->paths) {
-      if (path.rtt_us == 0) continue;
-      std::uint64_t& least = rtt_us_min_.try_emplace(path.name, path.rtt_us).first->second;
-      least = std::min(least, path.rtt_us);
-    }
+    note_round_trips(*event.report);
+  }
+  void take(const Report& end) {
+    const std::lock_guard lock(mutex_);
+    note_round_trips(end);
   }
   /// Between the first and the last look while it was under way, where they are far enough from each other; else all of
   /// it.
@@ -75,10 +74,18 @@ class Watcher {
   }
 
  private:
+  void note_round_trips(const Report& report) {
+    for (const PathReport& path : report.paths) {
+      if (path.rtt_us == 0) continue;
+      std::uint64_t& least = rtt_us_min_.try_emplace(path.name, path.rtt_us).first->second;
+      least = std::min(least, path.rtt_us);
+    }
+  }
+
   mutable std::mutex mutex_;
   std::shared_ptr<const Report> first_;
   std::shared_ptr<const Report> last_;
-  std::map<std::string, std::uint64_t> rtt_us_min_;
+  std::map<std::string, std::uint64_t> rtt_us_min_;  ///< over all transfers: the first ones meet empty queues
   std::map<std::string, std::string> why_down_;
 };
 
@@ -147,6 +154,7 @@ Result<Report> PathRun::send(double seconds, bool last) {
   watcher_.begin();
   const Outcome outcome = session_->send(engine::make_timed_source(seconds, last));
   if (!outcome.ok) return std::unexpected(outcome.error);
+  watcher_.take(outcome.report);
   bench_.cipher = outcome.report.cipher;
   return outcome.report;
 }
@@ -219,12 +227,16 @@ std::vector<std::string> PathRun::measured() const {
 Result<> PathRun::all() {
   const std::vector<std::string> names = measured();
   if (names.empty()) return fail(Code::connection, "no path came up; the first one: " + bench_.paths.front().why);
-  say("all paths together");
   for (const std::string& name : names)
     if (auto done = set_in_use(name, true); !done) return done;
+  if (names.size() == 1) {  // there is nothing more to find out: only the other end must hear that it is over
+    const auto sent = send(meetings_s.front(), true);
+    return sent ? Result<>() : std::unexpected(sent.error());
+  }
+  say("all paths together");
   const auto report = send(options_.seconds, true);
   if (!report) return std::unexpected(report.error());
-  if (names.size() > 1) bench_.together = watcher_.rate(*report);
+  bench_.together = watcher_.rate(*report);
   return {};
 }
 

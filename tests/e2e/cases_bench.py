@@ -172,14 +172,14 @@ def bench_listener(t, *words):
     return process, f"@{file}"
 
 
-@case()
+@case(timeout_s=150)
 def bench_path(t):
     """Two paths, each alone and then together; both ends come to an end by themselves."""
     there, ticket = bench_listener(t)
     here = t.run("here", "bench", "path", "--json", "--seconds", "0.5", "--path", "name=a,remote=127.0.0.1", "--path",
-                 "name=b,remote=127.0.0.2,cap=400Mbps", ticket)
+                 "name=b,remote=127.0.0.2,cap=400Mbps", ticket, timeout_s=100)
     found = bench_of(here)
-    t.exits(there, 0)
+    t.exits(there, 0, 20)
     t.equal([path["name"] for path in found["paths"]], ["a", "b"], "paths")
     for path in found["paths"]:
         sound(t, path["rate"], path["name"])
@@ -192,12 +192,12 @@ def bench_path(t):
     t.check(served["bytes"] > 0, "bytes")
 
 
-@case()
+@case(timeout_s=200)
 def bench_path_not_all_there(t):
     """A path that leads nowhere is named, the other one is measured; a ticket whose listener is gone is an error soon."""
     there, ticket = bench_listener(t)
     here = t.run("here", "bench", "path", "--seconds", "0.3", "--path", "name=a,remote=127.0.0.1", "--path",
-                 "name=b,remote=127.0.0.1:1", ticket)
+                 "name=b,remote=127.0.0.1:1", ticket, timeout_s=100)
     t.says(here, "not measured: b: ", "refused")
     t.exits(there, 0)
     there, ticket = bench_listener(t)
