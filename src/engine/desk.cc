@@ -210,7 +210,9 @@ Decision Desk::take_directory(const Entry& entry) {
       // Left read-only by an earlier run: it gets its own mode back at the end.
       if (auto dir = directory(entry.path)) (void)setup_.disk.set_mode(*dir, there->mode | 0700);
     }
-    if (there) made_dirs_.erase(entry.path);  // announced again, by another source: files of the first are in it
+    // Announced again, by another source or (where the case of letters is none) by another name: files of the first are
+    // in it.
+    if (there) made_dirs_.clear();
     if (!there) {
       if (auto made = setup_.disk.make_dir(*parent, name, (entry.mode & 0777) | 0700); !made)
         return refuse(made.error().code,
