@@ -180,7 +180,7 @@ void Handshake::take_hello(const protocol::Hello& hello) {
     if (auto fine = check_cipher(); !fine) refuse(std::move(fine.error()));
     return;
   }
-  if (std::string why = admission_->why_excluded(peer_); !why.empty()) {
+  if (std::string why = admission_->why_excluded(peer_, secure_->peer()); !why.empty()) {
     path_excluded_ = true;
     return refuse({Code::refused, std::move(why), 0});
   }

@@ -36,7 +36,10 @@ class Admission {
   };
   /// First of all: why this side's policy excludes the path that a dialler with a known ticket names; empty: it does
   /// not. Told to the peer, as a refusal of this path only.
-  virtual std::string why_excluded(const protocol::Hello& /*dialler*/) { return {}; }
+  virtual std::string why_excluded(const protocol::Hello& /*dialler*/,
+                                   const std::optional<security::Fingerprint>& /*key*/) {
+    return {};
+  }
   /// Before the proof: is this ticket known and good, does the session exist? Errors are told to the peer.
   virtual Result<Answer> answer(const protocol::Hello& dialler) = 0;
   /// Control, after the proof: may the holder of this key come in? Errors are told to the peer.

@@ -288,11 +288,17 @@ std::size_t SessionCore::path_of(const protocol::Hello& hello) {
     paths_[i].options = told;
     return i;
   }
-  if (paths_.size() >= protocol::paths_max) return 0;
-  Path path;
-  path.options = told;
-  paths_.push_back(std::move(path));
-  return paths_.size() - 1;
+  // A listener that stays hears of many: one that nobody uses any more makes room.
+  auto at = paths_.end();
+  if (paths_.size() >= protocol::paths_max) {
+    at = std::find_if(paths_.begin(), paths_.end(), [](const Path& path) { return path.streams_up == 0; });
+    if (at == paths_.end()) return 0;
+    *at = {};
+  } else {
+    at = paths_.emplace(paths_.end());
+  }
+  at->options = told;
+  return static_cast<std::size_t>(at - paths_.begin());
 }
 
 void SessionCore::stream_proven(Greeting& greeting, Time now) {
@@ -311,7 +317,8 @@ void SessionCore::stream_proven(Greeting& greeting, Time now) {
   stream.sends = hello.dialler_sends() == greeting.dialled;
   stream.counters = std::make_shared<StreamCounters>();
   Path& path = paths_[stream.path];
-  auto channel = greeting.handshake->take_stream(cipher_, session_secret_, fabric_of(path.options, stream.sends));
+  const PathOptions told = greeting.dialled ? path.options : protocol::path_of(hello).value_or(PathOptions{});
+  auto channel = greeting.handshake->take_stream(cipher_, session_secret_, fabric_of(told, stream.sends));
   path.options.local = channel->connection().local_address();
   path.rtt_us = channel->connection().health().rtt_us;
   if (!greeting.dialled) path.options.remote = channel->connection().remote_address();

@@ -353,10 +353,11 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   Result<> stand_open(const std::vector<std::string>& addresses);
   void accept_connections(Time now);
   [[nodiscard]] security::Secret joining_key() const;
-  std::string why_excluded(const protocol::Hello& dialler) override;
+  std::string why_excluded(const protocol::Hello& dialler, const std::optional<security::Fingerprint>& key) override;
   Result<Answer> answer(const protocol::Hello& dialler) override;
   Result<> admit(const protocol::Hello& dialler, const security::Fingerprint& key) override;
   [[nodiscard]] bool of_this_session(const protocol::Hello& dialler) const;
+  bool is_stranger(const protocol::Hello& dialler, const std::optional<security::Fingerprint>& key);
   Result<std::optional<security::TicketKey>> what_admits(const protocol::Hello& dialler);
   [[nodiscard]] Result<> admit_by_key(const security::Fingerprint& key) const;
   Result<> admit_by_ticket(const protocol::Hello& dialler, const security::Fingerprint& key);

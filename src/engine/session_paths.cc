@@ -43,9 +43,15 @@ void SessionCore::tell_excluded() {
 
 // --- listener
 
+bool SessionCore::is_stranger(const protocol::Hello& dialler, const std::optional<security::Fingerprint>& key) {
+  if (!setup_.options.trusts) return tickets_.find(bytes_of(dialler.ticket())) == nullptr;
+  if (dialler.kind() == protocol::Hello::KIND_STREAM) return !of_this_session(dialler);
+  return !key || !setup_.options.trusts(security::format_fingerprint(*key));
+}
+
 /// Before anything is told to the dialler.
-std::string SessionCore::why_excluded(const protocol::Hello& dialler) {
-  if (tickets_.find(bytes_of(dialler.ticket())) == nullptr) return {};  // a stranger, whom answer() sends away
+std::string SessionCore::why_excluded(const protocol::Hello& dialler, const std::optional<security::Fingerprint>& key) {
+  if (is_stranger(dialler, key)) return {};  // whom answer() or admit() sends away
   const auto path = protocol::path_of(dialler);
   const std::string why = path ? excluded_here(*path) : std::string();
   if (!why.empty()) return "policy of the side that listens excludes path " + path->name + ": " + why;

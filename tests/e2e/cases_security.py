@@ -1,5 +1,6 @@
 """What crosses the wire, who is let in, and where keys are kept."""
 
+import json
 import random
 import shutil
 import socket
@@ -253,6 +254,33 @@ def trusted_peers_need_no_ticket(t):
     t.run("trust", "trust", "add", "other", keys["stranger"], "--trust-file", "receivers")
     send("stranger", 0)
     # The sender may end a moment sooner: a receiver that is told to stop in that moment ends with a transfer that is complete.
+    t.wait_for(lambda: receiver.events()[-1]["event"] == "ticket", "the receiver to serve on")
+    receiver.signal(2)
+    t.exits(receiver, 130)
+
+
+@case()
+def trusted_peers_keep_to_the_policy(t):
+    """What a listener permits binds those whose keys it trusts as well: a path with a forbidden tag, or by a fabric that was not asked for, is
+    refused in words."""
+    (t.directory / "file").write_bytes(b"from whom it is known")
+    keys = {side: t.run("keygen", "keygen", "--identity", f"{side}.pem").out().decode().split()[0] for side in ("sender", "receiver")}
+    port = free_port()
+    t.run("trust", "trust", "add", "gpu7", keys["sender"], "--trust-file", "receivers")
+    t.run("trust", "trust", "add", "store", keys["receiver"], f"127.0.0.1:{port}", "--trust-file", "senders")
+    receiver = t.start("receive", "receive", "--json", "--trusted", "--keep", "--forbid", "metered", "--identity", "receiver.pem", "--trust-file",
+                       "receivers", "--listen", f"127.0.0.1:{port}", "target")
+
+    def send(path, status):
+        return t.exits(t.start("send", "send", "--json", "--identity", "sender.pem", "--trust-file", "senders", "--peer", "store",
+                               "--path", f"remote=127.0.0.1:{port},{path}", "file"), status, 30)
+
+    t.says(send("name=a,tags=metered", 5), "policy of the side that listens", "metered")
+    usable = json.loads(t.run("probe", "path", "probe", "--json").out())["usable"]
+    if usable:
+        t.says(send("name=b,transport=fabric:tcp", 5), "the side that listens", "--fabric tcp")
+    send("name=c,tags=fiber", 0)
+    t.equal((t.directory / "target" / "file").read_bytes(), b"from whom it is known", "what has arrived")
     t.wait_for(lambda: receiver.events()[-1]["event"] == "ticket", "the receiver to serve on")
     receiver.signal(2)
     t.exits(receiver, 130)

@@ -17,7 +17,7 @@ constexpr const char* session_id = "sixteen bytes !!";
 class Door final : public Admission {
  public:
   explicit Door(const security::TicketKey& key) : key_(key) {}
-  std::string why_excluded(const protocol::Hello& dialler) override {
+  std::string why_excluded(const protocol::Hello& dialler, const std::optional<security::Fingerprint>&) override {
     return dialler.path() == excluded ? "policy excludes path " + excluded : std::string();
   }
   Result<Answer> answer(const protocol::Hello& dialler) override {
