@@ -16,7 +16,8 @@ namespace longhaul::wire::fabric {
 namespace {
 
 constexpr Time silent_most = 30 * second;  // as TCP's, whose kernel would have given up
-constexpr Time burst = 2 * millisecond;    // what a thread may come late by, and the pace is kept nevertheless
+constexpr Time look_while_opening = 500 * millisecond;
+constexpr Time burst = 2 * millisecond;  // what a thread may come late by, and the pace is kept nevertheless
 // Where a frame begins in a slot, so that its payload lies where the engine's payloads lie.
 constexpr std::size_t frame_at = slot_lead_bytes - protocol::frame_header_bytes;
 constexpr std::size_t frame_bytes_most =
@@ -24,11 +25,17 @@ constexpr std::size_t frame_bytes_most =
 static_assert(frame_at + frame_bytes_most <= slot_bytes);
 
 /// Memory that a provider does not let go of may be written into for ever: it is nobody's any more.
-void keep_for_ever(std::unique_ptr<SlotPool> slots) {
+struct Kept {
+  std::unique_ptr<SlotPool> slots;
+  std::unique_ptr<SendRail> out;  // has what the provider writes its completions into
+  std::unique_ptr<ReceiveRail> in;
+};
+
+void keep_for_ever(Kept it) {
   static std::mutex mutex;
-  static auto* const kept = new std::vector<std::unique_ptr<SlotPool>>();
+  static auto* const kept = new std::vector<Kept>();
   const std::lock_guard lock(mutex);
-  kept->push_back(std::move(slots));
+  kept->push_back(std::move(it));
 }
 
 RailOffer offer_of(const protocol::RailOpen& told) {
@@ -59,17 +66,30 @@ FabricChannel::FabricChannel(std::unique_ptr<Connection> companion, std::vector<
       slots_(std::make_unique<SlotPool>(rail_slots)),
       held_(rail_slots) {}
 
+/// A frame is charged when it begins, by the pace of then: what is left of its time goes by the new one.
+void FabricChannel::set_pace(std::uint64_t bytes_per_s) {
+  const Time now = setup_.clock.now();
+  if (bytes_per_s == 0) {
+    next_frame_at_ = 0;
+  } else if (pace_ != 0 && next_frame_at_ > now) {
+    const double left = static_cast<double>(next_frame_at_ - now);
+    next_frame_at_ = now + static_cast<Time>(left * static_cast<double>(pace_) / static_cast<double>(bytes_per_s));
+  }
+  pace_ = bytes_per_s;
+}
+
 FabricChannel::~FabricChannel() {
   // The fence.
   const bool sent = !out_ || out_->close();
   const bool received = !in_ || in_->close();
-  if (!sent || !received) keep_for_ever(std::move(slots_));
+  if (!sent || !received) keep_for_ever({std::move(slots_), std::move(out_), std::move(in_)});
 }
 
 // --- the rail --------------------------------------------------------------------------------------------------------
 
 Result<> FabricChannel::open() {
   opened_ = true;
+  heard_at_ = stepped_at_ = setup_.clock.now();
   if (Result<> opened = open_ends({.fabric = setup_.wish, .slots = rail_slots, .slot_bytes = slot_bytes}); !opened)
     return opened;
   RailOffer offer = setup_.sends ? out_->offer() : in_->offer();
@@ -115,6 +135,7 @@ Result<> FabricChannel::meet(const protocol::RailOpen& open) {
                                             offer.slots.slot_bytes, frame_bytes_most));
   if (Result<> met = setup_.sends ? out_->meet(offer) : in_->meet(offer); !met) return met;
   met_ = true;
+  heard_at_ = setup_.clock.now();
   return {};
 }
 
@@ -122,6 +143,7 @@ Result<> FabricChannel::take_grants(const protocol::RailGrant& told) {
   if (!met_ || !setup_.sends) return fail(Code::protocol, "the peer grants slots where none are wanted");
   for (const std::uint32_t grant : told.grant())
     if (Result<> added = out_->add(unpack(grant)); !added) return added;
+  granted_ = granted_ || told.grant_size() > 0;
   if (told.arrived() < frames_confirmed_ || told.arrived() - frames_confirmed_ > unconfirmed_.size())
     return fail(Code::protocol, "the peer has seen frames that were not sent");
   for (; frames_confirmed_ < told.arrived(); ++frames_confirmed_, unconfirmed_.pop_front())
@@ -166,6 +188,12 @@ void FabricChannel::step_rail() {
   if (!opened_) {
     if (Result<> opened = open(); !opened) return fail_rail(opened.error());
   }
+  if (is_silent(setup_.clock.now())) {
+    const char* what = granted_ || !setup_.sends ? "nothing that was sent has arrived" : "the peer has granted no slot";
+    if (!met_) what = "the peer has not opened its end";
+    return fail_rail(
+        {Code::connection, fmt::format("fabric {}: {} for {} s", setup_.wish.provider, what, silent_most / second), 0});
+  }
   if (setup_.sends)
     step_sending();
   else
@@ -184,13 +212,16 @@ void FabricChannel::step_sending() {
   }
   if (told.has_rail_written()) queue(told);
   note_starved();
-  if (!stepped) return fail_rail(stepped.error());
-  // A provider may lose a write and say nothing, and all that comes after it waits for its turn.
-  if (!unconfirmed_.empty() && setup_.clock.now() - heard_at_ > silent_most)
-    fail_rail({Code::connection,
-               fmt::format("fabric {}: nothing that was sent has arrived for {} s", out_->place().provider,
-                           silent_most / second),
-               0});
+  if (!stepped) fail_rail(stepped.error());
+}
+
+/// The peer owes us a word, and has said none for long: its end hangs in a driver, or a provider has lost a write and
+/// says nothing, behind which all others wait for their turn.
+bool FabricChannel::is_silent(Time now) {
+  // Our own sleep (a stopped process, a hung read) is not the peer's: what is out is driven by us.
+  if (now - std::exchange(stepped_at_, now) > second) heard_at_ = now;
+  const bool owes = !met_ || (setup_.sends && (!granted_ || !unconfirmed_.empty()));
+  return owes && now - heard_at_ > silent_most;
 }
 
 void FabricChannel::note_starved() {
@@ -339,7 +370,8 @@ void FabricChannel::watch(Poller& poller, bool paused) {
 
 Time FabricChannel::next_look(Poller& poller, Time now) {
   if (failure_ || !opened_) return now;
-  if (!met_ || paused_) return time_never;  // paused: the engine comes back by itself
+  if (!met_) return now + look_while_opening;
+  if (paused_) return time_never;  // the engine comes back by itself
   if (!setup_.sends) return in_->watch(poller, now);
   const Time look = out_->watch(poller, now);
   return pace_ != 0 && next_frame_at_ > now ? std::min(look, next_frame_at_) : look;

@@ -51,7 +51,7 @@ class FabricChannel final : public Channel {
   void unwatch(Poller& poller) override;
   /// Acknowledged is what the peer has seen arrive, whatever the provider calls complete.
   [[nodiscard]] Health health() override;
-  void set_pace(std::uint64_t bytes_per_s) override { pace_ = bytes_per_s; }
+  void set_pace(std::uint64_t bytes_per_s) override;
 
  private:
   Result<> open();
@@ -60,6 +60,7 @@ class FabricChannel final : public Channel {
   void step_sending();
   void step_receiving();
   void note_starved();
+  bool is_silent(Time now);
   bool take_rail_message(const protocol::Message& message);
   Result<> meet(const protocol::RailOpen& open);
   Result<> take_grants(const protocol::RailGrant& told);
@@ -77,6 +78,8 @@ class FabricChannel final : public Channel {
   std::unique_ptr<ReceiveRail> in_;
   bool opened_ = false;
   bool met_ = false;
+  Time heard_at_ = 0;    // when the peer last said what it owed, or owed nothing
+  Time stepped_at_ = 0;  // last
   bool paused_ = false;
   std::optional<Error> failure_;
   // sending
@@ -84,7 +87,7 @@ class FabricChannel final : public Channel {
   std::uint64_t bytes_sent_ = 0;
   std::uint64_t bytes_confirmed_ = 0;
   std::uint64_t frames_confirmed_ = 0;
-  Time heard_at_ = 0;       // when the peer last told of arrivals or granted slots, or had nothing to tell of
+  bool granted_ = false;    // a slot, ever
   std::uint64_t pace_ = 0;  // bytes per second; 0: none
   Time next_frame_at_ = 0;  // to keep it
   Time starved_since_ = 0;  // no slot is granted, and nothing is under way; 0: not so

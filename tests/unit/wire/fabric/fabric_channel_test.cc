@@ -248,9 +248,16 @@ TEST(FabricChannel, AWriteThatIsLostWithoutAWordEndsItInTheEnd) {
   meet(ends);
   ASSERT_TRUE(ends.begin(make_frame(1, 4000, 3)));
   ends.fabric.under_way.clear();
-  ends.clock.time += 29 * second;
-  ASSERT_EQ(ends.step_sender().kind, Kind::nothing);
-  ends.clock.time += 2 * second;
+  const auto pass = [&](Time time) {
+    for (Time end = ends.clock.time + time; ends.clock.time < end; ends.clock.time += 500 * millisecond) {
+      if (ends.step_sender().kind != Kind::nothing) return false;
+    }
+    return true;
+  };
+  ASSERT_TRUE(pass(29 * second));
+  ends.clock.time += 100 * second;  // we were stopped, which is not the peer's silence
+  ASSERT_TRUE(pass(29 * second));
+  ASSERT_FALSE(pass(3 * second));
   Incoming sending, receiving;
   for (int i = 0; i < 1000 && (sending.kind != Kind::failed || receiving.kind != Kind::failed); ++i) {
     sending = ends.step_sender();
@@ -262,6 +269,20 @@ TEST(FabricChannel, AWriteThatIsLostWithoutAWordEndsItInTheEnd) {
   EXPECT_NE(sending.error.text.find("nothing that was sent has arrived for 30 s"), std::string::npos)
       << sending.error.text;
   EXPECT_EQ(receiving.kind, Kind::failed);
+}
+
+TEST(FabricChannel, APeerThatDoesNotOpenItsEndIsGivenUp) {
+  Ends ends(true);
+  QuietPoller poller;
+  Incoming in;
+  const Time begin = ends.clock.time;
+  for (; in.kind == Kind::nothing && ends.clock.time < begin + 60 * second;) {
+    in = ends.step_sender();
+    ends.clock.time = std::min(ends.sender->next_look(poller, ends.clock.time), ends.clock.time + 10 * second) + 1;
+  }
+  ASSERT_EQ(in.kind, Kind::failed);
+  EXPECT_NE(in.error.text.find("has not opened its end for 30 s"), std::string::npos) << in.error.text;
+  EXPECT_LE(ends.clock.time, begin + 32 * second);
 }
 
 TEST(FabricChannel, AProviderThatCannotIsSaidToBothEnds) {
@@ -337,6 +358,24 @@ TEST(FabricChannel, ThePaceIsKept) {
   }
   EXPECT_GE(begun, 93U);
   EXPECT_LE(begun, 97U);
+}
+
+TEST(FabricChannel, ARaisedPaceHoldsForTheFrameThatWaits) {
+  Ends ends(false, FakeTraits{.place = large_frames().place});
+  meet(ends);
+  ends.sender->set_pace(100'000);  // a frame of 1 MiB each 10.5 s
+  const TestFrame frame = make_frame(1, protocol::frame_bytes_max, 1);
+  while (ends.begin(frame)) {
+  }
+  EXPECT_TRUE(ends.sender->sending());
+  ends.sender->set_pace(100'000'000);
+  ends.clock.time += 25 * millisecond;  // two of them were begun at most
+  (void)ends.step_sender();
+  EXPECT_FALSE(ends.sender->sending());
+  ends.sender->set_pace(100'000);
+  ASSERT_TRUE(ends.begin(frame));
+  ends.sender->set_pace(0);
+  EXPECT_FALSE(ends.sender->sending());
 }
 
 TEST(FabricChannel, WhoWaitsForSlotsIsHeldByThePeer) {
