@@ -82,9 +82,9 @@ class DiskRun {
         progress_(progress),
         stop_(stop),
         total_((std::max<std::uint64_t>(options.bytes, 1) + step_bytes - 1) / step_bytes * step_bytes),
+        pool_(depth),
         ring_(ring::Ring::make(system_clock())),
-        disk_(disk::make_system_disk(ring_ ? ring_->get() : nullptr)),
-        pool_(depth) {
+        disk_(disk::make_system_disk(ring_ ? ring_->get() : nullptr)) {
     disk_->register_memory(pool_.arena());
     bench_.io = ring_ ? "io_uring" : "plain calls: " + ring_.error().text;
   }
@@ -112,9 +112,9 @@ class DiskRun {
   const BenchProgress& progress_;
   StopFlag* stop_;
   std::uint64_t total_;
+  SlotPool pool_;  // the kernel may know it until the ring has gone
   Result<std::unique_ptr<ring::Ring>> ring_;
   std::unique_ptr<disk::Disk> disk_;
-  SlotPool pool_;
   disk::DirPtr directory_;
   DiskBench bench_;
 };
