@@ -161,8 +161,8 @@ TEST_F(DeskTest, FilesAreNotLookedForInDirectoriesThatWereMade) {
   };
   place_.fs.put_dir("target/old");
   place_.fs.put_file("target/old/a", bytes_of("hello"), 0644, 1'000'000'007);
-  EXPECT_EQ(decide(directory("new")).verdict.action(), Verdict::DONE);
   EXPECT_EQ(decide(directory("old")).verdict.action(), Verdict::DONE);
+  EXPECT_EQ(decide(directory("new")).verdict.action(), Verdict::DONE);
   EXPECT_EQ(decide(file("new/a", 5)).verdict.action(), Verdict::SEND);
   EXPECT_EQ(looks, 0U);
   EXPECT_EQ(decide(file("old/a", 5)).verdict.action(), Verdict::SKIP);
@@ -183,6 +183,15 @@ TEST_F(DeskTest, FilesAreLookedForInADirectoryThatIsAnnouncedAgain) {
   EXPECT_EQ(decide(directory("new")).verdict.action(), Verdict::DONE);
   EXPECT_EQ(decide(file("new/a", 5)).verdict.action(), Verdict::SKIP);
   expect_refused(file("new/sub", 5), Code::busy);
+}
+
+/// Where the case of letters counts for nothing, one that is there may be one that was made, by another name.
+TEST_F(DeskTest, ADirectoryThatIsThereEndsTheTrustInAllThatWereMade) {
+  place_.fs.put_dir("target/NEW");
+  EXPECT_EQ(decide(directory("new")).verdict.action(), Verdict::DONE);
+  EXPECT_EQ(decide(directory("NEW")).verdict.action(), Verdict::DONE);
+  place_.fs.put_file("target/new/a", bytes_of("hello"), 0644, 1'000'000'007);
+  EXPECT_EQ(decide(file("new/a", 5)).verdict.action(), Verdict::SKIP);
 }
 
 /// What somebody else has put into a directory of ours is left alone all the same, when that was asked for.
