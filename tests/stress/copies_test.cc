@@ -336,6 +336,7 @@ TEST(CopiesStress, OneLandingFileForAllWorkers) {
   for (unsigned round = 0; round < rounds(400U, 100U); ++round) {
     InFile file;
     file.entry.path = "file" + std::to_string(round);
+    file.parent = *root;
     file.zone = *(*zone)->zone_for(*root, "");
     std::latch together(threads_count);
     std::array<disk::FilePtr, threads_count> got;
