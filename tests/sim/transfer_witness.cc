@@ -112,8 +112,8 @@ void Witness::take_durable(std::uint64_t file, std::uint64_t chunk) {
     complaints_.push_back("a chunk was answered durable twice: file " + std::to_string(file) + ", chunk " +
                           std::to_string(chunk));
   if (file == protocol::bundle_file) {
-    for (const std::uint64_t id : bundles_[chunk])
-      if (!failed_.contains(id)) promise(files_[id].path, {0, files_[id].size});
+    for (const auto& [id, whole] : bundles_[chunk])
+      if (whole && !failed_.contains(id)) promise(files_[id].path, {0, files_[id].size});
     return;
   }
   const File& of = files_[file];
@@ -163,8 +163,11 @@ void Witness::frame(const protocol::FrameHeader& header, std::span<const std::by
   const auto bundle = chunk::decode_bundle(payload, header.leaves[0]);
   if (!bundle) return;  // damaged on its way
   content_bytes_ += header.raw_bytes - chunk::bundle_table_bytes(bundle->rows.size());
-  for (const auto& row : bundle->rows)
-    if (row.whole) bundles_[header.chunk].insert(row.file);
+  // Which copy has landed is not told: a file that a later one could not read again may not have come.
+  for (const auto& row : bundle->rows) {
+    const auto [at, first] = bundles_[header.chunk].try_emplace(row.file, row.whole);
+    at->second = at->second && row.whole;
+  }
 }
 
 // --- the wire ---------------------------------------------------------------------------------------------------

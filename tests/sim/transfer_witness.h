@@ -76,7 +76,8 @@ class Witness {
   std::uint32_t said_to_ = 0;
   std::uint64_t chunk_bytes_ = 0;
   std::map<std::uint64_t, File> files_;
-  std::map<std::uint64_t, std::set<std::uint64_t>> bundles_;
+  std::map<std::uint64_t, std::map<std::uint64_t, bool>>
+      bundles_;  ///< by chunk: files, and whether whole in all copies
   std::set<std::uint64_t> failed_;
   std::set<std::uint64_t> restarted_;
   std::set<std::pair<std::uint64_t, std::uint64_t>> answered_;
