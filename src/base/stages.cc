@@ -67,7 +67,7 @@ StageTimes& StageTimes::operator+=(const StageTimes& other) {
 StageTimes StageTimes::since(const StageTimes& earlier) const {
   StageTimes grown;
   std::transform(times_.begin(), times_.end(), earlier.times_.begin(), grown.times_.begin(),
-                 [](Time now, Time before) { return now >= before ? now - before : now; });
+                 [](Time now, Time before) { return std::max<Time>(now - before, 0); });
   return grown;
 }
 

@@ -50,7 +50,8 @@ class StageTimes {
   [[nodiscard]] Time& operator[](Stage stage) { return times_[static_cast<std::size_t>(stage)]; }
   [[nodiscard]] Time operator[](Stage stage) const { return times_[static_cast<std::size_t>(stage)]; }
   StageTimes& operator+=(const StageTimes& other);
-  /// Since `earlier`; a stage that has become less counts from nothing.
+  /// Since `earlier`. A stage may have become a little less: its owner read the clock before the one who asked, and
+  /// wrote after.
   [[nodiscard]] StageTimes since(const StageTimes& earlier) const;
   [[nodiscard]] Time sum() const;
   [[nodiscard]] const std::array<Time, stage_count>& all() const { return times_; }

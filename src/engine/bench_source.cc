@@ -23,6 +23,7 @@ constexpr std::uint64_t ahead_bytes_min = 4 * mib;
 constexpr std::uint64_t content_bytes = mib;
 constexpr std::chrono::milliseconds look_every{20};
 constexpr std::int64_t mtime_ns = 1'700'000'000'000'000'000;
+constexpr const char* more_directory = "more/";
 constexpr const char* last_directory = "last/";
 
 /// What has been given out and read, by any thread. What is given out and unread is as much as is read in a second or
@@ -108,7 +109,7 @@ class TimedSource final : public Source {
     if (bytes == 0) return true;
     Entry entry;
     entry.type = EntryType::file;
-    entry.path = fmt::format("{}{:08}", last_ ? last_directory : "more/", ++files_);
+    entry.path = fmt::format("{}{:08}", last_ ? last_directory : more_directory, ++files_);
     entry.mode = 0600;
     entry.mtime_ns = mtime_ns;
     entry.size = bytes;
@@ -138,7 +139,11 @@ class Dropping final : public Sink {
  public:
   explicit Dropping(std::shared_ptr<std::atomic<bool>> last) : last_(std::move(last)) {}
   Result<std::shared_ptr<Writer>> create(const Entry& entry) override {
-    if (entry.path.starts_with(last_directory)) last_->store(true);
+    const bool is_last = entry.path.starts_with(last_directory);
+    // Somebody else's files, sent with the ticket of a bench, would be told to have arrived.
+    if (!is_last && !entry.path.starts_with(more_directory))
+      return fail(Code::refused, "a bench listens here, which keeps nothing: send to a receiver");
+    if (is_last) last_->store(true);
     return dropped_;
   }
 

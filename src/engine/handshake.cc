@@ -146,13 +146,15 @@ Result<> Handshake::check_versions(const protocol::Hello& peer) const {
   return {};
 }
 
+bool Handshake::has_joined(const protocol::Hello& dialler) const {
+  return !secure_->session().empty() && secure_->session() == dialler.session();
+}
+
 /// Listener: a stream's TLS has joined the session that it names; a control's dialler has shown who it is, and knows
 /// the ticket's secret where there is one.
 Result<> Handshake::check_dialler(const protocol::Hello& dialler, const std::optional<security::TicketKey>& key) {
-  if (dialler.kind() == protocol::Hello::KIND_STREAM) {
-    if (!secure_->session().empty() && secure_->session() == dialler.session()) return {};
-    return longhaul::fail(Code::refused, "that session has ended");
-  }
+  if (dialler.kind() == protocol::Hello::KIND_STREAM)
+    return has_joined(dialler) ? Result<>() : longhaul::fail(Code::refused, "that session has ended");
   if (!secure_->peer()) return longhaul::fail(Code::refused, "the peer has not shown who it is");
   const security::Secret connection = secure_->exported("longhaul ticket");
   if (key && !security::same_secret(security::proof_of(*key, connection), bytes_of(dialler.ticket_proof())))
@@ -180,9 +182,12 @@ void Handshake::take_hello(const protocol::Hello& hello) {
     if (auto fine = check_cipher(); !fine) refuse(std::move(fine.error()));
     return;
   }
-  if (std::string why = admission_->why_excluded(peer_, secure_->peer()); !why.empty()) {
-    path_excluded_ = true;
-    return refuse({Code::refused, std::move(why), 0});
+  // Of a stream only who has joined the session by its key is told what excludes its path: its name is no secret.
+  if (peer_.kind() != protocol::Hello::KIND_STREAM || has_joined(peer_)) {
+    if (std::string why = admission_->why_excluded(peer_, secure_->peer()); !why.empty()) {
+      path_excluded_ = true;
+      return refuse({Code::refused, std::move(why), 0});
+    }
   }
   auto answer = admission_->answer(peer_);
   if (!answer) return refuse(std::move(answer.error()));

@@ -90,6 +90,7 @@ class Handshake {
   void take(wire::Incoming in);
   void take_hello(const protocol::Hello& hello);
   Result<> check_versions(const protocol::Hello& peer) const;
+  [[nodiscard]] bool has_joined(const protocol::Hello& dialler) const;
   Result<> check_dialler(const protocol::Hello& dialler, const std::optional<security::TicketKey>& key);
   Result<> check_cipher();
   void send_hello();

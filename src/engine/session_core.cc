@@ -291,7 +291,8 @@ std::size_t SessionCore::path_of(const protocol::Hello& hello) {
   // A listener that stays hears of many: one that nobody uses any more makes room.
   auto at = paths_.end();
   if (paths_.size() >= protocol::paths_max) {
-    at = std::find_if(paths_.begin(), paths_.end(), [](const Path& path) { return path.streams_up == 0; });
+    const bool rests = outgoing_.empty() && incoming_.empty();  // what a path has carried of one that runs is counted
+    if (rests) at = std::find_if(paths_.begin(), paths_.end(), [](const Path& path) { return path.streams_up == 0; });
     if (at == paths_.end()) return 0;
     *at = {};
   } else {

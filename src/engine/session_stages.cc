@@ -9,7 +9,9 @@ namespace longhaul::engine {
 namespace {
 
 constexpr int limits_told_most = 8;
-constexpr std::uint64_t us_most = std::uint64_t{1} << 50;  // what a peer may tell of one stage: 35 years of a thread
+constexpr std::uint64_t us_most = std::uint64_t{1} << 40;  // what a peer may tell of one stage: twelve days of a thread
+constexpr Time before_most =
+    Time{us_most} * 1000 * static_cast<Time>(stage_count);  // of one that begins anew again and again
 
 using Microseconds = google::protobuf::RepeatedField<std::uint64_t>;
 
@@ -115,7 +117,8 @@ void SessionCore::take_stages(const protocol::Stages& told) {
   const EndTimes times{from_wire(told.workers_us()), from_wire(told.files_us()), from_wire(told.control_us())};
   if (const auto at = outgoing_.find(told.transfer()); at != outgoing_.end()) {
     Outgoing& outgoing = at->second;
-    if (times.workers.sum() < outgoing.peer.workers.sum()) outgoing.peer_before += outgoing.peer;  // it began anew
+    const bool anew = times.workers.sum() < outgoing.peer.workers.sum();
+    if (anew && outgoing.peer_before.workers.sum() < before_most) outgoing.peer_before += outgoing.peer;
     outgoing.peer = times;
   }
   if (const auto at = incoming_.find(told.transfer()); at != incoming_.end()) {

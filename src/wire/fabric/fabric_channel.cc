@@ -219,7 +219,7 @@ void FabricChannel::step_sending() {
 /// says nothing, behind which all others wait for their turn.
 bool FabricChannel::is_silent(Time now) {
   // Our own sleep (a stopped process, a hung read) is not the peer's: what is out is driven by us.
-  if (now - std::exchange(stepped_at_, now) > second) heard_at_ = now;
+  if (now - std::exchange(stepped_at_, now) > second || paused_) heard_at_ = now;  // paused: what is said is not heard
   const bool owes = !met_ || (setup_.sends && (!granted_ || !unconfirmed_.empty()));
   return owes && now - heard_at_ > silent_most;
 }

@@ -198,6 +198,10 @@ TEST(BenchSource, TheSinkKnowsTheLast) {
   entry.path = "more/00000001";
   ASSERT_TRUE(sink.sink->create(entry));
   EXPECT_FALSE(sink.last->load());
+  entry.path = "model/weights";
+  const auto refused = sink.sink->create(entry);
+  ASSERT_FALSE(refused) << "it would be told to have arrived";
+  EXPECT_NE(refused.error().text.find("keeps nothing"), std::string::npos);
   entry.path = "last/00000001";
   ASSERT_TRUE(sink.sink->create(entry));
   EXPECT_TRUE(sink.last->load());
