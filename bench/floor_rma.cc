@@ -77,8 +77,8 @@ fi_info* find(const std::string& provider) {
 /// One end. Everything of it ends with its process.
 class End {
  public:
-  End(const Options& options, int peer) : spin_(options.spin), peer_(peer), contexts_(options.slots) {
-    info_ = find(options.provider);
+  End(const Options& options, int peer)
+      : spin_(options.spin), peer_(peer), contexts_(options.slots), info_(find(options.provider)) {
     must("fabric", fi_fabric(info_->fabric_attr, &fabric_, nullptr));
     must("domain", fi_domain(fabric_, info_, &domain_, nullptr));
     open_queue();
@@ -176,7 +176,7 @@ class End {
   bool spin_;
   int peer_;
   std::vector<fi_context2> contexts_;  // by slot
-  fi_info* info_ = nullptr;
+  fi_info* info_;
   fid_fabric* fabric_ = nullptr;
   fid_domain* domain_ = nullptr;
   fid_cq* queue_ = nullptr;
