@@ -82,7 +82,7 @@ def paths_file_that_is_wrong(t):
         ('[[path]]\nnmae = "a"\n', ("line 2", "did you mean 'name'")),
         ('[[path]]\nname = "a"\ncap = "fast"\n', ("line 3", "cap:")),
         ('[[path]]\nname = "a"\n[[path]]\nname = "a"\n', ("line 3", "two paths are called 'a'")),
-        ('[[path]]\ntransport = "rdma"\n', ("line 2", "only tcp")),
+        ('[[path]]\ntransport = "rdma"\n', ("line 2", "tcp, or fabric:PROVIDER")),
         ('requires = ["us"]\n', ("line 1", "did you mean 'require'")),
         ('[[path\n', ("line 1", "TOML")),
     ]
