@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <functional>
 #include <initializer_list>
 #include <numeric>
 #include <span>
@@ -65,7 +64,9 @@ class Shares {
         std::accumulate(list_.begin(), list_.end(), 0.0, [](double all, const auto& each) { return all + each.share; });
     for (LimitReport& each : list_) each.share /= sum;
     std::erase_if(list_, [](const LimitReport& each) { return each.share < share_least; });
-    std::ranges::stable_sort(list_, std::greater(), &LimitReport::share);
+    std::ranges::sort(list_, [](const LimitReport& a, const LimitReport& b) {
+      return a.share > b.share || (a.share == b.share && a.what < b.what);
+    });
     return std::move(list_);
   }
 
