@@ -195,4 +195,12 @@ Result<> check_paths(const std::vector<PathOptions>& paths) {
   return {};
 }
 
+std::vector<std::string> fabrics_asked_for(const Options& options) {
+  std::vector<std::string> providers = options.fabrics;
+  for (const PathOptions& path : options.paths)
+    if (const auto its = parse_transport(path.transport); its && !its->provider.empty())
+      providers.push_back(its->provider);
+  return providers;
+}
+
 }  // namespace longhaul::cli

@@ -26,4 +26,7 @@ namespace longhaul::cli {
 /// second of all), so a name given must not be one of those.
 [[nodiscard]] Result<> check_paths(const std::vector<PathOptions>& paths);
 
+/// Every provider of a fabric that these options ask for, by themselves (--fabric) or by a path's transport.
+[[nodiscard]] std::vector<std::string> fabrics_asked_for(const Options& options);
+
 }  // namespace longhaul::cli

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "cli/path_values.h"
 #include "cli/printable.h"
 
 namespace longhaul::cli {
@@ -123,10 +124,8 @@ std::string remote_command(const Command& copy) {
   if (!engine.direct) add("--no-direct");
   if (!engine.sparse && copy.remote->sends) add("--no-sparse");
   for (const std::string& address : wanted_addresses(engine)) add("--listen=" + address);
-  for (const std::string& provider : engine.fabrics) add("--fabric=" + provider);
-  for (const PathOptions& path : engine.paths)  // the other end is asked for what ours go by
-    if (const auto its = parse_transport(path.transport); its && !its->provider.empty())
-      add("--fabric=" + its->provider);
+  // The other end is asked for what ours go by.
+  for (const std::string& provider : fabrics_asked_for(engine)) add("--fabric=" + provider);
   if (copy.special) add("--special");
   if (engine.dry_run) add("--dry-run");
   if (engine.mirror && !copy.remote->sends) add("--allow-delete");  // who gives this command has both ends

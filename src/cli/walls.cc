@@ -8,6 +8,7 @@
 
 #include "cli/landlock.h"
 #include "cli/live_names.h"
+#include "cli/path_values.h"
 #include "cli/syscall_filter.h"
 
 namespace longhaul::cli {
@@ -20,11 +21,7 @@ std::string directory_of(const std::string& file) {
 
 /// What providers of libfabric open beyond what everybody has: nothing, unless one was asked for.
 void open_to_fabrics(const Options& engine, Reach& reach) {
-  std::vector<std::string> providers = engine.fabrics;
-  for (const PathOptions& path : engine.paths)
-    if (const auto its = parse_transport(path.transport); its && !its->provider.empty())
-      providers.push_back(its->provider);
-  for (const std::string& provider : providers) {
+  for (const std::string& provider : fabrics_asked_for(engine)) {
     std::error_code none;
     if (provider.starts_with("shm") && std::filesystem::exists("/dev/shm", none)) reach.write.emplace_back("/dev/shm");
     if (provider.starts_with("verbs") || provider.starts_with("efa")) reach.devices.emplace_back("/dev/infiniband");
@@ -34,7 +31,6 @@ void open_to_fabrics(const Options& engine, Reach& reach) {
 
 Reach reach_of(const Command& command) {
   Reach reach;
-  reach.dials = false;
   std::error_code none;
   const bool is_there = std::filesystem::exists(command.target, none);  // it is not made for a dry run
   if (!command.to_stdout && is_there) reach.write.push_back(command.target);
@@ -50,8 +46,8 @@ Reach reach_of(const Command& command) {
     reach.read.emplace_back(place);
   if (command.trusted_only && !trust_file_of(command).empty())  // read whenever somebody comes
     reach.read.push_back(directory_of(trust_file_of(command)));
+  reach.dials = !command.ticket.empty();
   open_to_fabrics(command.engine, reach);
-  reach.dials = reach.dials || !command.ticket.empty();
   return reach;
 }
 

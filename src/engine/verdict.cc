@@ -79,10 +79,13 @@ struct Part {
   double time = 0;
 };
 
+double sum_of(const std::vector<Part>& parts) {
+  return std::accumulate(parts.begin(), parts.end(), 0.0, [](double sum, const Part& part) { return sum + part.time; });
+}
+
 /// Gives `time` to all of them, to each as it has.
 void divide(Shares& shares, double time, const std::vector<Part>& parts) {
-  const double whole =
-      std::accumulate(parts.begin(), parts.end(), 0.0, [](double sum, const Part& part) { return sum + part.time; });
+  const double whole = sum_of(parts);
   for (const Part& part : parts) shares.add(part.what, time * ratio(part.time, whole));
 }
 
@@ -107,8 +110,7 @@ void blame_receiver(Shares& shares, double time, const EndTimes& receiver) {
   };
   const double waits_for_storage = sum_of(workers, {Stage::wait_commit});
   std::vector<Part> behind = storage_parts(receiver.files);
-  const double storage =
-      std::accumulate(behind.begin(), behind.end(), 0.0, [](double sum, const Part& part) { return sum + part.time; });
+  const double storage = sum_of(behind);
   if (storage > 0)
     for (Part& part : behind) parts.push_back({part.what, waits_for_storage * part.time / storage});
   else
@@ -161,9 +163,7 @@ void blame_feeding(Shares& shares, double time, const Evidence& evidence) {
   std::vector<Part> parts = {{"source walk", part(sum_of(feeder, {Stage::walk, Stage::names, Stage::other}), feeder)},
                              {"source read", part(sum_of(feeder, {Stage::read, Stage::wait_read}), feeder)}};
   for (Part& each : storage_parts(storage)) parts.push_back({each.what, part(each.time, storage)});
-  const double known =
-      std::accumulate(parts.begin(), parts.end(), 0.0, [](double sum, const Part& each) { return sum + each.time; });
-  parts.push_back({"answers of the receiver", std::max(0.0, 1 - known)});
+  parts.push_back({"answers of the receiver", std::max(0.0, 1 - sum_of(parts))});
   divide(shares, time, parts);
 }
 

@@ -135,6 +135,18 @@ def paths_of(process):
     return {path["name"]: path for path in process.done()["paths"]}
 
 
+def all_came_by_rail(t, sender, receiver, source, target, provider, least_bytes, patience_s):
+    """Both ends end well, in the seconds that each is given; the target is the source; path f carried it, and by this provider."""
+    for side, seconds in zip((sender, receiver), patience_s):
+        t.exits(side, 0, seconds)
+    same(t, source, target)
+    verify(t, target)
+    for side in (sender, receiver):
+        path = paths_of(side)["f"]
+        t.equal(path["transport"], f"fabric:{provider}", "what the report says of the path")
+        t.check(path["bytes"] >= least_bytes, f"{provider}: {path['bytes']} bytes by rail")
+
+
 @case(timeout_s=240)
 def files_over_every_fabric(t):
     """Each provider that needs no device carries a tree by rail: sealed, in clear, packed; all of it, and only there."""
@@ -146,14 +158,7 @@ def files_over_every_fabric(t):
             receiver = t.receive("--fabric", provider, *words, target)
             packed = ("--compress", "zstd") if number == 0 else ()
             sender = t.send(*words, *packed, f"{source}/", paths=[fabric_path(provider)])
-            t.exits(sender, 0, 100)
-            t.exits(receiver, 0, 20)
-            same(t, source, target)
-            verify(t, target)
-            for side in (sender, receiver):
-                path = paths_of(side)["f"]
-                t.equal(path["transport"], f"fabric:{provider}", "what the report says of the path")
-                t.check(path["bytes"] >= 40 * MIB, f"{provider}: {path['bytes']} bytes by rail")
+            all_came_by_rail(t, sender, receiver, source, target, provider, 40 * MIB, (100, 20))
             t.equal([event["text"] for event in sender.events("path_down")], [], f"{provider}: the path stayed up")
 
 

@@ -6,7 +6,7 @@ import signal
 
 import data
 from cases_breaks import Relay
-from cases_fabric import fabric_path, need_fabric, paths_of
+from cases_fabric import all_came_by_rail, fabric_path, need_fabric, paths_of
 from cases_refusals import address_of
 from cases_transfer import same, small_tree, verify
 from data import MIB
@@ -40,14 +40,7 @@ def files_over_verbs(t):
         listens = [word for word in words if word in ("--cipher", "none")]
         receiver = t.receive("--fabric", "verbs", *listens, target, listen=(address,))
         sender = t.send(*words, f"{source}/", paths=[fabric_path("verbs", address=address)])
-        t.exits(sender, 0, 180)
-        t.exits(receiver, 0, 60)
-        same(t, source, target)
-        verify(t, target)
-        for side in (sender, receiver):
-            path = paths_of(side)["f"]
-            t.equal(path["transport"], "fabric:verbs", "what the report says of the path")
-            t.check(path["bytes"] >= 3 * MIB, f"{path['bytes']} bytes by rail")
+        all_came_by_rail(t, sender, receiver, source, target, "verbs", 3 * MIB, (180, 60))
 
 
 @case(timeout_s=500)

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 namespace longhaul::wire::fabric {
@@ -30,6 +31,31 @@ Result<Registration> register_with(Endpoint& endpoint, Bytes memory, bool remote
   auto registered = endpoint.register_memory(memory, remote, random.next());
   if (!registered || !endpoint.place().memory.endpoint) return registered;
   return endpoint.enable_memory(registered->id);
+}
+
+Result<> check_same_provider(const Endpoint& endpoint, const RailOffer& peer) {
+  const std::string& ours = endpoint.place().provider;
+  if (peer.provider == ours) return {};
+  return fail(Code::unsupported, fmt::format("the peer's fabric is {}, ours {}", printable(peer.provider), ours));
+}
+
+Result<> take_events(Endpoint& endpoint, bool& moved, const std::function<Result<>(const Event&)>& take) {
+  constexpr std::size_t batch = 32;
+  std::array<Event, batch> events;
+  Result<> result;
+  for (std::size_t count = batch; count == batch;) {
+    count = endpoint.poll(events);
+    moved = moved || count > 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      const Event& event = events[i];
+      const Result<> taken =
+          event.kind == Event::Kind::failed
+              ? fail(Code::connection, fmt::format("fabric {}: {}", endpoint.place().provider, event.words))
+              : take(event);
+      if (!taken && result) result = taken;
+    }
+  }
+  return result;
 }
 
 Time RailWait::until(Endpoint& endpoint, Poller& poller, Time now, bool moved, bool out) {

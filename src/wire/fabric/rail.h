@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -62,6 +63,14 @@ struct RailWish {
 
 /// Registers `memory`, whatever the provider asks for; `remote`: for the peer to write into.
 [[nodiscard]] Result<Registration> register_with(Endpoint& endpoint, Bytes memory, bool remote, Random& random);
+
+/// A peer of another provider can do nothing with it (unsupported).
+[[nodiscard]] Result<> check_same_provider(const Endpoint& endpoint, const RailOffer& peer);
+
+/// Takes all events off the queue, also behind one that fails: what has happened has happened, whatever failed beside
+/// it. `take` is given all but failures; the first error, of an event or of `take`, is the result. True in `moved`:
+/// there were events.
+Result<> take_events(Endpoint& endpoint, bool& moved, const std::function<Result<>(const Event&)>& take);
 
 /// Whether writes of this endpoint carry the grant by themselves; else the sender tells of each one (SendRail::Sent).
 [[nodiscard]] inline bool carries_grants(const Endpoint& endpoint) {

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <utility>
 
 #include "base/check.h"
@@ -11,7 +10,6 @@ namespace longhaul::wire::fabric {
 namespace {
 
 constexpr std::uint32_t generation_mask = (1U << generation_bits) - 1;
-constexpr std::size_t batch = 32;
 
 }  // namespace
 
@@ -51,9 +49,7 @@ RailOffer ReceiveRail::offer() const {
 }
 
 Result<> ReceiveRail::meet(const RailOffer& peer) {
-  if (peer.provider != endpoint_->place().provider)
-    return fail(Code::unsupported,
-                fmt::format("the peer's fabric is {}, ours {}", printable(peer.provider), endpoint_->place().provider));
+  if (Result<> same = check_same_provider(*endpoint_, peer); !same) return same;
   return endpoint_->meet(peer.address);
 }
 
@@ -72,20 +68,9 @@ std::vector<Grant> ReceiveRail::grant_all() {
 }
 
 Result<> ReceiveRail::step(std::vector<Arrival>& arrivals) {
-  std::array<Event, batch> events;
-  Result<> result;
-  for (std::size_t count = batch; count == batch;) {
-    count = endpoint_->poll(events);
-    moved_ = moved_ || count > 0;
-    // The whole batch first: what has arrived has arrived, whatever failed beside it.
-    for (std::size_t i = 0; i < count; ++i) {
-      const Event& event = events[i];
-      if (event.kind == Event::Kind::failed && result)
-        result = fail(Code::connection, fmt::format("fabric {}: {}", place().provider, event.words));
-      if (event.kind != Event::Kind::arrived) continue;
-      if (Result<> arrived = arrive(unpack(event.data)); !arrived && result) result = arrived;
-    }
-  }
+  const Result<> result = take_events(*endpoint_, moved_, [this](const Event& event) {
+    return event.kind == Event::Kind::arrived ? arrive(unpack(event.data)) : Result<>();
+  });
   hand_out(arrivals);
   return result;
 }

@@ -3,18 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <limits>
 #include <utility>
 
 #include "base/check.h"
 
 namespace longhaul::wire::fabric {
-namespace {
-
-constexpr std::size_t batch = 32;
-
-}  // namespace
 
 SendRail::SendRail(std::unique_ptr<Endpoint> endpoint, Bytes arena)
     : endpoint_(std::move(endpoint)), arena_(arena), writes_(endpoint_->place().depth) {
@@ -41,9 +35,7 @@ RailOffer SendRail::offer() const {
 }
 
 Result<> SendRail::meet(const RailOffer& peer) {
-  if (peer.provider != place().provider)
-    return fail(Code::unsupported,
-                fmt::format("the peer's fabric is {}, ours {}", printable(peer.provider), place().provider));
+  if (Result<> same = check_same_provider(*endpoint_, peer); !same) return same;
   const RemoteSlots& slots = peer.slots;
   const std::uint64_t bytes = std::uint64_t{slots.slot_bytes} * slots.count;
   if (slots.count == 0 || slots.count > rail_slots_max || slots.slot_bytes == 0 ||
@@ -101,23 +93,10 @@ Result<> SendRail::post_kept() {
 }
 
 Result<> SendRail::step(std::vector<Sent>& sent) {
-  std::array<Event, batch> events;
-  Result<> result;
-  for (std::size_t count = batch; count == batch;) {
-    count = endpoint_->poll(events);
-    moved_ = moved_ || count > 0;
-    // The whole batch first: what is complete is complete, whatever failed beside it.
-    for (std::size_t i = 0; i < count; ++i) {
-      const Event& event = events[i];
-      Result<> taken;
-      if (event.kind == Event::Kind::written) taken = complete(event.token, sent);
-      if (event.kind == Event::Kind::failed)
-        taken = fail(Code::connection, fmt::format("fabric {}: {}", place().provider, event.words));
-      if (event.kind == Event::Kind::arrived)
-        taken = fail(Code::protocol, "the peer writes on a rail that it receives from");
-      if (!taken && result) result = taken;
-    }
-  }
+  const Result<> result = take_events(*endpoint_, moved_, [&](const Event& event) -> Result<> {
+    if (event.kind == Event::Kind::written) return complete(event.token, sent);
+    return fail(Code::protocol, "the peer writes on a rail that it receives from");
+  });
   return result ? post_kept() : result;
 }
 
