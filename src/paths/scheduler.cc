@@ -279,13 +279,18 @@ bool Scheduler::open_beside(StreamId stream) const {
                      [&](const Stream& each) { return each.id != stream && each.open(); });
 }
 
-double Scheduler::best_elsewhere_s(const Stream& from, std::uint64_t bytes, bool with_room) const {
+/// What has not begun may also try a stream of which nothing is known and that has nothing to do (a path that joins when
+/// all chunks are given out): as fast as this one, for want of a better guess.
+double Scheduler::best_elsewhere_s(const Stream& from, std::uint64_t bytes, bool begun) const {
   const bool spares_rest = spares_wait();
   double best = std::numeric_limits<double>::infinity();
   for (const Stream& stream : streams_) {
-    if (&stream == &from || !stream.open() || !stream.trusted() || (terms(stream).spare && spares_rest)) continue;
-    if (with_room && !has_room(stream, bytes)) continue;
-    best = std::min(best, arrival_s(stream, static_cast<double>(bytes)));
+    if (&stream == &from || !stream.open() || (terms(stream).spare && spares_rest)) continue;
+    if (!begun && !(has_room(stream, bytes) && is_allowed(stream, bytes))) continue;
+    if (stream.trusted())
+      best = std::min(best, arrival_s(stream, static_cast<double>(bytes)));
+    else if (!begun && stream.queue.empty())
+      best = std::min(best, static_cast<double>(bytes) / (from.rate() * terms(stream).factor) + stream.rtt_s() / 2);
   }
   return best;
 }
@@ -325,7 +330,7 @@ std::optional<Late> Scheduler::late(bool idle, Time now) {
     const auto wanted = gain_wanted(stream, idle, begun, now);
     if (!wanted) continue;
     const double here_s = left / stream.rate() + stream.rtt_s() / 2;
-    const double there_s = best_elsewhere_s(stream, last->load.bytes, !begun);
+    const double there_s = best_elsewhere_s(stream, last->load.bytes, begun);
     if (begun && !idle && !slipped(*last, here_s, wanted->least_s, now)) continue;
     const double gain = here_s - there_s;
     if (gain < std::max(wanted->least_s, most) || here_s < there_s * wanted->ratio) continue;

@@ -159,7 +159,7 @@ class Scheduler {
   [[nodiscard]] double arrival_s(const Stream& stream, double bytes) const;
   [[nodiscard]] bool spares_wait() const;
   [[nodiscard]] bool better_left_to_others(const Stream& stream, double bytes, std::uint64_t remaining_bytes) const;
-  [[nodiscard]] double best_elsewhere_s(const Stream& from, std::uint64_t bytes, bool with_room) const;
+  [[nodiscard]] double best_elsewhere_s(const Stream& from, std::uint64_t bytes, bool begun) const;
   [[nodiscard]] static std::optional<Gain> gain_wanted(const Stream& stream, bool idle, bool begun, Time now);
   [[nodiscard]] static bool slipped(const Queued& queued, double here_s, double least_s, Time now);
   static void taken_off(Stream& stream, const std::deque<Queued>::const_iterator& at);

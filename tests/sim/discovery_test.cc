@@ -28,7 +28,7 @@ struct Lookout {
     WorldPlan plan;
     plan.paths.assign(3, {.delay = 10 * millisecond, .bytes_per_s = 2'000'000});
     plan.streams = 2;
-    plan.tree = {.small_files = 3, .large_chunks = 9};  // enough for paths that come late
+    plan.tree = {.small_files = 3, .large_chunks = 6};
     plan.sender_options = [&self](Options& options) {
       options.paths.resize(1);
       options.paths[0].cost_per_gb = self.price;

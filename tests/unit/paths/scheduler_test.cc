@@ -390,6 +390,24 @@ TEST_F(Tail, WhatTheKernelHasIsNotCalledBack) {
   EXPECT_TRUE(late->begun);
 }
 
+/// A path that joins when everything is given out: nothing is known of it, and it has nothing to do.
+TEST_F(Sampled, WhatHasNotBegunTriesAStreamThatJoins) {
+  add(1, 2e6);
+  remaining_ = 2 * chunk;
+  run(second);
+  ASSERT_EQ(scheduler_.loads(1).size(), 2U);
+  EXPECT_FALSE(scheduler_.late(true, now_)) << "there is no other yet";
+  add(2, 2e6);
+  const auto late = scheduler_.late(true, now_);
+  ASSERT_TRUE(late);
+  EXPECT_EQ(late->stream, 1U);
+  EXPECT_FALSE(late->begun);
+  EXPECT_EQ(scheduler_.choose(chunk, chunk), 2U) << "where what was called back goes";
+  scheduler_.answered(1, late->load, now_);
+  scheduler_.assigned(2, late->load, now_);
+  EXPECT_FALSE(scheduler_.late(true, now_)) << "what has begun is not sent twice over what is not known";
+}
+
 /// Its last chunk would come a fifth of a second sooner elsewhere: not worth its bytes.
 TEST_F(Tail, ASmallGainIsNoReasonToSendTwice) {
   begin(60e6);
