@@ -1,8 +1,10 @@
-// The bare loop of one-sided writes: two processes with an endpoint of the same provider each. One writes 1 MiB after
-// the other into slots of the other's memory, each with its slot as remote data; the other reads its queue, and grants
+// The bare loop of one-sided writes: two processes with an endpoint of the same provider each. One writes piece after
+// piece into slots of the other's memory, each with its slot as remote data; the other reads its queue, and grants
 // the slot again by a byte on a socket. No headers, no digests, no disks. What a fabric path is measured against.
 //
-//   floor_rma PROVIDER [--mib N] [--slots N] [--spin]
+//   floor_rma PROVIDER [--mib N] [--kib N] [--slots N] [--spin]
+//
+// --kib: of each write, by default 256, as large as a frame of a transfer.
 //
 // Waits by descriptors, where the provider has one for its queue and without --spin; else it spins. Prints a JSON line.
 
@@ -31,13 +33,17 @@ namespace {
 
 namespace bench = longhaul::bench;
 
-constexpr std::size_t write_bytes = 1 << 20;
+constexpr std::size_t kib_most = 1024;
 constexpr std::size_t slots_max = 64;
 
 struct Options {
   std::string provider;
   std::uint64_t mib = 4096;
   std::size_t slots = 8;
+  std::size_t kib = 256;
+
+  [[nodiscard]] std::size_t write_bytes() const { return kib << 10; }
+  [[nodiscard]] std::uint64_t writes() const { return mib * 1024 / kib; }
   bool spin = false;
 };
 
@@ -78,7 +84,11 @@ fi_info* find(const std::string& provider) {
 class End {
  public:
   End(const Options& options, int peer)
-      : spin_(options.spin), peer_(peer), contexts_(options.slots), info_(find(options.provider)) {
+      : spin_(options.spin),
+        write_bytes_(options.write_bytes()),
+        peer_(peer),
+        contexts_(options.slots),
+        info_(find(options.provider)) {
     must("fabric", fi_fabric(info_->fabric_attr, &fabric_, nullptr));
     must("domain", fi_domain(fabric_, info_, &domain_, nullptr));
     open_queue();
@@ -89,7 +99,7 @@ class End {
     must("bind", fi_ep_bind(endpoint_, &table_->fid, 0));
     must("bind", fi_ep_bind(endpoint_, &queue_->fid, FI_TRANSMIT | FI_RECV));
     must("enable", fi_enable(endpoint_));
-    const std::size_t bytes = options.slots * write_bytes;
+    const std::size_t bytes = options.slots * write_bytes_;
     memory_ = static_cast<std::byte*>(mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
     if (memory_ == MAP_FAILED) die("memory", errno);
     std::memset(memory_, 1, bytes);
@@ -99,8 +109,8 @@ class End {
 
   /// False: not now.
   bool write(std::uint32_t slot) {
-    const iovec from{memory_ + slot * write_bytes, write_bytes};
-    const fi_rma_iov to{.addr = theirs_.base + slot * write_bytes, .len = write_bytes, .key = theirs_.key};
+    const iovec from{memory_ + slot * write_bytes_, write_bytes_};
+    const fi_rma_iov to{.addr = theirs_.base + slot * write_bytes_, .len = write_bytes_, .key = theirs_.key};
     void* description = fi_mr_desc(registration_);
     fi_msg_rma message{};
     message.msg_iov = &from;
@@ -174,6 +184,7 @@ class End {
   }
 
   bool spin_;
+  std::size_t write_bytes_;
   int peer_;
   std::vector<fi_context2> contexts_;  // by slot
   fi_info* info_;
@@ -195,9 +206,9 @@ void send(const Options& options, int socket) {
   std::vector<bool> granted(options.slots, true);
   std::vector<bool> complete(options.slots, true);
   std::uint64_t begun = 0;
-  for (std::uint64_t granted_in_all = 0; granted_in_all < options.mib;) {
+  for (std::uint64_t granted_in_all = 0; granted_in_all < options.writes();) {
     bool moved = false;
-    for (std::uint32_t slot = 0; slot < options.slots && begun < options.mib; ++slot) {
+    for (std::uint32_t slot = 0; slot < options.slots && begun < options.writes(); ++slot) {
       if (!granted[slot] || !complete[slot] || !end.write(slot)) continue;
       granted[slot] = complete[slot] = false;
       ++begun;
@@ -216,7 +227,7 @@ void send(const Options& options, int socket) {
 void receive(const Options& options, int socket) {
   End end(options, socket);
   std::uint64_t arrived = 0;
-  while (arrived < options.mib) {
+  while (arrived < options.writes()) {
     std::vector<unsigned char> grants;
     for (const std::uint32_t slot : end.read_queue()) grants.push_back(static_cast<unsigned char>(slot));
     if (grants.empty()) {
@@ -247,6 +258,8 @@ Options parse(int argc, char** argv) {
       options.spin = true;
     } else if (word == "--mib" && i + 1 < argc) {
       fine = read_number(argv[++i], 1 << 24, options.mib);
+    } else if (word == "--kib" && i + 1 < argc) {
+      fine = read_number(argv[++i], kib_most, options.kib) && options.mib * 1024 % options.kib == 0;
     } else if (word == "--slots" && i + 1 < argc) {
       fine = read_number(argv[++i], slots_max, options.slots);
     } else {
@@ -255,7 +268,7 @@ Options parse(int argc, char** argv) {
     }
   }
   if (!fine || options.provider.empty()) {
-    std::fputs("usage: floor_rma PROVIDER [--mib N] [--slots 1..64] [--spin]\n", stderr);
+    std::fputs("usage: floor_rma PROVIDER [--mib N] [--kib 1..1024] [--slots 1..64] [--spin]\n", stderr);
     std::exit(2);
   }
   return options;

@@ -1,14 +1,17 @@
 // The wire stage of a fabric path alone: two processes with a channel each whose frames go by rail, its companion over
-// loopback. Frames of 1 MiB out of the rail's slots, dropped where they arrive: no disks, no seal, and digests only
+// loopback. Frames out of the rail's slots, dropped where they arrive: no disks, no seal, and digests only
 // when asked for. To be run in turn with `floor_rma`, which is the bare loop of the same provider.
 //
-//   rail PROVIDER [--mib N] [--digests]
+//   rail PROVIDER [--mib N] [--kib N] [--digests]
+//
+// --kib: of each frame, by default 256, as in a transfer; or 512, or 1024.
 //
 // Waits as workers do. Prints a JSON line.
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
 #include <string>
 #include <string_view>
@@ -32,12 +35,12 @@ using longhaul::Slot;
 using longhaul::SlotPool;
 using longhaul::Time;
 
-constexpr std::size_t frame_bytes = protocol::frame_bytes_max;
-static_assert(frame_bytes == std::size_t{4} * protocol::leaf_bytes);
-
 struct Options {
   std::string provider;
   std::uint64_t mib = 4096;
+  std::uint64_t kib = protocol::frame_bytes_min >> 10;
+
+  [[nodiscard]] std::uint64_t frames() const { return mib * 1024 / kib; }
   bool digests = false;
 };
 
@@ -78,12 +81,12 @@ class End {
   fabric::FabricChannel channel_;
 };
 
-void begin_frame(wire::Channel& channel, Slot slot, bool digests) {
+void begin_frame(wire::Channel& channel, Slot slot, std::uint32_t frame_bytes, bool digests) {
   std::byte* const begin = slot.before_payload(protocol::frame_header_bytes);
   protocol::FrameHeader header;
   header.transfer = 1;
   header.raw_bytes = header.wire_bytes = frame_bytes;
-  header.leaf_count = frame_bytes / protocol::leaf_bytes;
+  header.leaf_count = static_cast<std::uint8_t>(frame_bytes / protocol::leaf_bytes);
   for (std::size_t i = 0; digests && i < header.leaf_count; ++i)
     header.leaves[i] = longhaul::digest_of({slot.payload() + i * protocol::leaf_bytes, protocol::leaf_bytes});
   protocol::encode_frame_header(
@@ -95,13 +98,13 @@ void send(const Options& options, std::unique_ptr<wire::Connection> companion) {
   End end(options, std::move(companion), true);
   wire::Channel& channel = end.channel();
   std::uint64_t begun = 0;
-  while (channel.health().acks < options.mib) {
+  while (channel.health().acks < options.frames()) {
     const wire::Incoming heard = channel.receive(nullptr);
     if (heard.kind == wire::Incoming::Kind::failed) die(heard.error);
     if (auto flushed = channel.flush(); !flushed) die(flushed.error());
-    if (begun < options.mib && !channel.sending()) {
+    if (begun < options.frames() && !channel.sending()) {
       if (Slot slot = channel.send_slots()->take()) {
-        begin_frame(channel, std::move(slot), options.digests);
+        begin_frame(channel, std::move(slot), static_cast<std::uint32_t>(options.kib << 10), options.digests);
         ++begun;
         continue;
       }
@@ -129,12 +132,12 @@ void receive(const Options& options, std::unique_ptr<wire::Connection> companion
       continue;
     }
     if (in.kind == wire::Incoming::Kind::failed || in.kind == wire::Incoming::Kind::closed) {
-      if (arrived == options.mib) return;  // the sender has heard that, and is gone
+      if (arrived == options.frames()) return;  // the sender has heard that, and is gone
       die(in.kind == wire::Incoming::Kind::failed
               ? in.error
               : longhaul::Error{longhaul::Code::connection, "the sender has ended", 0});
     }
-    if (auto flushed = channel.flush(); !flushed && arrived < options.mib) die(flushed.error());
+    if (auto flushed = channel.flush(); !flushed && arrived < options.frames()) die(flushed.error());
     end.wait();
   }
 }
@@ -150,13 +153,19 @@ Options parse(int argc, char** argv) {
       const std::string_view number = argv[++i];
       fine = std::from_chars(number.data(), number.data() + number.size(), options.mib).ec == std::errc() &&
              options.mib > 0;
+    } else if (word == "--kib" && i + 1 < argc) {
+      const std::string_view number = argv[++i];
+      constexpr std::uint64_t least = protocol::frame_bytes_min >> 10;
+      constexpr std::uint64_t most = protocol::frame_bytes_max >> 10;
+      fine = std::from_chars(number.data(), number.data() + number.size(), options.kib).ec == std::errc() &&
+             options.kib >= least && options.kib <= most && std::has_single_bit(options.kib);
     } else {
       fine = !word.starts_with("--") && options.provider.empty();
       options.provider = word;
     }
   }
   if (!fine || options.provider.empty()) {
-    std::fputs("usage: rail PROVIDER [--mib N] [--digests]\n", stderr);
+    std::fputs("usage: rail PROVIDER [--mib N] [--kib 256|512|1024] [--digests]\n", stderr);
     std::exit(2);
   }
   return options;

@@ -15,9 +15,9 @@ from children import Failed
 WAYS = {"floor": ("floor_rma",), "rail": ("rail",), "digests": ("rail", "--digests")}
 
 
-def run(build, provider, way, mib):
+def run(options, provider, way):
     program, *more = WAYS[way]
-    done = subprocess.run([os.path.join(build, "bench", program), provider, "--mib", str(mib), *more],
+    done = subprocess.run([os.path.join(options.build, "bench", program), provider, "--mib", str(options.mib), "--kib", str(options.kib), *more],
                           capture_output=True, text=True, check=False, timeout=600)
     if done.returncode != 0:
         raise Failed(f"{program} {provider}: {done.stderr.strip()}")
@@ -30,7 +30,7 @@ def measure(options, provider):
     for number in range(options.runs):
         turn = number % len(WAYS)
         for way in (list(WAYS) * 2)[turn:turn + len(WAYS)]:
-            found[way].append(run(options.build, provider, way, options.mib))
+            found[way].append(run(options, provider, way))
         print(f"{provider}, round {number + 1}/{options.runs}: "
               + ", ".join(f"{way} {runs[-1]['gb_per_s']:.2f} GB/s {runs[-1]['cpu_s_per_gib']:.3f} s/GiB" for way, runs in found.items()), file=sys.stderr)
     return found
@@ -45,7 +45,7 @@ def spread(values, form):
 
 
 def table(options, results, digest):
-    lines = [f"# Fabrics, {options.mib} MiB from memory to nothing, {options.runs} rounds in turn", "",
+    lines = [f"# Fabrics, {options.mib} MiB from memory to nothing, {options.kib} KiB a write, {options.runs} rounds in turn", "",
              f"Ratios are taken round by round. One digest: {digest:.3f} CPU s/GiB; with digests at both ends 1.2 x two of them may be added to the floor.", "",
              "| provider | floor GB/s | floor CPU s/GiB | rail: rate of floor | rail: CPU of floor | with digests: CPU s/GiB | allowed |",
              "|---|---|---|---|---|---|---|"]
@@ -65,6 +65,7 @@ def main():
     parser.add_argument("--build", required=True, help="the meson build directory")
     parser.add_argument("--provider", action="append", help="of libfabric; default: tcp, net, shm, sockets")
     parser.add_argument("--mib", type=int, default=4096)
+    parser.add_argument("--kib", type=int, default=256, choices=(256, 512, 1024), help="of a write: a frame")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--out", default="rma", help="writes OUT.md and OUT.json")
     options = parser.parse_args()
