@@ -163,6 +163,7 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
     Evidence evidence_began;
     Evidence evidence_seen;           ///< when it was looked at last
     Evidence evidence_recent;         ///< of the last seconds
+    LimitSum limit_sum;               ///< up to then
     std::vector<LimitReport> limits;  ///< over the whole run, once it has ended
   };
   struct Incoming {

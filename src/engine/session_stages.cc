@@ -72,8 +72,10 @@ void SessionCore::begin_evidence(Outgoing& outgoing, Time now) const {
 /// Once a second: what was seen three seconds ago counts for an eighth.
 void SessionCore::look_at_evidence(Outgoing& outgoing, Time now) const {
   Evidence found = evidence(outgoing, now);
+  const Evidence span = found.since(outgoing.evidence_seen);
   outgoing.evidence_recent.fade();
-  outgoing.evidence_recent.add(found.since(outgoing.evidence_seen));
+  outgoing.evidence_recent.add(span);
+  outgoing.limit_sum.add(span);
   outgoing.evidence_seen = std::move(found);
 }
 

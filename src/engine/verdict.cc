@@ -14,6 +14,8 @@
 namespace longhaul::engine {
 namespace {
 
+using Cause = LimitSum::Cause;
+
 constexpr double share_least = 0.01;
 constexpr double second_least = 0.25;    // a cause beside the largest is worth saying
 constexpr double fed_most = 0.2;         // a receiver that waits less than that for data is what holds it up
@@ -49,72 +51,31 @@ std::string work_words(const StageTimes& times, Stages stages, const char* whose
   return named + " (CPU of the " + whose + ")";
 }
 
-class Shares {
- public:
-  void add(std::string what, double time) {
-    if (time <= 0) return;
-    const auto at = std::ranges::find(list_, what, &LimitReport::what);
-    if (at != list_.end())
-      at->share += time;
-    else
-      list_.push_back({std::move(what), time});
-  }
-  [[nodiscard]] std::vector<LimitReport> take() {
-    const double sum =
-        std::accumulate(list_.begin(), list_.end(), 0.0, [](double all, const auto& each) { return all + each.share; });
-    for (LimitReport& each : list_) each.share /= sum;
-    std::erase_if(list_, [](const LimitReport& each) { return each.share < share_least; });
-    std::ranges::sort(list_, [](const LimitReport& a, const LimitReport& b) {
-      return a.share > b.share || (a.share == b.share && a.what < b.what);
-    });
-    return std::move(list_);
-  }
-
- private:
-  std::vector<LimitReport> list_;
-};
-
-struct Part {
-  std::string what;
-  double time = 0;
-};
-
-double sum_of(const std::vector<Part>& parts) {
-  return std::accumulate(parts.begin(), parts.end(), 0.0, [](double sum, const Part& part) { return sum + part.time; });
-}
-
 /// Gives `time` to all of them, to each as it has.
-void divide(Shares& shares, double time, const std::vector<Part>& parts) {
-  const double whole = sum_of(parts);
-  for (const Part& part : parts) shares.add(part.what, time * ratio(part.time, whole));
+void divide(LimitSum& shares, double time, const LimitSum& parts) {
+  const double whole = parts.time();
+  for (const LimitSum::Part& part : parts.parts()) shares.add(part.cause, part.path, time * ratio(part.time, whole));
 }
-
-constexpr const char* source_names = "small-file metadata (source)";
-constexpr const char* target_names = "small-file metadata (target)";
 
 /// What storage does while others wait for it.
-std::vector<Part> storage_parts(const StageTimes& storage) {
-  return {{"target sync", sum_of(storage, {Stage::sync, Stage::wait_sync})},
-          {"target write", sum_of(storage, {Stage::write, Stage::wait_write})},
-          {target_names, sum_of(storage, {Stage::names})}};
+void add_storage(LimitSum& parts, const StageTimes& storage, double scale) {
+  parts.add(Cause::target_sync, sum_of(storage, {Stage::sync, Stage::wait_sync}) * scale);
+  parts.add(Cause::target_write, sum_of(storage, {Stage::write, Stage::wait_write}) * scale);
+  parts.add(Cause::target_names, sum_of(storage, {Stage::names}) * scale);
 }
 
 /// The receiver took no more: whatever its workers did instead.
-void blame_receiver(Shares& shares, double time, const EndTimes& receiver) {
+void blame_receiver(LimitSum& shares, double time, const EndTimes& receiver) {
   const StageTimes& workers = receiver.workers;
-  std::vector<Part> parts = {
-      {work_words(workers, receiver_work, "receiver"), sum_of(workers, receiver_work)},
-      {"target write", sum_of(workers, {Stage::write, Stage::wait_write, Stage::sync})},
-      {target_names, sum_of(workers, {Stage::names})},
-      {"reading older versions (target)", sum_of(workers, {Stage::read, Stage::wait_read})},
-  };
-  const double waits_for_storage = sum_of(workers, {Stage::wait_commit});
-  std::vector<Part> behind = storage_parts(receiver.files);
-  const double storage = sum_of(behind);
-  if (storage > 0)
-    for (Part& part : behind) parts.push_back({part.what, waits_for_storage * part.time / storage});
-  else
-    parts.push_back({"target sync", waits_for_storage});
+  LimitSum parts;
+  parts.add(Cause::receiver_work, sum_of(workers, receiver_work));
+  parts.add(Cause::target_write, sum_of(workers, {Stage::write, Stage::wait_write, Stage::sync}));
+  parts.add(Cause::target_names, sum_of(workers, {Stage::names}));
+  parts.add(Cause::older_read, sum_of(workers, {Stage::read, Stage::wait_read}));
+  LimitSum storage;
+  add_storage(storage, receiver.files, 1);
+  if (storage.time() <= 0) storage.add(Cause::target_sync, 1);
+  divide(parts, sum_of(workers, {Stage::wait_commit}), storage);
   divide(shares, time, parts);
 }
 
@@ -144,27 +105,60 @@ bool tells(const EndTimes& receiver) {
   return receiver.workers.sum() > 0;
 }
 
-void blame_connections(Shares& shares, double time, const Evidence& evidence) {
+void blame_connections(LimitSum& shares, double time, const Evidence& evidence) {
   if (tells(evidence.receiver) && !takes_all_that_comes(evidence.receiver))
     return blame_receiver(shares, time, evidence.receiver);
-  std::vector<Part> parts;
-  for (const PathTimes& path : evidence.paths)
-    if (path.pressed > 0)
-      parts.push_back({path_words(path, evidence.cap_of_all_bits_per_s), static_cast<double>(path.pressed)});
-  if (parts.empty()) parts.push_back({"network", 1});
+  LimitSum parts;
+  for (std::size_t i = 0; i < evidence.paths.size(); ++i)
+    parts.add(Cause::path, i, static_cast<double>(evidence.paths[i].pressed));
+  if (parts.time() <= 0) parts.add(Cause::network, 1);
   divide(shares, time, parts);
 }
 
 /// Nothing to send: as far as the walk and the target were at work meanwhile it is for them, the rest is for answers.
-void blame_feeding(Shares& shares, double time, const Evidence& evidence) {
+void blame_feeding(LimitSum& shares, double time, const Evidence& evidence) {
   const auto part = [](double of, const StageTimes& times) { return ratio(of, static_cast<double>(times.sum())); };
   const StageTimes& feeder = evidence.sender.files;
   const StageTimes& storage = evidence.receiver.files;
-  std::vector<Part> parts = {{"source walk", part(sum_of(feeder, {Stage::walk, Stage::names, Stage::other}), feeder)},
-                             {"source read", part(sum_of(feeder, {Stage::read, Stage::wait_read}), feeder)}};
-  for (Part& each : storage_parts(storage)) parts.push_back({each.what, part(each.time, storage)});
-  parts.push_back({"answers of the receiver", std::max(0.0, 1 - sum_of(parts))});
+  LimitSum parts;
+  parts.add(Cause::source_walk, part(sum_of(feeder, {Stage::walk, Stage::names, Stage::other}), feeder));
+  parts.add(Cause::source_read, part(sum_of(feeder, {Stage::read, Stage::wait_read}), feeder));
+  add_storage(parts, storage, ratio(1, static_cast<double>(storage.sum())));
+  parts.add(Cause::answers, std::max(0.0, 1 - parts.time()));
   divide(shares, time, parts);
+}
+
+std::string words_of(const LimitSum::Part& part, const Evidence& evidence) {
+  switch (part.cause) {
+    case Cause::source_walk:
+      return "source walk";
+    case Cause::source_read:
+      return "source read";
+    case Cause::source_names:
+      return "small-file metadata (source)";
+    case Cause::sender_work:
+      return work_words(evidence.sender.workers, sender_work, "sender");
+    case Cause::paused:
+      return "paused";
+    case Cause::path:
+      return part.path < evidence.paths.size() ? path_words(evidence.paths[part.path], evidence.cap_of_all_bits_per_s)
+                                               : "network";
+    case Cause::network:
+      return "network";
+    case Cause::receiver_work:
+      return work_words(evidence.receiver.workers, receiver_work, "receiver");
+    case Cause::older_read:
+      return "reading older versions (target)";
+    case Cause::target_write:
+      return "target write";
+    case Cause::target_sync:
+      return "target sync";
+    case Cause::target_names:
+      return "small-file metadata (target)";
+    case Cause::answers:
+      break;
+  }
+  return "answers of the receiver";
 }
 
 }  // namespace
@@ -233,20 +227,58 @@ void Evidence::add(const Evidence& later) {
   for (std::size_t i = 0; i < std::min(paths.size(), before.size()); ++i) paths[i] += before[i];
 }
 
-std::vector<LimitReport> limits_of(const Evidence& evidence) {
-  const StageTimes& workers = evidence.sender.workers;
-  Shares shares;
-  shares.add("source read", sum_of(workers, {Stage::read, Stage::wait_read}));
-  shares.add(source_names, sum_of(workers, {Stage::names}));
-  shares.add(work_words(workers, sender_work, "sender"), sum_of(workers, sender_work));
-  shares.add("paused", sum_of(workers, {Stage::wait_resume}));
+void LimitSum::add(Cause cause, std::size_t path, double time) {
+  if (time <= 0) return;
+  const auto at =
+      std::ranges::find_if(parts_, [&](const Part& each) { return each.cause == cause && each.path == path; });
+  if (at != parts_.end())
+    at->time += time;
+  else
+    parts_.push_back({cause, path, time});
+}
+
+void LimitSum::add(const Evidence& span) {
+  const StageTimes& workers = span.sender.workers;
+  add(Cause::source_read, sum_of(workers, {Stage::read, Stage::wait_read}));
+  add(Cause::source_names, sum_of(workers, {Stage::names}));
+  add(Cause::sender_work, sum_of(workers, sender_work));
+  add(Cause::paused, sum_of(workers, {Stage::wait_resume}));
   // A stream without a chunk while there are some has its share on the way already, or another path is given more.
   const double without = sum_of(workers, {Stage::wait_chunks, Stage::wait_receive});
   const double starved =
-      without * std::min(1.0, ratio(static_cast<double>(evidence.starved), static_cast<double>(evidence.span)));
-  blame_connections(shares, sum_of(workers, {Stage::wait_send}) + without - starved, evidence);
-  blame_feeding(shares, starved, evidence);
-  return shares.take();
+      without * std::min(1.0, ratio(static_cast<double>(span.starved), static_cast<double>(span.span)));
+  blame_connections(*this, sum_of(workers, {Stage::wait_send}) + without - starved, span);
+  blame_feeding(*this, starved, span);
+}
+
+double LimitSum::time() const {
+  return std::accumulate(parts_.begin(), parts_.end(), 0.0,
+                         [](double sum, const Part& part) { return sum + part.time; });
+}
+
+std::vector<LimitReport> LimitSum::limits(const Evidence& whole) const {
+  const double all = time();
+  std::vector<LimitReport> list;
+  for (const Part& part : parts_) {
+    const double share = part.time / all;
+    std::string what = words_of(part, whole);
+    const auto at = std::ranges::find(list, what, &LimitReport::what);
+    if (at != list.end())
+      at->share += share;
+    else
+      list.push_back({std::move(what), share});
+  }
+  std::erase_if(list, [](const LimitReport& each) { return each.share < share_least; });
+  std::ranges::sort(list, [](const LimitReport& a, const LimitReport& b) {
+    return a.share > b.share || (a.share == b.share && a.what < b.what);
+  });
+  return list;
+}
+
+std::vector<LimitReport> limits_of(const Evidence& evidence) {
+  LimitSum sum;
+  sum.add(evidence);
+  return sum.limits(evidence);
 }
 
 std::string verdict_of(const std::vector<LimitReport>& limits) {

@@ -57,6 +57,43 @@ struct Evidence {
 /// without those below 1 %. Empty: nothing has been seen.
 [[nodiscard]] std::vector<LimitReport> limits_of(const Evidence& evidence);
 
+/// The same of spans that follow each other, each judged by itself: what limited at first says nothing of what did
+/// later (a target that is made room on, then a receiver that takes no more: over the whole run it would seem to wait).
+/// Used by one thread.
+class LimitSum {
+ public:
+  enum class Cause : std::uint8_t {
+    source_walk,
+    source_read,
+    source_names,
+    sender_work,
+    paused,
+    path,
+    network,
+    receiver_work,
+    older_read,
+    target_write,
+    target_sync,
+    target_names,
+    answers,
+  };
+  struct Part {
+    Cause cause = Cause::network;
+    std::size_t path = 0;  ///< its place in Evidence::paths, where the cause is one
+    double time = 0;       ///< of the sender's workers, added up, ns
+  };
+  void add(const Evidence& span);
+  void add(Cause cause, double time) { add(cause, 0, time); }
+  void add(Cause cause, std::size_t path, double time);
+  /// As limits_of; `whole`: of all spans, says which words a cause has.
+  [[nodiscard]] std::vector<LimitReport> limits(const Evidence& whole) const;
+  [[nodiscard]] double time() const;
+  [[nodiscard]] const std::vector<Part>& parts() const { return parts_; }
+
+ private:
+  std::vector<Part> parts_;
+};
+
 /// "path geo (cap 50 Mb/s), 71 % of the time", with the second one where it is nearly as large. Empty for none.
 [[nodiscard]] std::string verdict_of(const std::vector<LimitReport>& limits);
 

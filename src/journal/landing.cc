@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "base/stages.h"
 #include "chunk/digest_tree.h"
 #include "disk/blocking.h"
 #include "journal/journal_file.h"
@@ -60,6 +61,12 @@ Result<disk::FilePtr> open_part(disk::Disk& disk, const LandingFile& file, bool 
   if (!readable) return readable;
   if (auto changed = disk.set_mode(**readable, 0600); !changed) return std::unexpected(std::move(changed.error()));
   return disk.open_file(file.zone, part_of(file.name), disk::Open::write, direct);
+}
+
+/// On file systems in memory it brings the pages, which is the greater part of writing them.
+Result<> make_room(disk::Disk& disk, disk::OpenFile& file, std::uint64_t bytes) {
+  const StageScope scope(Stage::write);
+  return disk.allocate(file, bytes);
 }
 
 }  // namespace
@@ -227,7 +234,7 @@ Result<> LandingZone::start(LandingFile& file, const Entry& entry, bool direct, 
   if (entry.sparse)  // at once, so that resume() finds it as long as the journal says, whatever hole it ends in
     done = disk_.set_size(*file.data, header.size);
   else if (header.size > 0 && !can_share(older, *file.data))
-    done = disk_.allocate(*file.data, header.size);
+    done = make_room(disk_, *file.data, header.size);
   if (done) done = disk::write_now(disk_, *file.journal, 0, text);
   if (done) return {};
   // What cannot be removed now is dropped by whoever begins this file next, or by sweep().

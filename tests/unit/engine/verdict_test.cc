@@ -122,6 +122,34 @@ TEST(Verdict, NothingToSendIsForWalkAndTargetAsFarAsTheyWereAtWork) {
   EXPECT_EQ(verdict(evidence), "target sync, 80 % of the time");
 }
 
+/// Room is made in the target while nothing can be sent; then the receiver takes no more. Over both it seems to wait.
+TEST(Verdict, EachSpanIsJudgedByItself) {
+  Evidence first;
+  first.span = first.starved = 40 * second;
+  first.sender.workers = times_of({{Stage::wait_chunks, 80}});
+  first.receiver.workers = times_of({{Stage::wait_receive, 80}});
+  first.receiver.files = times_of({{Stage::write, 40}});
+  Evidence then;
+  then.span = 60 * second;
+  then.sender.workers = times_of({{Stage::wait_send, 100}, {Stage::send, 20}});
+  then.receiver.workers = times_of({{Stage::receive, 70}, {Stage::write, 35}, {Stage::wait_receive, 15}});
+  then.receiver.files = times_of({{Stage::idle, 60}});
+  then.paths = {path("a", 100)};
+  Evidence whole = first;
+  whole.add(then);
+  EXPECT_EQ(verdict(whole).substr(0, 6), "path a") << "why it is not asked of the whole";
+  LimitSum sum;
+  sum.add(first);
+  sum.add(then);
+  const auto limits = sum.limits(whole);
+  ASSERT_EQ(limits.size(), 3U);
+  EXPECT_EQ(limits[0].what, "target write");
+  EXPECT_NEAR(limits[0].share, (80 + 100.0 / 3) / 200, 0.001);
+  EXPECT_EQ(limits[1].what, "receive (CPU of the receiver)");
+  EXPECT_EQ(limits[2].what, "send (CPU of the sender)");
+  EXPECT_NEAR(limits[2].share, 0.1, 0.001);
+}
+
 /// Two chunks on their way are all that a stream gets, and a path that is spared gets none: paths are the limit.
 TEST(Verdict, AStreamWithoutChunksWhileThereAreSomeIsForThePaths) {
   Evidence evidence;
