@@ -111,7 +111,8 @@ void blame_connections(LimitSum& shares, double time, const Evidence& evidence) 
   LimitSum parts;
   for (std::size_t i = 0; i < evidence.paths.size(); ++i)
     parts.add(Cause::path, i, static_cast<double>(evidence.paths[i].pressed));
-  if (parts.time() <= 0) parts.add(Cause::network, 1);
+  // Nobody has seen one pressed, in so short a time.
+  if (parts.time() <= 0) parts.add(evidence.paths.size() == 1 ? Cause::path : Cause::network, 1);
   divide(shares, time, parts);
 }
 

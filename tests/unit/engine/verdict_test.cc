@@ -83,6 +83,16 @@ TEST(Verdict, AFullConnectionIsForItsPath) {
   EXPECT_EQ(verdict(evidence), "network, 90 % of the time") << "no path was seen to be under pressure";
 }
 
+TEST(Verdict, TheOnlyPathNeedNotBeSeenPressed) {
+  Evidence evidence;
+  evidence.sender.workers = times_of({{Stage::wait_send, 1}});
+  evidence.receiver = hungry();
+  evidence.paths = {path("a", 0)};
+  EXPECT_EQ(verdict(evidence), "path a, 100 % of the time");
+  evidence.paths.push_back(path("b", 0));
+  EXPECT_EQ(verdict(evidence), "network, 100 % of the time");
+}
+
 TEST(Verdict, SeveralPathsShareWhatWaitsForThem) {
   Evidence evidence;
   evidence.sender.workers = times_of({{Stage::wait_send, 100}});
