@@ -43,6 +43,8 @@ class Counting(Bench):
 class Callgrind(Bench):
     """Transfers under valgrind, which counts the instructions of both ends."""
 
+    ticket_wait_s = 120
+
     def start_end(self, role, command):
         log = self.at(f"{role}.valgrind")
         valgrind = ["valgrind", "--tool=callgrind", f"--log-file={log}", "--callgrind-out-file=/dev/null"]

@@ -17,6 +17,7 @@ from warming import MIB, Warm
 GIB = 1 << 30
 # name: (bytes of a file, number of files; 0 for a single file that is no tree)
 WORKLOADS = {
+    "one-1m": (1 * MIB, 0),
     "one-64m": (64 * MIB, 0),
     "one-128m": (128 * MIB, 0),
     "one-256m": (256 * MIB, 0),
@@ -38,6 +39,8 @@ def system_congestion():
 
 
 class Bench:
+    ticket_wait_s = 10
+
     def __init__(self, options):
         self.options = options
         self.file_bytes, self.files = WORKLOADS[options.workload]
@@ -104,7 +107,7 @@ class Bench:
                                               ticket, "--json", "--report", reports["receive"], *self.options.receive_option, self.target])
         sender = None
         try:
-            give_up = time.monotonic() + 10
+            give_up = time.monotonic() + self.ticket_wait_s
             while not (os.path.exists(ticket) and os.path.getsize(ticket)):
                 if not receiver.runs() or time.monotonic() > give_up:
                     raise Failed(f"the receiver gave no ticket:\n{receiver.log()}")
