@@ -17,12 +17,17 @@ from warming import MIB, Warm
 GIB = 1 << 30
 # name: (bytes of a file, number of files; 0 for a single file that is no tree)
 WORKLOADS = {
+    "one-1m": (1 * MIB, 0),
+    "one-64m": (64 * MIB, 0),
+    "one-128m": (128 * MIB, 0),
+    "one-256m": (256 * MIB, 0),
     "one-1g": (1 * GIB, 0),
     "one-4g": (4 * GIB, 0),
     "tree-8m": (8 * MIB, 128),
     "tree-1m": (1 * MIB, 1000),
     "tree-100k": (100 * 1000, 10000),
     "tree-4k": (4 * 1024, 20000),
+    "few-4k": (4 * 1024, 2000),
     "many-100k": (100 * 1024, 20000),
     "many-4k": (4 * 1024, 200000),
 }
@@ -34,6 +39,8 @@ def system_congestion():
 
 
 class Bench:
+    ticket_wait_s = 10
+
     def __init__(self, options):
         self.options = options
         self.file_bytes, self.files = WORKLOADS[options.workload]
@@ -87,23 +94,27 @@ class Bench:
             remove(self.reference_target)
         return result
 
+    def start_end(self, role, command):
+        """One end of a transfer, `send` or `receive`."""
+        return Child(command, self.at(f"{role}.log"))
+
     def run_longhaul(self, check):
         longhaul = self.program("tools", "longhaul")
         ticket = self.at("ticket")
         reports = {role: self.at(f"{role}.json") for role in ("receive", "send")}
         remove(ticket)
-        receiver = Child([longhaul, "receive", "--listen", "127.0.0.1", "--cipher", self.options.cipher, "--ticket-file", ticket, "--json",
-                          "--report", reports["receive"], *self.options.receive_option, self.target], self.at("receive.log"))
+        receiver = self.start_end("receive", [longhaul, "receive", "--listen", "127.0.0.1", "--cipher", self.options.cipher, "--ticket-file",
+                                              ticket, "--json", "--report", reports["receive"], *self.options.receive_option, self.target])
         sender = None
         try:
-            give_up = time.monotonic() + 10
+            give_up = time.monotonic() + self.ticket_wait_s
             while not (os.path.exists(ticket) and os.path.getsize(ticket)):
                 if not receiver.runs() or time.monotonic() > give_up:
                     raise Failed(f"the receiver gave no ticket:\n{receiver.log()}")
                 time.sleep(0.005)
             path = ["--path", f"name=loopback,cc={self.options.congestion}"] if self.options.congestion else []
-            sender = Child([longhaul, "send", "--cipher", self.options.cipher, "--json", "--report", reports["send"], *path,
-                            *self.options.send_option, self.source, f"@{ticket}"], self.at("send.log"))
+            sender = self.start_end("send", [longhaul, "send", "--cipher", self.options.cipher, "--json", "--report", reports["send"], *path,
+                                             *self.options.send_option, self.source, f"@{ticket}"])
             sender.end(self.options.timeout)
             receiver.end(self.options.timeout)
             seconds = time.monotonic() - sender.begin

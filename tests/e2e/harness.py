@@ -170,9 +170,9 @@ class Context:
 
     # ----- processes
 
-    def start(self, label, *arguments, env=None, **kwargs):
-        """`longhaul ARGUMENTS` in the case's directory."""
-        return self.start_program(label, self.binary, *arguments, env=env, **kwargs)
+    def start(self, label, *arguments, env=None, within=(), **kwargs):
+        """`longhaul ARGUMENTS` in the case's directory. `within`: a program, with its words, that starts it."""
+        return self.start_program(label, *within, self.binary, *arguments, env=env, **kwargs)
 
     def start_program(self, label, *arguments, env=None, **kwargs):
         count = self.labels[label] = self.labels.get(label, 0) + 1

@@ -41,6 +41,7 @@ import cases_fabric  # noqa: E402,F401
 import cases_verbs  # noqa: E402,F401
 import cases_bench  # noqa: E402,F401
 import cases_memory  # noqa: E402,F401
+import cases_counts  # noqa: E402,F401
 import cases_compare  # noqa: E402,F401
 
 if __name__ == "__main__":
