@@ -305,6 +305,27 @@ def companion_that_is_cut(t):
     same(t, source, target)
 
 
+@case()
+def slots_of_a_fabric_path(t):
+    """How many frames may be on their way is as asked at both ends, and said; loopback is not limited by them."""
+    provider = usable(t, "tcp", "net", "sockets")[0]
+    source = make_source(t, 40 * MIB)
+    for number, (more, words) in enumerate((("", "16 of 1 MiB, 8 for a stream"), (",slots=2", "4 of 1 MiB, 2 for a stream"),
+                                            (",slots=20,streams=1", "20 of 1 MiB, 20 for a stream"))):
+        target = t.directory / f"target-{number}"
+        receiver = t.receive("--fabric", provider, target)
+        sender = t.send("--verbose", f"{source}/", paths=[fabric_path(provider, more=more)], cap=CAP)
+        t.exits(sender, 0, 40)
+        t.exits(receiver, 0, 20)
+        same(t, source, target)
+        done = sender.done()
+        t.check(done["paths"][0]["slots"].startswith(words), done["paths"][0]["slots"])
+        t.check("limited by slots" not in done["verdict"], done["verdict"])
+    t.equal(receiver.done()["paths"][0]["slots"], None, "the side that receives does not know")
+    for value in ("1", "257", "many"):
+        t.says(t.exits(t.send("file", paths=[fabric_path(provider, more=f",slots={value}")], json_events=False), 2, 20), "slots:", "2 to 256")
+
+
 @case(timeout_s=120)
 def fabric_survives_kills(t):
     """Ctrl-C, and kill -9 of the receiver, of the sender, of both in the middle of a transfer by rail: the same commands go on."""

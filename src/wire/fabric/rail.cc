@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <utility>
 
 namespace longhaul::wire::fabric {
@@ -17,6 +18,14 @@ constexpr Time look_out = 5 * millisecond;
 constexpr Time look_idle = 100 * millisecond;
 
 }  // namespace
+
+unsigned slots_covering(std::uint64_t bytes_per_s, std::uint64_t rtt_us) {
+  constexpr double frame_bytes = 1 << 20;
+  constexpr double beside_the_way = 2;  // one that is being read or sent, and one that has arrived and is granted anew
+  const double on_the_way = static_cast<double>(bytes_per_s) * static_cast<double>(rtt_us) / 1e6 / frame_bytes;
+  const double wanted = std::clamp<double>(std::ceil(on_the_way) + beside_the_way, rail_slots, rail_slots_unasked_most);
+  return static_cast<unsigned>(wanted);
+}
 
 Result<std::unique_ptr<Endpoint>> open_endpoint(Fabric& fabric, const FabricWish& wish, std::size_t bytes) {
   auto endpoint = fabric.open(wish);

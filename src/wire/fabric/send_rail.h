@@ -50,6 +50,7 @@ class SendRail {
   [[nodiscard]] bool carries_grants() const { return fabric::carries_grants(*endpoint_); }
   [[nodiscard]] std::size_t slot_bytes() const { return slots_.slot_bytes; }
   [[nodiscard]] std::size_t grants() const { return grants_.size(); }
+  [[nodiscard]] std::uint32_t slots() const { return slots_.count; }      ///< of the peer
   [[nodiscard]] std::uint64_t bytes_out() const { return bytes_out_; }    ///< handed in and not complete
   [[nodiscard]] std::uint64_t bytes_done() const { return bytes_done_; }  ///< complete, in all
   [[nodiscard]] const FabricPlace& place() const { return endpoint_->place(); }
