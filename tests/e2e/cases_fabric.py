@@ -306,6 +306,23 @@ def companion_that_is_cut(t):
 
 
 @case()
+def fabric_at_another_address(t):
+    """The connections of a fabric path end at another address than the fabric that the peer tells of: refused in words, and no byte goes there."""
+    provider = usable(t, "tcp", "net", "sockets")[0]
+    data.write_random(t.directory / "file", 3 * MIB)
+    receiver = t.receive("--fabric", provider, t.directory / "target", listen=("127.0.0.1",))
+    port = address_of((t.directory / "ticket").read_text())[1]
+    relay = Relay(("127.0.0.1", port), "127.0.0.2")
+    t.at_end(relay.close)
+    sender = t.send("file", paths=[fabric_path(provider, address=f"127.0.0.2:{relay.port}"), f"name=b,remote=127.0.0.1:{port},cap=16Mbps"])
+    t.exits(sender, 0, 40)
+    t.exits(receiver, 0, 20)
+    downs = [event["text"] for event in sender.events("path_down") if event["name"] == "f"]
+    t.check(downs and f"fabric is at 127.0.0.1, and its TCP connection at 127.0.0.2:{relay.port}" in downs[0], f"{downs}")
+    t.equal(paths_of(sender)["f"]["bytes"], 0, "bytes by rail")
+
+
+@case()
 def slots_of_a_fabric_path(t):
     """How many frames may be on their way is as asked at both ends, and said; loopback is not limited by them."""
     provider = usable(t, "tcp", "net", "sockets")[0]

@@ -135,6 +135,10 @@ Result<> FabricChannel::meet(const protocol::RailOpen& open) {
   if (setup_.sends && offer.slots.slot_bytes < frame_bytes_most)
     return fail(Code::protocol, fmt::format("the peer's slots have {} bytes, and a frame needs {}",
                                             offer.slots.slot_bytes, frame_bytes_most));
+  const Endpoint& ours = setup_.sends ? out_->endpoint() : in_->endpoint();
+  if (Result<> same = check_same_provider(ours, offer); !same) return same;
+  if (!setup_.peer_elsewhere)
+    if (Result<> same = check_same_host(ours, offer, connection().remote_address()); !same) return same;
   if (Result<> met = setup_.sends ? out_->meet(offer) : in_->meet(offer); !met) return met;
   met_ = true;
   heard_at_ = setup_.clock.now();

@@ -24,6 +24,7 @@ struct FabricSetup {
   FabricWish wish;
   bool sends = false;           ///< this side sends frames, the other one receives them
   unsigned slots = rail_slots;  ///< 1..rail_slots_max, of this side
+  bool peer_elsewhere = false;  ///< its fabric may have another IP address than its companion
 };
 
 /// As Channel; one thread makes everything of the fabric, at the first `flush`, and must be the one that destroys it. A

@@ -76,6 +76,11 @@ struct RailWish {
 /// A peer of another provider can do nothing with it (unsupported).
 [[nodiscard]] Result<> check_same_provider(const Endpoint& endpoint, const RailOffer& peer);
 
+/// Where the addresses of this fabric are IP addresses, that of the peer must be the one at which its companion
+/// connection ends; `companion`: ADDR:PORT. Errors (refused; protocol: it is none). What is written must not go to a
+/// machine that nobody has proven to be the peer, nor by a way that policy has not seen.
+[[nodiscard]] Result<> check_same_host(const Endpoint& endpoint, const RailOffer& peer, const std::string& companion);
+
 /// Takes all events off the queue, also behind one that fails: what has happened has happened, whatever failed beside
 /// it. `take` is given all but failures; the first error, of an event or of `take`, is the result. True in `moved`:
 /// there were events.

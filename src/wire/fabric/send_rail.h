@@ -26,6 +26,7 @@ class SendRail {
   [[nodiscard]] RailOffer offer() const;
   /// Once. Errors (protocol, unsupported): what the peer tells is no peer for this rail.
   Result<> meet(const RailOffer& peer);
+  [[nodiscard]] const Endpoint& endpoint() const { return *endpoint_; }
   /// The peer has granted this one: to be told in its order. Errors (protocol): it has no such slot, or it had granted
   /// it already.
   Result<> add(const Grant& grant);

@@ -58,7 +58,8 @@ struct Ends {
                                                        .clock = clock,
                                                        .wish = {.provider = "fake", .where = {}},
                                                        .sends = sends,
-                                                       .slots = slots});
+                                                       .slots = slots,
+                                                       .peer_elsewhere = elsewhere});
   }
 
   /// What the sender hears; failures among it.
@@ -82,6 +83,7 @@ struct Ends {
   FakeFabric fabric;
   bool sealed;
   unsigned slots = rail_slots;
+  bool elsewhere = false;
   Pipe forth, back;
   SlotPool pool{4};
   std::unique_ptr<FabricChannel> sender, receiver;
@@ -452,6 +454,42 @@ TEST(FabricChannel, MoreSlotsGoFurther) {
   }
   EXPECT_EQ(begun, 24U);
   EXPECT_EQ(ends.sender->health().slots, 24U);
+}
+
+// The companion ends at 192.0.2.2, on both sides.
+TEST(FabricChannel, AFabricAtAnotherAddressThanItsCompanionIsRefused) {
+  FakeTraits traits = large_frames();
+  traits.ip = "192.0.2.2";
+  {
+    Ends ends(true, traits);
+    meet(ends);
+  }
+  traits.ip = "192.0.2.3";
+  {
+    Ends ends(true, traits);
+    ends.elsewhere = true;
+    ends.sender = ends.make(true);
+    ends.receiver = ends.make(false);
+    meet(ends);
+  }
+  for (const bool sends : {true, false}) {
+    Ends ends(true, traits);
+    ends.elsewhere = true;
+    (sends ? ends.receiver : ends.sender) = ends.make(!sends);  // the other end looks
+    Incoming in;
+    for (int i = 0; i < 10'000 && in.kind == Kind::nothing; ++i) {
+      const Incoming sending = ends.step_sender();
+      const Incoming receiving = ends.receiver->receive(&ends.pool);
+      (void)ends.receiver->flush();
+      in.kind = sends ? sending.kind : receiving.kind;
+      in.error = sends ? sending.error : receiving.error;
+    }
+    ASSERT_EQ(in.kind, Kind::failed);
+    EXPECT_EQ(in.error.code, Code::refused);
+    EXPECT_NE(in.error.text.find("fabric is at 192.0.2.3, and its TCP connection at 192.0.2.2:4711"), std::string::npos)
+        << in.error.text;
+    EXPECT_TRUE(ends.fabric.under_way.empty());
+  }
 }
 
 // Under ASan: what the engine still holds is there until it lets go.
