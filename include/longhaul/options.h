@@ -23,6 +23,8 @@ constexpr std::size_t device_bytes_max = 15;  ///< the kernel's IFNAMSIZ without
 constexpr double path_weight_max = 1000;
 constexpr double cost_per_gb_max = 1e9;
 constexpr int dscp_max = 63;
+constexpr unsigned path_slots_min = 2;
+constexpr unsigned path_slots_max = 256;
 
 /// One way between the two endpoints, as the dialling side names it.
 struct PathOptions {
@@ -42,6 +44,10 @@ struct PathOptions {
                                   ///< where that is permitted, and "bbr" where it is found to carry more
   std::string transport;          ///< "tcp"; empty: the same; "fabric:PROVIDER[@DEVICE]": the bytes of files go by
                                   ///< RDMA, see Transport
+  /// Of a fabric path: frames (of 1 MiB at most) of each stream that may be on their way at once, path_slots_min to
+  /// path_slots_max; both sides keep so many buffers. 0: 8, or what `cap_bits_per_s` over the round trip asks for, up
+  /// to 64.
+  unsigned slots = 0;
 };
 
 /// What carries the bytes of a path's files. Everything else of a path is TCP, to the same addresses.

@@ -91,7 +91,11 @@ Result<> check_path(const PathOptions& path) {
     return fail(Code::usage, "cost: a number from 0 to 10^9, for 10^9 bytes");
   if (path.dscp < -1 || path.dscp > dscp_max)
     return fail(Code::usage, "dscp: " + std::to_string(path.dscp) + " is not a number from 0 to 63");
-  if (const auto transport = parse_transport(path.transport); !transport) return std::unexpected(transport.error());
+  const auto transport = parse_transport(path.transport);
+  if (!transport) return std::unexpected(transport.error());
+  if (path.slots != 0 && (path.slots < path_slots_min || path.slots > path_slots_max))
+    return fail(Code::usage, "slots: " + std::to_string(path.slots) + " is not a number from " +
+                                 std::to_string(path_slots_min) + " to " + std::to_string(path_slots_max));
   return {};
 }
 

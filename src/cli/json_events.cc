@@ -27,6 +27,7 @@ Json path_of(const PathReport& path) {
   object["excluded"] = words_or_null(path.excluded);
   object["streams_why"] = words_or_null(path.streams_why);
   object["congestion"] = words_or_null(path.congestion);
+  object["slots"] = words_or_null(path.slots);
   object["degraded"] = path.degraded;
   object["times_degraded"] = path.times_degraded;
   object["evidence"] = words_or_null(path.evidence);

@@ -120,6 +120,12 @@ Result<> set_transport(PathOptions& path, std::string_view value) {
   return check_path({.transport = path.transport});
 }
 
+Result<> set_slots(PathOptions& path, std::string_view value) {
+  if (parse_number(value, path_slots_min, path_slots_max, path.slots)) return {};
+  return bad(fmt::format("slots: '{}' is not a number from {} to {}: frames of a stream that may be on their way",
+                         printable(value), path_slots_min, path_slots_max));
+}
+
 struct PathKey {
   const char* name;
   Result<> (*set)(PathOptions&, std::string_view);
@@ -127,7 +133,8 @@ struct PathKey {
 constexpr PathKey keys[] = {{"name", set_name},     {"local", set_local},   {"device", set_device},
                             {"remote", set_remote}, {"cap", set_cap},       {"streams", set_streams},
                             {"weight", set_weight}, {"cost", set_cost},     {"tags", set_tags},
-                            {"dscp", set_dscp},     {"cc", set_congestion}, {"transport", set_transport}};
+                            {"dscp", set_dscp},     {"cc", set_congestion}, {"transport", set_transport},
+                            {"slots", set_slots}};
 
 Result<> set_pair(PathOptions& path, std::string_view pair, std::vector<std::string>& seen) {
   const std::size_t equals = pair.find('=');

@@ -185,6 +185,8 @@ std::string safety_lines(const Command& command, const Outcome& outcome) {
       out += fmt::format("  streams of path {}: {}\n", printable(path.name), printable(path.streams_why));
     if (command.verbose && !path.congestion.empty())
       out += fmt::format("  congestion control of path {}: {}\n", printable(path.name), printable(path.congestion));
+    if (command.verbose && !path.slots.empty())
+      out += fmt::format("  slots of path {}: {}\n", printable(path.name), printable(path.slots));
   }
   return out;
 }

@@ -157,7 +157,7 @@ constexpr OptionText options[] = {
     {"--path", "KEY=VALUE,...", true, movers | path | plan | bench,
      "one way to the peer that is dialled, repeatable; keys: name, local, device, remote, cap, streams, weight, cost, "
      "tags, "
-     "dscp, cc, transport"},
+     "dscp, cc, transport, slots"},
     {"--paths", "FILE", false, movers | plan | bench, "paths and policy from a TOML file; see longhaul(1), PATHS FILE"},
     {"--discover", "LIST", false, movers,
      "look for further paths to the peer; LIST: auto, or interfaces and networks that may be used: eth1,10.0.0.0/8"},

@@ -34,6 +34,9 @@ PathMeter::Figures PathMeter::take(std::span<const MeteredStream> streams) {
     paths::StreamCount::Stream& each = sum.streams.emplace_back();
     each.id = stream.id;
     paces += static_cast<double>(stream.pace_bytes_per_s);
+    sum.slots += now.slots;
+    sum.slots_each = std::max(sum.slots_each, now.slots);
+    if (now.rtt_min > 0 && (sum.rtt_min == 0 || now.rtt_min < sum.rtt_min)) sum.rtt_min = now.rtt_min;
     const auto at = before_.find(stream.id);
     if (at == before_.end() || at->second.sample.at == 0 || now.sample.at <= at->second.sample.at) continue;
     const StreamHealth& before = at->second;
@@ -48,6 +51,7 @@ PathMeter::Figures PathMeter::take(std::span<const MeteredStream> streams) {
     sum.pressed += pressed;
     sum.peer_held += ratio(now.sample.held - before.sample.held, span);
     sum.buffer_held += ratio(now.buffer_held - before.buffer_held, span);
+    sum.slots_held += ratio(now.slots_held - before.slots_held, span);
     sum.sent_bytes += grown(before.sent_bytes, now.sent_bytes);
     sum.resent_bytes += grown(before.resent_bytes, now.resent_bytes);
   }
@@ -56,6 +60,7 @@ PathMeter::Figures PathMeter::take(std::span<const MeteredStream> streams) {
   sum.pressed /= count;
   sum.peer_held /= count;
   sum.buffer_held /= count;
+  sum.slots_held /= count;
   if (fresh > 0) sum.rtt_s = rtts / fresh;
   sum.capped = paces > 0 && sum.rate >= capped_from * paces;
   return sum;

@@ -30,9 +30,13 @@ class PathMeter {
     double pressed = 0;      ///< there was more to send than was taken
     double peer_held = 0;    ///< the receiver's window was full
     double buffer_held = 0;  ///< the send buffer was too small
+    double slots_held = 0;   ///< the slots of a fabric were too few
     bool capped = false;     ///< it carries about what its pace allows
     std::uint64_t sent_bytes = 0;
     std::uint64_t resent_bytes = 0;
+    unsigned slots = 0;                               ///< of all streams; 0: this is no fabric, or none is up
+    unsigned slots_each = 0;                          ///< of that stream which has most
+    Time rtt_min = 0;                                 ///< the least of them; 0: not known
     std::vector<paths::StreamCount::Stream> streams;  ///< of each; rate 0 where nothing new was told
   };
 

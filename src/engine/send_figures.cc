@@ -48,6 +48,9 @@ Time SendStream::look_at_health(Time now) {
   told.resent_bytes = health.bytes_resent;
   told.pressed = pressed_;
   told.buffer_held = static_cast<Time>(health.buffer_held_us) * 1000;
+  told.slots_held = static_cast<Time>(health.slots_held_us) * 1000;
+  told.slots = health.slots;
+  told.rtt_min = static_cast<Time>(health.rtt_us_min) * 1000;
   counters_->set_health(told);
   if (before != 0 && now > before) {
     const auto held = static_cast<double>(told.sample.held - std::min(told.sample.held, told_.sample.held));

@@ -310,6 +310,11 @@ void SessionCore::stream_proven(Greeting& greeting, Time now) {
     if (greeting.dialled) paths_[greeting.path].slots[greeting.slot].dialling = false;
     return;
   }
+  const PathOptions asked = protocol::path_of(hello).value_or(PathOptions{.name = hello.path()});
+  if (!greeting.dialled) {
+    // answer() has said so, but for those that were under way together.
+    if (const auto room = has_room_for(asked); !room) return note_refusal(room.error().text, now);
+  }
   const std::uint32_t id = greeting.dialled ? hello.stream() : next_stream_++;
   Stream stream;
   stream.number = hello.stream();
@@ -318,8 +323,10 @@ void SessionCore::stream_proven(Greeting& greeting, Time now) {
   stream.sends = hello.dialler_sends() == greeting.dialled;
   stream.counters = std::make_shared<StreamCounters>();
   Path& path = paths_[stream.path];
-  const PathOptions told = greeting.dialled ? path.options : protocol::path_of(hello).value_or(PathOptions{});
-  auto channel = greeting.handshake->take_stream(cipher_, session_secret_, fabric_of(told, stream.sends));
+  auto& before = greeting.handshake->channel().connection();
+  const auto fabric = fabric_of(greeting.dialled ? path.options : asked, stream.sends, before.health().rtt_us_min);
+  stream.slots = fabric ? fabric->slots : 0;
+  auto channel = greeting.handshake->take_stream(cipher_, session_secret_, fabric);
   path.options.local = channel->connection().local_address();
   path.rtt_us = channel->connection().health().rtt_us;
   if (!greeting.dialled) path.options.remote = channel->connection().remote_address();

@@ -126,6 +126,7 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
     std::size_t path = 0;
     std::size_t worker = 0;
     bool sends = false;
+    unsigned slots = 0;  ///< of a fabric; 0: it is none
     std::shared_ptr<StreamCounters> counters;
     std::uint64_t pace_bytes_per_s = 0;  ///< what its worker was told
     bool held = false;                   ///< as well
@@ -237,7 +238,11 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   // session_fabric.cc: paths whose frames go by RDMA
   Result<> prepare_fabrics();
   [[nodiscard]] Result<> may_use_fabric(const PathOptions& path) const;
-  [[nodiscard]] std::optional<wire::fabric::FabricSetup> fabric_of(const PathOptions& path, bool sends) const;
+  [[nodiscard]] std::optional<wire::fabric::FabricSetup> fabric_of(const PathOptions& path, bool sends,
+                                                                   std::uint64_t rtt_us) const;
+  [[nodiscard]] std::size_t slots_held() const;
+  [[nodiscard]] std::string slots_words(const Path& path) const;
+  [[nodiscard]] Result<> has_room_for(const PathOptions& path) const;
   // session_live.cc: changes while transfers run
   struct Asked {
     std::function<void(Result<std::string>)> done;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "engine/room.h"
 #include "engine/session_core.h"
 #include "protocol/bounds.h"
 #include "protocol/path_terms.h"
@@ -124,8 +125,7 @@ protocol::Hello SessionCore::hello_of(const Path& path, const StreamSlot* slot) 
   if (slot == nullptr) {
     hello.set_last_sequence(control_.last_seen());
   } else {
-    if (fabric_of(path.options, slot->sends))
-      hello.set_features_required(hello.features_required() | protocol::feature_fabric);
+    if (goes_by_fabric(path.options)) hello.set_features_required(hello.features_required() | protocol::feature_fabric);
     hello.set_stream(next_stream_++);
     hello.set_dialler_sends(slot->sends);
   }

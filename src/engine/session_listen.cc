@@ -101,7 +101,8 @@ Result<Admission::Answer> SessionCore::answer(const protocol::Hello& dialler) {
   // Of two senders with tickets for this target, the one that is here. One that is gone keeps nobody waiting.
   if (!session_ticket_.empty() && session_ticket_ != dialler.ticket() && control_.up())
     return fail(Code::refused, "this receiver is busy with another sender; try again when it is done");
-  if (const auto path = protocol::path_of(dialler); !path) return std::unexpected(path.error());
+  const auto path = protocol::path_of(dialler);
+  if (!path) return std::unexpected(path.error());
   Answer answer;
   answer.key = *key;
   answer.hello.set_ticket(dialler.ticket());
@@ -110,6 +111,7 @@ Result<Admission::Answer> SessionCore::answer(const protocol::Hello& dialler) {
   answer.hello.set_features_required(features_needed(setup_.options));
   if (dialler.kind() == protocol::Hello::KIND_STREAM) {
     if (!same_session) return fail(Code::refused, "that session has ended");
+    if (const auto room = has_room_for(*path); !room) return std::unexpected(room.error());
     answer.hello.set_session(session_);
   } else {
     std::array<std::byte, 16> fresh{};

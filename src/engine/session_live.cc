@@ -38,6 +38,7 @@ protocol::Message to_wire(const Adjustment& adjustment, std::uint32_t request) {
   path.set_dscp_and_1(static_cast<std::uint32_t>(given.dscp + 1));
   path.set_congestion(given.congestion);
   path.set_transport(given.transport);
+  path.set_slots(given.slots);
   return message;
 }
 
@@ -67,6 +68,7 @@ Result<Adjustment> from_wire(const protocol::Adjust& adjust) {
   out.path.dscp = static_cast<int>(path.dscp_and_1()) - 1;
   out.path.congestion = path.congestion();
   out.path.transport = path.transport();
+  out.path.slots = path.slots();
   return out;
 }
 

@@ -169,6 +169,7 @@ void SessionCore::add_paths(Report& report, double over_s) const {
     out.excluded = path.excluded;
     out.streams_why = streams_why(path);
     out.congestion = path.congestion.words();
+    out.slots = slots_words(path);
     out.degraded = path.watch.health.degraded();
     out.times_degraded = path.watch.times_degraded;
     out.evidence = path.watch.evidence;

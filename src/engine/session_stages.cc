@@ -84,6 +84,12 @@ void SessionCore::note_pressure(Path& path, const PathMeter::Figures& figures, T
   path.times.pressed += part(figures.pressed);
   if (figures.capped) path.times.capped += part(figures.pressed);
   path.times.window += part(std::min(figures.pressed, std::max(figures.peer_held, figures.buffer_held)));
+  path.times.slots_held += part(std::min(figures.pressed, figures.slots_held));
+  if (figures.slots > 0) {
+    path.times.slots = figures.slots;
+    path.times.slots_each = figures.slots_each;
+    path.times.rtt_min = figures.rtt_min;
+  }
   path.times.sent_bytes += figures.sent_bytes;
   path.times.resent_bytes += figures.resent_bytes;
 }

@@ -79,8 +79,18 @@ void blame_receiver(LimitSum& shares, double time, const EndTimes& receiver) {
   divide(shares, time, parts);
 }
 
-/// Why it carries no more.
-std::string path_words(const PathTimes& path, std::uint64_t cap_of_all_bits_per_s) {
+/// The grant is what was on the way at that rate; what would raise it.
+std::string slots_words(const PathTimes& path, double bytes_per_s) {
+  const std::string remedy = path.slots_each < path_slots_max
+                                 ? fmt::format("slots={} allows more", std::min(2 * path.slots_each, path_slots_max))
+                                 : "more streams have more";
+  return fmt::format(" (limited by slots: {} x 1 MiB for {} x {:.1f} ms; {})", path.slots,
+                     paths::bits_per_s(bytes_per_s),
+                     static_cast<double>(path.rtt_min) / static_cast<double>(millisecond), remedy);
+}
+
+/// Why it carries no more, over a time of `span`.
+std::string path_words(const PathTimes& path, std::uint64_t cap_of_all_bits_per_s, Time span) {
   const auto part = [&](Time of) { return ratio(static_cast<double>(of), static_cast<double>(path.pressed)); };
   const auto rate = [](std::uint64_t bits_per_s) { return paths::bits_per_s(static_cast<double>(bits_per_s) / 8); };
   const double loss = ratio(static_cast<double>(path.resent_bytes), static_cast<double>(path.sent_bytes));
@@ -89,6 +99,9 @@ std::string path_words(const PathTimes& path, std::uint64_t cap_of_all_bits_per_
     why = path.cap_bits_per_s > 0     ? " (cap " + rate(path.cap_bits_per_s) + ")"
           : cap_of_all_bits_per_s > 0 ? " (limit of all paths, " + rate(cap_of_all_bits_per_s) + ")"
                                       : " (cap)";
+  else if (part(path.slots_held) >= part_telling)
+    why = slots_words(
+        path, ratio(static_cast<double>(path.sent_bytes) * static_cast<double>(second), static_cast<double>(span)));
   else if (part(path.window) >= part_telling)
     why = " (window)";
   else if (loss >= loss_telling)
@@ -142,8 +155,9 @@ std::string words_of(const LimitSum::Part& part, const Evidence& evidence) {
     case Cause::paused:
       return "paused";
     case Cause::path:
-      return part.path < evidence.paths.size() ? path_words(evidence.paths[part.path], evidence.cap_of_all_bits_per_s)
-                                               : "network";
+      return part.path < evidence.paths.size()
+                 ? path_words(evidence.paths[part.path], evidence.cap_of_all_bits_per_s, evidence.span)
+                 : "network";
     case Cause::network:
       return "network";
     case Cause::receiver_work:
@@ -179,6 +193,7 @@ PathTimes& PathTimes::operator+=(const PathTimes& other) {
   pressed += other.pressed;
   capped += other.capped;
   window += other.window;
+  slots_held += other.slots_held;
   sent_bytes += other.sent_bytes;
   resent_bytes += other.resent_bytes;
   return *this;
@@ -188,6 +203,7 @@ PathTimes& PathTimes::operator-=(const PathTimes& earlier) {
   pressed -= earlier.pressed;
   capped -= earlier.capped;
   window -= earlier.window;
+  slots_held -= earlier.slots_held;
   sent_bytes -= earlier.sent_bytes;
   resent_bytes -= earlier.resent_bytes;
   return *this;
@@ -213,6 +229,7 @@ void Evidence::fade() {
     path.pressed /= 2;
     path.capped /= 2;
     path.window /= 2;
+    path.slots_held /= 2;
     path.sent_bytes /= 2;
     path.resent_bytes /= 2;
   }

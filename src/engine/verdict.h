@@ -21,13 +21,19 @@ struct EndTimes {
   [[nodiscard]] Time in(Stage stage) const { return workers[stage] + files[stage] + control[stage]; }
 };
 
-/// What kept a path that this side sends on from carrying more. All but name and cap only grow.
+/// What kept a path that this side sends on from carrying more.
 struct PathTimes {
   std::string name;
   std::uint64_t cap_bits_per_s = 0;  ///< its own; 0: none
-  Time pressed = 0;                  ///< there was more to send than it took
-  Time capped = 0;                   ///< of it, it carried what it may
-  Time window = 0;                   ///< of it, what may be on its way was too little (receiver's window, send buffer)
+  // Of a fabric, as its streams were last.
+  unsigned slots = 0;       ///< of all of them; 0: this is none
+  unsigned slots_each = 0;  ///< of one
+  Time rtt_min = 0;         ///< 0: not known
+  // All others only grow.
+  Time pressed = 0;     ///< there was more to send than it took
+  Time capped = 0;      ///< of it, it carried what it may
+  Time window = 0;      ///< of it, what may be on its way was too little (receiver's window, send buffer)
+  Time slots_held = 0;  ///< of it, the slots of a fabric were all taken, and the way was not full
   std::uint64_t sent_bytes = 0;
   std::uint64_t resent_bytes = 0;
   PathTimes& operator+=(const PathTimes& other);

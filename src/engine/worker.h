@@ -31,11 +31,15 @@ struct StreamHealth {
   std::uint64_t handed_content = 0;
   // All of these only grow.
   std::uint64_t retransmits = 0;
-  std::uint64_t sent_bytes = 0;     ///< repeats included
-  std::uint64_t resent_bytes = 0;   ///< repeats
-  Time pressed = 0;                 ///< there was more to send than the connection took
-  Time buffer_held = 0;             ///< of it, because the send buffer was too small
-  std::uint32_t segment_bytes = 0;  ///< see wire::Health; does not grow
+  std::uint64_t sent_bytes = 0;    ///< repeats included
+  std::uint64_t resent_bytes = 0;  ///< repeats
+  Time pressed = 0;                ///< there was more to send than the connection took
+  Time buffer_held = 0;            ///< of it, because the send buffer was too small
+  Time slots_held = 0;             ///< of it, for want of slots of a fabric
+  // These do not.
+  std::uint32_t segment_bytes = 0;  ///< see wire::Health
+  std::uint32_t slots = 0;          ///< as well
+  Time rtt_min = 0;
 
   [[nodiscard]] paths::Sample sample_in_content() const {
     paths::Sample its = sample;

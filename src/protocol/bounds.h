@@ -46,7 +46,11 @@ constexpr std::size_t entries_open_max = 16384;                   ///< announced
 constexpr std::size_t text_bytes_max = 1024;                      ///< words to a peer are cut to this
 constexpr std::size_t hello_bytes_max = 2048;                     ///< before the peer has proven itself
 constexpr std::size_t paths_max = 64;                             ///< of one session
-constexpr std::uint64_t path_cap_max = std::uint64_t{1} << 50;    ///< bits per second that a peer may name as a cap
+/// Streams of one path that a dialler may have: those that its options permit, and as many that have died unnoticed.
+constexpr std::size_t streams_per_path_max = 128;
+constexpr std::size_t session_streams_max = 1024;  ///< of one session
+constexpr std::size_t session_slots_max = 1024;    ///< of all its fabric streams together: so many MiB of locked memory
+constexpr std::uint64_t path_cap_max = std::uint64_t{1} << 50;  ///< bits per second that a peer may name as a cap
 // The words of a path are held to what `longhaul/options.h` says (check_path): name, number and length of tags, ranges.
 constexpr std::size_t message_bytes_max = 4 * 1024 * 1024;
 constexpr std::size_t path_bytes_max = 1024 * 1024;  ///< of one entry's path (10,000 levels deep and more)

@@ -17,6 +17,7 @@ void put_path(const PathOptions& path, Hello& hello) {
   if (path.dscp >= 0) terms.set_dscp(static_cast<std::uint32_t>(path.dscp));
   terms.set_congestion(path.congestion);
   if (path.transport != transport_tcp) terms.set_transport(path.transport);
+  terms.set_slots(path.slots);
 }
 
 Result<PathOptions> path_of(const Hello& hello) {
@@ -37,6 +38,7 @@ Result<PathOptions> path_of(const Hello& hello) {
   }
   path.congestion = terms.congestion();
   path.transport = terms.transport();
+  path.slots = terms.slots();
   if (path.cap_bits_per_s > path_cap_max) return refused("cap: over 2^50 bits per second");
   if (auto fine = check_path(path); !fine) return refused(fine.error().text);
   return path;

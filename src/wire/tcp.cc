@@ -190,6 +190,7 @@ class TcpConnection final : public Connection {
     if (getsockopt(fd_.get(), IPPROTO_TCP, TCP_INFO, &info, &bytes) != 0) return {};
     Health health;
     health.rtt_us = info.tcpi_rtt;
+    health.rtt_us_min = info.tcpi_min_rtt == ~std::uint32_t{0} ? 0 : info.tcpi_min_rtt;  // ~0: none was seen
     health.bytes_acked = info.tcpi_bytes_acked;
     health.acks = info.tcpi_delivered;
     health.bytes_in_flight = std::uint64_t{info.tcpi_unacked} * info.tcpi_snd_mss;

@@ -32,6 +32,7 @@ struct Transfer {
 /// Figures of a connection as the kernel knows them; zero where it does not.
 struct Health {
   std::uint64_t rtt_us = 0;
+  std::uint64_t rtt_us_min = 0;  ///< least of the last minutes: without what waits in queues
   std::uint64_t bytes_acked = 0;
   std::uint64_t acks = 0;             ///< grows with everything that is acknowledged, also out of order
   std::uint64_t bytes_in_flight = 0;  ///< on the wire and not acknowledged
@@ -43,6 +44,11 @@ struct Health {
   std::uint64_t bytes_resent = 0;    ///< repeats
   std::uint64_t buffer_held_us = 0;  ///< so long in all was the send buffer too small for the path
   std::uint64_t delivery_bytes_per_s = 0;
+  // Of a fabric.
+  std::uint32_t slots = 0;  ///< frames that may be on their way at once
+  /// So long in all did frames wait for those before them to arrive although the way was not full: with more slots
+  /// they would have gone out.
+  std::uint64_t slots_held_us = 0;
 };
 
 /// What connections begin with where the system permits that; else with what it gives.

@@ -161,10 +161,10 @@ def receiver_outlives_its_sender(t):
 class Relay:
     """Carries TCP connections to `remote`, until it resets them all. Then it refuses new ones, or carries them again."""
 
-    def __init__(self, remote):
+    def __init__(self, remote, address="127.0.0.1"):
         self.remote, self.lock, self.open = remote, threading.Lock(), []
         self.carried, self.refuses = 0, False
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.listener = socket.create_server((address, 0), backlog=64)
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
 

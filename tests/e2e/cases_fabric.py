@@ -112,6 +112,11 @@ def usable(t, *names):
     return found
 
 
+def several(t, *names):
+    """Those of these that this machine has; in the full tier of all that need no device."""
+    return usable(t, *(SOFTWARE if t.tier == "full" else names))
+
+
 def fabric_path(provider, name="f", more="", address="127.0.0.1"):
     return f"name={name},remote={address},transport=fabric:{provider}{more}"
 
@@ -165,8 +170,8 @@ def files_over_every_fabric(t):
 @case(timeout_s=90)
 def fabric_where_the_receiver_dials(t):
     """The sender listens, the receiver dials and names the fabric: the same the other way round."""
-    source, target = make_source(t, 20 * MIB), t.directory / "target"
-    for provider in usable(t, "tcp", "shm"):
+    source = make_source(t, 20 * MIB)
+    for provider in several(t, "tcp", "shm"):
         target = t.directory / f"target-{provider}"
         sender = t.start("send", "send", "--json", "--listen", "127.0.0.1", "--fabric", provider, "--ticket-file",
                          t.directory / "ticket", f"{source}/")
@@ -182,20 +187,21 @@ def fabric_where_the_receiver_dials(t):
 @case(timeout_s=90)
 def fabric_and_tcp_together(t):
     """One transfer over a fabric path and a TCP path: both carry, and the caps of both are kept."""
-    provider = usable(t, "tcp", "net", "sockets")[0]
-    source, target = make_source(t, 100 * MIB), t.directory / "target"
-    receiver = t.receive("--fabric", provider, target)
-    sender = t.send(f"{source}/", paths=[fabric_path(provider), "name=b,remote=127.0.0.2"], cap="160Mbps")
-    t.exits(sender, 0, 60)
-    t.exits(receiver, 0, 20)
-    same(t, source, target)
-    verify(t, target)
-    done, paths = sender.done(), paths_of(sender)
-    t.equal((paths["f"]["transport"], paths["b"]["transport"]), (f"fabric:{provider}", "tcp"), "transports")
-    for name, path in paths.items():
-        t.check(path["bytes"] >= 20 * MIB, f"path {name} carried {path['bytes']} bytes")
-        rate = path["bytes"] / done["seconds"]
-        t.check(rate <= 20_000_000 * 1.25, f"path {name}: {rate:.0f} bytes/s under a cap of 20 MB/s")
+    source = make_source(t, 100 * MIB)
+    for provider in several(t, "tcp"):
+        target = t.directory / f"target-{provider}"
+        receiver = t.receive("--fabric", provider, target)
+        sender = t.send(f"{source}/", paths=[fabric_path(provider), "name=b,remote=127.0.0.2"], cap="160Mbps")
+        t.exits(sender, 0, 60)
+        t.exits(receiver, 0, 20)
+        same(t, source, target)
+        verify(t, target)
+        done, paths = sender.done(), paths_of(sender)
+        t.equal((paths["f"]["transport"], paths["b"]["transport"]), (f"fabric:{provider}", "tcp"), "transports")
+        for name, path in paths.items():
+            t.check(path["bytes"] >= 20 * MIB, f"path {name} carried {path['bytes']} bytes")
+            rate = path["bytes"] / done["seconds"]
+            t.check(rate <= 20_000_000 * 1.25, f"path {name}: {rate:.0f} bytes/s under a cap of 20 MB/s")
 
 
 def pairs_of_ports(pid):
@@ -290,25 +296,64 @@ def rail_that_is_cut_beside_tcp(t):
 @case(timeout_s=90)
 def companion_that_is_cut(t):
     """The TCP connections of a fabric path are reset, its fabric is not: what was on it goes over the other path."""
-    provider = usable(t, "tcp", "net")[0]
-    source, target = make_source(t, 60 * MIB), t.directory / "target"
-    receiver = t.receive("--fabric", provider, target)
-    relay = Relay(("127.0.0.1", address_of((t.directory / "ticket").read_text())[1]))
+    source = make_source(t, 60 * MIB)
+    for provider in several(t, "tcp"):
+        target = t.directory / f"target-{provider}"
+        receiver = t.receive("--fabric", provider, target)
+        relay = Relay(("127.0.0.1", address_of((t.directory / "ticket").read_text())[1]))
+        t.at_end(relay.close)
+        sender = t.send(f"{source}/", paths=[f"name=f,remote=127.0.0.1:{relay.port},transport=fabric:{provider}", "name=b,remote=127.0.0.2"],
+                        cap="160Mbps")
+        t.wait_for(lambda to=target: data.durable_bytes(to) > 5 * MIB, "the first bytes to be durable")
+        relay.reset(True)
+        t.wait_for(lambda of=sender: any(event["name"] == "f" for event in of.events("path_down")), "a path_down event", 20)
+        t.exits(sender, 0, 60)
+        t.exits(receiver, 0, 20)
+        same(t, source, target)
+
+
+@case()
+def fabric_at_another_address(t):
+    """The connections of a fabric path end at another address than the fabric that the peer tells of: refused in words, and no byte goes there."""
+    provider = usable(t, "tcp", "net", "sockets")[0]
+    data.write_random(t.directory / "file", 3 * MIB)
+    receiver = t.receive("--fabric", provider, t.directory / "target", listen=("127.0.0.1",))
+    port = address_of((t.directory / "ticket").read_text())[1]
+    relay = Relay(("127.0.0.1", port), "127.0.0.2")
     t.at_end(relay.close)
-    sender = t.send(f"{source}/", paths=[f"name=f,remote=127.0.0.1:{relay.port},transport=fabric:{provider}", "name=b,remote=127.0.0.2"],
-                    cap="160Mbps")
-    t.wait_for(lambda: data.durable_bytes(target) > 5 * MIB, "the first bytes to be durable")
-    relay.reset(True)
-    t.wait_for(lambda: any(event["name"] == "f" for event in sender.events("path_down")), "a path_down event", 20)
-    t.exits(sender, 0, 60)
+    sender = t.send("file", paths=[fabric_path(provider, address=f"127.0.0.2:{relay.port}"), f"name=b,remote=127.0.0.1:{port},cap=16Mbps"])
+    t.exits(sender, 0, 40)
     t.exits(receiver, 0, 20)
-    same(t, source, target)
+    downs = [event["text"] for event in sender.events("path_down") if event["name"] == "f"]
+    t.check(downs and f"fabric is at 127.0.0.1, and its TCP connection at 127.0.0.2:{relay.port}" in downs[0], f"{downs}")
+    t.equal(paths_of(sender)["f"]["bytes"], 0, "bytes by rail")
+
+
+@case()
+def slots_of_a_fabric_path(t):
+    """How many frames may be on their way is as asked at both ends, and said; loopback is not limited by them."""
+    provider = usable(t, "tcp", "net", "sockets")[0]
+    source = make_source(t, 40 * MIB)
+    for number, (more, words) in enumerate((("", "16 of 1 MiB, 8 for a stream"), (",slots=2", "4 of 1 MiB, 2 for a stream"),
+                                            (",slots=20,streams=1", "20 of 1 MiB, 20 for a stream"))):
+        target = t.directory / f"target-{number}"
+        receiver = t.receive("--fabric", provider, target)
+        sender = t.send("--verbose", f"{source}/", paths=[fabric_path(provider, more=more)], cap=CAP)
+        t.exits(sender, 0, 40)
+        t.exits(receiver, 0, 20)
+        same(t, source, target)
+        done = sender.done()
+        t.check(done["paths"][0]["slots"].startswith(words), done["paths"][0]["slots"])
+        t.check("limited by slots" not in done["verdict"], done["verdict"])
+    t.equal(receiver.done()["paths"][0]["slots"], None, "the side that receives does not know")
+    for value in ("1", "257", "many"):
+        t.says(t.exits(t.send("file", paths=[fabric_path(provider, more=f",slots={value}")], json_events=False), 2, 20), "slots:", "2 to 256")
 
 
 @case(timeout_s=120)
 def fabric_survives_kills(t):
     """Ctrl-C, and kill -9 of the receiver, of the sender, of both in the middle of a transfer by rail: the same commands go on."""
-    for provider in usable(t, "tcp", "shm"):
+    for provider in several(t, "tcp", "shm"):
         source, target = t.directory / f"source-{provider}", t.directory / f"target-{provider}"
         source.mkdir()
         data.write_random(source / "large", 100 * MIB)

@@ -20,6 +20,7 @@ import cases_shares  # noqa: E402,F401
 import cases_losses  # noqa: E402,F401
 import cases_harm  # noqa: E402,F401
 import cases_discovery  # noqa: E402,F401
+import cases_slots  # noqa: E402,F401
 
 if __name__ == "__main__":
     sys.exit(runner.main(__doc__))

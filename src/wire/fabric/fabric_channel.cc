@@ -17,6 +17,8 @@ namespace {
 
 constexpr Time silent_most = 30 * second;  // as TCP's, whose kernel would have given up
 constexpr Time look_while_opening = 500 * millisecond;
+constexpr double way_weight = 0.125;
+constexpr double way_free_most = 1.5;    // round trips: frames that leave together arrive one behind the other
 constexpr Time burst = 2 * millisecond;  // what a thread may come late by, and the pace is kept nevertheless
 // Where a frame begins in a slot, so that its payload lies where the engine's payloads lie.
 constexpr std::size_t frame_at = slot_lead_bytes - protocol::frame_header_bytes;
@@ -63,8 +65,8 @@ FabricChannel::FabricChannel(std::unique_ptr<Connection> companion, std::vector<
     : Channel(std::move(companion), std::move(ahead), std::move(seals)),
       setup_(std::move(setup)),
       seals_(std::move(rail)),
-      slots_(std::make_unique<SlotPool>(rail_slots)),
-      held_(rail_slots) {}
+      slots_(std::make_unique<SlotPool>(setup_.slots)),
+      held_(setup_.slots) {}
 
 /// A frame is charged when it begins, by the pace of then: what is left of its time goes by the new one.
 void FabricChannel::set_pace(std::uint64_t bytes_per_s) {
@@ -90,7 +92,7 @@ FabricChannel::~FabricChannel() {
 Result<> FabricChannel::open() {
   opened_ = true;
   heard_at_ = stepped_at_ = setup_.clock.now();
-  if (Result<> opened = open_ends({.fabric = setup_.wish, .slots = rail_slots, .slot_bytes = slot_bytes}); !opened)
+  if (Result<> opened = open_ends({.fabric = setup_.wish, .slots = setup_.slots, .slot_bytes = slot_bytes}); !opened)
     return opened;
   RailOffer offer = setup_.sends ? out_->offer() : in_->offer();
   if (!setup_.sends) offer.slots.base += frame_at;
@@ -133,6 +135,10 @@ Result<> FabricChannel::meet(const protocol::RailOpen& open) {
   if (setup_.sends && offer.slots.slot_bytes < frame_bytes_most)
     return fail(Code::protocol, fmt::format("the peer's slots have {} bytes, and a frame needs {}",
                                             offer.slots.slot_bytes, frame_bytes_most));
+  const Endpoint& ours = setup_.sends ? out_->endpoint() : in_->endpoint();
+  if (Result<> same = check_same_provider(ours, offer); !same) return same;
+  if (!setup_.peer_elsewhere)
+    if (Result<> same = check_same_host(ours, offer, connection().remote_address()); !same) return same;
   if (Result<> met = setup_.sends ? out_->meet(offer) : in_->meet(offer); !met) return met;
   met_ = true;
   heard_at_ = setup_.clock.now();
@@ -146,9 +152,12 @@ Result<> FabricChannel::take_grants(const protocol::RailGrant& told) {
   granted_ = granted_ || told.grant_size() > 0;
   if (told.arrived() < frames_confirmed_ || told.arrived() - frames_confirmed_ > unconfirmed_.size())
     return fail(Code::protocol, "the peer has seen frames that were not sent");
-  for (; frames_confirmed_ < told.arrived(); ++frames_confirmed_, unconfirmed_.pop_front())
-    bytes_confirmed_ += unconfirmed_.front();
   heard_at_ = setup_.clock.now();
+  for (; frames_confirmed_ < told.arrived(); ++frames_confirmed_, unconfirmed_.pop_front()) {
+    bytes_confirmed_ += unconfirmed_.front().bytes;
+    const auto took = static_cast<double>(heard_at_ - unconfirmed_.front().begun_at);
+    way_ += (took - way_) * (way_ == 0 ? 1 : way_weight);
+  }
   return {};
 }
 
@@ -211,7 +220,7 @@ void FabricChannel::step_sending() {
     if (!out_->carries_grants()) told.mutable_rail_written()->add_grant(pack(one.grant));
   }
   if (told.has_rail_written()) queue(told);
-  note_starved();
+  note_waiting();
   if (!stepped) fail_rail(stepped.error());
 }
 
@@ -224,12 +233,27 @@ bool FabricChannel::is_silent(Time now) {
   return owes && now - heard_at_ > silent_most;
 }
 
-void FabricChannel::note_starved() {
-  const bool starved = out_->grants() == 0 && unconfirmed_.empty();
-  if (!starved && starved_since_ == 0) return;
+void FabricChannel::note_waiting() {
+  Wait waits = Wait::none;
+  if (out_->grants() == 0) {
+    if (unconfirmed_.empty())
+      waits = Wait::peer;
+    else if (way_is_free())
+      waits = Wait::slots;
+  }
+  if (waits == Wait::none && waits_ == Wait::none) return;
   const Time now = setup_.clock.now();
-  if (starved_since_ != 0) starved_ += now - starved_since_;
-  starved_since_ = starved ? now : 0;
+  if (waits_ == Wait::peer) held_by_peer_ += now - waits_since_;
+  if (waits_ == Wait::slots) held_by_slots_ += now - waits_since_;
+  waits_ = waits;
+  waits_since_ = now;
+}
+
+/// Frames do not queue, neither on the way nor at the peer, or they would take longer than the companion's bytes do on
+/// an empty one. With W slots, and a time s that the narrowest place has for each of them, they take the round trip
+/// and s while W * s is less than that, which is when more slots would carry more; else W * s.
+bool FabricChannel::way_is_free() const {
+  return way_ > 0 && way_ <= way_free_most * 1000 * static_cast<double>(rtt_us_min_);
 }
 
 void FabricChannel::step_receiving() {
@@ -270,7 +294,7 @@ void FabricChannel::begin_frame(std::span<std::byte> bytes, Slot slot) {
   const unsigned index = slot.index();
   held_[index] = std::move(slot);
   if (unconfirmed_.empty()) heard_at_ = setup_.clock.now();
-  unconfirmed_.push_back(all.size());
+  unconfirmed_.push_back({.bytes = all.size(), .begun_at = setup_.clock.now()});
   bytes_sent_ += all.size();
   if (pace_ != 0) {
     const auto takes = static_cast<Time>(static_cast<double>(all.size()) * 1e9 / static_cast<double>(pace_));
@@ -385,12 +409,17 @@ void FabricChannel::unwatch(Poller& poller) {
 
 Health FabricChannel::health() {
   Health health;
-  health.rtt_us = connection().health().rtt_us;
+  const Health companion = connection().health();
+  health.rtt_us = companion.rtt_us;
+  if (companion.rtt_us_min > 0) rtt_us_min_ = companion.rtt_us_min;
+  health.rtt_us_min = rtt_us_min_;
+  health.slots = out_ && met_ ? std::min(out_->slots(), slots_->count()) : 0;
+  health.slots_held_us = static_cast<std::uint64_t>(held_by_slots_ / 1000);
   health.bytes_acked = bytes_confirmed_;
   health.acks = frames_confirmed_;
   health.bytes_in_flight = bytes_sent_ - bytes_confirmed_;
   health.bytes_sent = bytes_sent_;
-  health.held_us = static_cast<std::uint64_t>(starved_ / 1000);
+  health.held_us = static_cast<std::uint64_t>(held_by_peer_ / 1000);
   return health;
 }
 

@@ -16,16 +16,15 @@
 
 namespace longhaul::wire::fabric {
 
-/// What a rail of 1 MiB frames has in flight at most: enough for 100 Gb/s over 0.6 ms.
-constexpr unsigned rail_slots = 8;
-
 /// What a channel needs beside its connection. The references outlive it.
 struct FabricSetup {
   Fabric& fabric;
   Random& random;
   Clock& clock;
   FabricWish wish;
-  bool sends = false;  ///< this side sends frames, the other one receives them
+  bool sends = false;           ///< this side sends frames, the other one receives them
+  unsigned slots = rail_slots;  ///< 1..rail_slots_max, of this side
+  bool peer_elsewhere = false;  ///< its fabric may have another IP address than its companion
 };
 
 /// As Channel; one thread makes everything of the fabric, at the first `flush`, and must be the one that destroys it. A
@@ -59,7 +58,8 @@ class FabricChannel final : public Channel {
   void step_rail();
   void step_sending();
   void step_receiving();
-  void note_starved();
+  void note_waiting();
+  [[nodiscard]] bool way_is_free() const;
   bool is_silent(Time now);
   bool take_rail_message(const protocol::Message& message);
   Result<> meet(const protocol::RailOpen& open);
@@ -83,15 +83,29 @@ class FabricChannel final : public Channel {
   bool paused_ = false;
   std::optional<Error> failure_;
   // sending
-  std::deque<std::size_t> unconfirmed_;  // bytes of frames that the peer has not seen arrive, in order
+  struct Underway {
+    std::size_t bytes = 0;
+    Time begun_at = 0;
+  };
+  std::deque<Underway> unconfirmed_;  // frames that the peer has not seen arrive, in order
   std::uint64_t bytes_sent_ = 0;
   std::uint64_t bytes_confirmed_ = 0;
   std::uint64_t frames_confirmed_ = 0;
   bool granted_ = false;    // a slot, ever
   std::uint64_t pace_ = 0;  // bytes per second; 0: none
   Time next_frame_at_ = 0;  // to keep it
-  Time starved_since_ = 0;  // no slot is granted, and nothing is under way; 0: not so
-  Time starved_ = 0;
+  /// For a grant.
+  enum class Wait : std::uint8_t {
+    none,
+    peer,   // nothing is under way: it keeps all slots
+    slots,  // all are under way, and take no longer than an empty way does
+  };
+  Wait waits_ = Wait::none;
+  Time waits_since_ = 0;
+  Time held_by_peer_ = 0;
+  Time held_by_slots_ = 0;
+  double way_ = 0;                // ns that frames took of late, from their begin to the word that they have arrived
+  std::uint64_t rtt_us_min_ = 0;  // of the companion
   // receiving
   std::deque<ReceiveRail::Arrival> arrivals_;
   std::uint64_t arrived_ = 0;

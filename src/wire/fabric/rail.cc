@@ -1,10 +1,21 @@
 #include "wire/fabric/rail.h"
 
 #include <fmt/format.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstring>
+#include <optional>
+#include <string_view>
 #include <utility>
+
+#include "base/bytes.h"
+#include "wire/ip.h"
+#include "wire/socket_address.h"
 
 namespace longhaul::wire::fabric {
 namespace {
@@ -16,7 +27,40 @@ constexpr Time nap_max = millisecond;
 constexpr Time look_out = 5 * millisecond;
 constexpr Time look_idle = 100 * millisecond;
 
+/// The numeric host of an endpoint's address, if it is a socket's; empty: it is none.
+std::string host_of(ConstBytes address) {
+  sa_family_t family = AF_UNSPEC;
+  SocketAddress socket;
+  if (address.size() < sizeof family || address.size() > sizeof socket.storage) return {};
+  std::memcpy(&family, address.data() + offsetof(sockaddr, sa_family), sizeof family);
+  const bool v4 = family == AF_INET && address.size() == sizeof(sockaddr_in);
+  const bool v6 = family == AF_INET6 && address.size() == sizeof(sockaddr_in6);
+  if (!v4 && !v6) return {};
+  std::memcpy(&socket.storage, address.data(), address.size());
+  socket.bytes = static_cast<socklen_t>(address.size());
+  const auto text = parse_host_port(to_text(socket));
+  return text ? text->host : std::string();
+}
+
+/// Without zone; IPv4 in disguise is IPv4.
+std::optional<Ip> ip_of(std::string_view host) {
+  constexpr unsigned disguise_bits = 96;
+  auto ip = parse_ip(host.substr(0, host.find('%')));
+  if (!ip || !in_network(*ip, *parse_ip("::ffff:0.0.0.0"), disguise_bits)) return ip;
+  std::fill_n(ip->bytes.begin(), disguise_bits / 8, 0);
+  ip->is_v4 = true;
+  return ip;
+}
+
 }  // namespace
+
+unsigned slots_covering(std::uint64_t bytes_per_s, std::uint64_t rtt_us) {
+  constexpr double frame_bytes = 1 << 20;
+  constexpr double beside_the_way = 2;  // one that is being read or sent, and one that has arrived and is granted anew
+  const double on_the_way = static_cast<double>(bytes_per_s) * static_cast<double>(rtt_us) / 1e6 / frame_bytes;
+  const double wanted = std::clamp<double>(std::ceil(on_the_way) + beside_the_way, rail_slots, rail_slots_unasked_most);
+  return static_cast<unsigned>(wanted);
+}
 
 Result<std::unique_ptr<Endpoint>> open_endpoint(Fabric& fabric, const FabricWish& wish, std::size_t bytes) {
   auto endpoint = fabric.open(wish);
@@ -37,6 +81,20 @@ Result<> check_same_provider(const Endpoint& endpoint, const RailOffer& peer) {
   const std::string& ours = endpoint.place().provider;
   if (peer.provider == ours) return {};
   return fail(Code::unsupported, fmt::format("the peer's fabric is {}, ours {}", printable(peer.provider), ours));
+}
+
+Result<> check_same_host(const Endpoint& endpoint, const RailOffer& peer, const std::string& companion) {
+  if (host_of(endpoint.address()).empty()) return {};
+  const std::string its = host_of(peer.address);
+  if (its.empty()) return fail(Code::protocol, "the peer's fabric address is no IP address, as ours is");
+  const auto at = parse_host_port(companion);
+  const auto wanted = at ? ip_of(at->host) : std::nullopt;
+  if (wanted && ip_of(its) == wanted) return {};
+  return fail(Code::refused,
+              fmt::format("the peer's fabric is at {}, and its TCP connection at {}: what is sent would go to another "
+                          "address than the one that was dialled. Dial the address of the fabric; where the side that "
+                          "dials has it on a device of its own, name that: transport=fabric:PROVIDER@DEVICE",
+                          its, printable(companion)));
 }
 
 Result<> take_events(Endpoint& endpoint, bool& moved, const std::function<Result<>(const Event&)>& take) {

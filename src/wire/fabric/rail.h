@@ -35,6 +35,15 @@ struct Grant {
   return {.slot = data & (rail_slots_max - 1), .generation = data >> slot_bits};
 }
 
+/// What a rail of 1 MiB frames has in flight at most, if nothing else is known: enough for 100 Gb/s over 0.6 ms.
+constexpr unsigned rail_slots = 8;
+/// What it gets unasked, where more is known: as many MiB of locked memory at either end.
+constexpr unsigned rail_slots_unasked_most = 64;
+
+/// So many that a rail over a way of this round trip, in us, is not what keeps `bytes_per_s` from being carried;
+/// `rail_slots` to `rail_slots_unasked_most`. 0 of either: not known.
+[[nodiscard]] unsigned slots_covering(std::uint64_t bytes_per_s, std::uint64_t rtt_us);
+
 /// The slots of a receiver, as its peer needs to know them: `count` of `slot_bytes` each, back to back from `base`.
 struct RemoteSlots {
   std::uint64_t key = 0;
@@ -66,6 +75,11 @@ struct RailWish {
 
 /// A peer of another provider can do nothing with it (unsupported).
 [[nodiscard]] Result<> check_same_provider(const Endpoint& endpoint, const RailOffer& peer);
+
+/// Where the addresses of this fabric are IP addresses, that of the peer must be the one at which its companion
+/// connection ends; `companion`: ADDR:PORT. Errors (refused; protocol: it is none). What is written must not go to a
+/// machine that nobody has proven to be the peer, nor by a way that policy has not seen.
+[[nodiscard]] Result<> check_same_host(const Endpoint& endpoint, const RailOffer& peer, const std::string& companion);
 
 /// Takes all events off the queue, also behind one that fails: what has happened has happened, whatever failed beside
 /// it. `take` is given all but failures; the first error, of an event or of `take`, is the result. True in `moved`:

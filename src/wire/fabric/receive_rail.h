@@ -25,6 +25,7 @@ class ReceiveRail {
   [[nodiscard]] RailOffer offer() const;
   /// Once. Errors (protocol, unsupported): what the peer tells is no peer for this rail.
   Result<> meet(const RailOffer& peer);
+  [[nodiscard]] const Endpoint& endpoint() const { return *endpoint_; }
 
   /// Grants all slots that are free, in new generations: to be told to the peer. Those used last come first.
   [[nodiscard]] std::vector<Grant> grant_all();

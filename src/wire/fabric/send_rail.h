@@ -26,6 +26,7 @@ class SendRail {
   [[nodiscard]] RailOffer offer() const;
   /// Once. Errors (protocol, unsupported): what the peer tells is no peer for this rail.
   Result<> meet(const RailOffer& peer);
+  [[nodiscard]] const Endpoint& endpoint() const { return *endpoint_; }
   /// The peer has granted this one: to be told in its order. Errors (protocol): it has no such slot, or it had granted
   /// it already.
   Result<> add(const Grant& grant);
@@ -50,6 +51,7 @@ class SendRail {
   [[nodiscard]] bool carries_grants() const { return fabric::carries_grants(*endpoint_); }
   [[nodiscard]] std::size_t slot_bytes() const { return slots_.slot_bytes; }
   [[nodiscard]] std::size_t grants() const { return grants_.size(); }
+  [[nodiscard]] std::uint32_t slots() const { return slots_.count; }      ///< of the peer
   [[nodiscard]] std::uint64_t bytes_out() const { return bytes_out_; }    ///< handed in and not complete
   [[nodiscard]] std::uint64_t bytes_done() const { return bytes_done_; }  ///< complete, in all
   [[nodiscard]] const FabricPlace& place() const { return endpoint_->place(); }

@@ -10,7 +10,7 @@ namespace {
 TEST(PathOption, ReadsEveryKey) {
   const auto path = parse_path(
       "name=a,local=127.0.0.1,remote=127.0.0.2:4711,cap=2Gbps,streams=2,cc=cubic,device=eth1,"
-      "weight=2.5,cost=0.02,tags=us+fiber,dscp=af11,transport=tcp");
+      "weight=2.5,cost=0.02,tags=us+fiber,dscp=af11,transport=tcp,slots=24");
   ASSERT_TRUE(path) << path.error().text;
   EXPECT_EQ(path->name, "a");
   EXPECT_EQ(path->local, "127.0.0.1");
@@ -24,13 +24,17 @@ TEST(PathOption, ReadsEveryKey) {
   EXPECT_EQ(path->tags, (std::vector<std::string>{"us", "fiber"}));
   EXPECT_EQ(path->dscp, 10);
   EXPECT_EQ(path->transport, "tcp");
+  EXPECT_EQ(path->slots, 24U);
 }
 
 TEST(PathOption, TakesWhatPeopleWrite) {
-  for (const char* good :
-       {"name=fiber-1", "local=fd00::1", "local=[::1]", "remote=[::1]:80", "remote=::1",
-        "remote=storage-2.example.org:4711", "streams=auto", "streams=64", "cap=1.5GB/s", "cc=bbr", "weight=0",
-        "weight=1000", "cost=0", "cost=12", "tags=a", "dscp=0", "dscp=63", "device=bond0.12"}) {
+  for (const char* good : {"name=fiber-1",    "local=fd00::1", "local=[::1]",
+                           "remote=[::1]:80", "remote=::1",    "remote=storage-2.example.org:4711",
+                           "streams=auto",    "streams=64",    "cap=1.5GB/s",
+                           "cc=bbr",          "weight=0",      "weight=1000",
+                           "cost=0",          "cost=12",       "tags=a",
+                           "dscp=0",          "dscp=63",       "device=bond0.12",
+                           "slots=2",         "slots=256"}) {
     const auto path = parse_path(good);
     EXPECT_TRUE(path) << good << ": " << path.error().text;
   }
@@ -100,6 +104,10 @@ TEST(PathOption, SaysWhatIsWrong) {
                            {"streams=65", "1 to 64"},
                            {"streams=-1", "1 to 64"},
                            {"streams=2x", "1 to 64"},
+                           {"slots=1", "2 to 256"},
+                           {"slots=257", "2 to 256"},
+                           {"slots=8x", "2 to 256"},
+                           {"slots=", "has no value"},
                            {"cc=BBR!", "congestion control"}};
   for (const BadText& bad : table) {
     const auto path = parse_path(bad.text);

@@ -10,6 +10,7 @@
 #include "longhaul/sink.h"
 #include "longhaul/source.h"
 #include "longhaul/transfer.h"
+#include "protocol/bounds.h"
 #include "wire/tcp.h"
 
 namespace longhaul {
@@ -138,6 +139,21 @@ TEST_F(Policy, OfTheListenerBindsWhatItAccepts) {
   expect_all_on_a(ends, "policy of the side that listens excludes path b: the tag 'metered' is forbidden");
   EXPECT_EQ(find(ends.receiver.report, "b"), nullptr) << "nothing of it was ever let in";
   EXPECT_NE(ends.listener_notes.find("excludes path b"), std::string::npos) << ends.listener_notes;
+}
+
+// A spare path of more streams than its dialler's options would permit, beside one that takes two seconds.
+TEST_F(Policy, StreamsOfOnePathHaveAnEnd) {
+  dialler_.paths[0].cap_bits_per_s = 160'000'000;
+  dialler_.paths[1].weight = 0;
+  dialler_.paths[1].streams = static_cast<unsigned>(protocol::streams_per_path_max) + 10;
+  const Ends ends = transfer();
+  ASSERT_TRUE(ends.sender.ok) << ends.sender.error.text;
+  ASSERT_TRUE(ends.receiver.ok) << ends.receiver.error.text;
+  const PathReport* a = find(ends.receiver.report, "a");
+  ASSERT_NE(a, nullptr);
+  EXPECT_EQ(a->streams, protocol::streams_per_path_max);
+  EXPECT_NE(ends.listener_notes.find("takes 128 streams of one path, and path a has them"), std::string::npos)
+      << ends.listener_notes;
 }
 
 TEST_F(Policy, HoldsWhicheverSideSends) {

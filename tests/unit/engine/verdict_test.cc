@@ -93,6 +93,48 @@ TEST(Verdict, TheOnlyPathNeedNotBeSeenPressed) {
   EXPECT_EQ(verdict(evidence), "network, 100 % of the time");
 }
 
+TEST(Verdict, SlotsThatAreTooFewAreSaidWithTheirFigures) {
+  Evidence evidence;
+  evidence.sender.workers = times_of({{Stage::wait_send, 90}, {Stage::send, 10}});
+  evidence.receiver = hungry();
+  evidence.span = 2 * second;
+  evidence.paths = {path("ib", 80)};
+  PathTimes& ib = evidence.paths[0];
+  ib.slots = 16;
+  ib.slots_each = 8;
+  ib.rtt_min = 20'100'000;
+  EXPECT_EQ(verdict(evidence), "path ib, 90 % of the time") << "it has slots, and does not wait for them";
+  ib.slots_held = 60 * second;
+  ib.resent_bytes = 50'000'000;
+  EXPECT_EQ(verdict(evidence),
+            "path ib (limited by slots: 16 x 1 MiB for 4 Gb/s x 20.1 ms; slots=16 allows more), 90 % of the time");
+  ib.slots = 400;
+  ib.slots_each = 200;
+  EXPECT_NE(verdict(evidence).find("; slots=256 allows more)"), std::string::npos) << verdict(evidence);
+  ib.slots_each = 256;
+  EXPECT_NE(verdict(evidence).find("; more streams have more)"), std::string::npos) << verdict(evidence);
+  ib.capped = 70 * second;
+  ib.cap_bits_per_s = 50'000'000;
+  EXPECT_EQ(verdict(evidence), "path ib (cap 50 Mb/s), 90 % of the time");
+}
+
+TEST(Verdict, WhatWasSeenOfSlotsFadesAndGrowsAsAllElse) {
+  Evidence first;
+  first.paths = {path("ib", 8)};
+  first.paths[0].slots_held = 8 * second;
+  first.paths[0].slots = 8;
+  Evidence later = first;
+  later.paths[0].slots_held = 10 * second;
+  later.paths[0].slots = 16;
+  const Evidence grown = later.since(first);
+  EXPECT_EQ(grown.paths[0].slots_held, 2 * second);
+  EXPECT_EQ(grown.paths[0].slots, 16U) << "as they are";
+  first.fade();
+  first.add(grown);
+  EXPECT_EQ(first.paths[0].slots_held, 6 * second);
+  EXPECT_EQ(first.paths[0].slots, 16U);
+}
+
 TEST(Verdict, SeveralPathsShareWhatWaitsForThem) {
   Evidence evidence;
   evidence.sender.workers = times_of({{Stage::wait_send, 100}});

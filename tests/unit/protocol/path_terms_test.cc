@@ -23,6 +23,7 @@ PathOptions everything() {
   path.dscp = 0;
   path.congestion = "bbr";
   path.transport = "fabric:verbs";
+  path.slots = 24;
   return path;
 }
 
@@ -35,6 +36,7 @@ void expect_same(const PathOptions& a, const PathOptions& b) {
   EXPECT_EQ(a.dscp, b.dscp);
   EXPECT_EQ(a.congestion, b.congestion);
   EXPECT_EQ(a.transport, b.transport);
+  EXPECT_EQ(a.slots, b.slots);
 }
 
 TEST(PathTerms, ArriveAsTheyAre) {
@@ -120,6 +122,9 @@ TEST(PathTerms, WhatCannotBeIsRefusedInWords) {
          for (std::size_t i = 0; i < path_tags_max; ++i) h.mutable_terms()->add_tags("t" + std::to_string(i));
        }},
       {"dscp", [](Hello& h) { h.mutable_terms()->set_dscp(64); }},
+      {"slots", [](Hello& h) { h.mutable_terms()->set_slots(1); }},
+      {"slots", [](Hello& h) { h.mutable_terms()->set_slots(257); }},
+      {"slots", [](Hello& h) { h.mutable_terms()->set_slots(~0U); }},
       {"dscp", [](Hello& h) { h.mutable_terms()->set_dscp(~0U); }},
       {"weight", [](Hello& h) { h.mutable_terms()->set_weight(-1); }},
       {"weight", [](Hello& h) { h.mutable_terms()->set_weight(std::numeric_limits<double>::quiet_NaN()); }},

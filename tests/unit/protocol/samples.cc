@@ -36,6 +36,7 @@ void fill(Hello& hello) {
   terms.set_dscp(10);
   terms.set_congestion("bbr");
   terms.set_transport("fabric:verbs");
+  terms.set_slots(200);
 }
 
 void fill(OpenTransfer& open) {
@@ -201,6 +202,7 @@ void fill(Adjust& adjust) {
   path.set_dscp_and_1(11);
   path.set_congestion("bbr");
   path.set_transport("tcp");
+  path.set_slots(16);
 }
 
 void fill(Adjusted& adjusted) {

@@ -57,11 +57,12 @@ class FakeConnection final : public Connection {
     watched_writable = writable;
   }
   void unwatch(Poller&) override {}
-  Health health() override { return {}; }
+  Health health() override { return told; }
   void set_pace(std::uint64_t bytes_per_s) override { pace_bytes_per_s = bytes_per_s; }
   std::string local_address() const override { return "192.0.2.1:4000"; }
   std::string remote_address() const override { return "192.0.2.2:4711"; }
 
+  Health told;  ///< what `health` says
   std::size_t watched_bytes = 0;
   bool watched_writable = false;
   std::uint64_t pace_bytes_per_s = 0;

@@ -57,7 +57,9 @@ struct Ends {
                                                        .random = system_random(),
                                                        .clock = clock,
                                                        .wish = {.provider = "fake", .where = {}},
-                                                       .sends = sends});
+                                                       .sends = sends,
+                                                       .slots = slots,
+                                                       .peer_elsewhere = elsewhere});
   }
 
   /// What the sender hears; failures among it.
@@ -80,6 +82,8 @@ struct Ends {
   ManualClock clock;
   FakeFabric fabric;
   bool sealed;
+  unsigned slots = rail_slots;
+  bool elsewhere = false;
   Pipe forth, back;
   SlotPool pool{4};
   std::unique_ptr<FabricChannel> sender, receiver;
@@ -400,6 +404,92 @@ TEST(FabricChannel, WhoWaitsForSlotsIsHeldByThePeer) {
   EXPECT_EQ(ends.sender->health().bytes_in_flight, 0U) << "a slow disk is no stall";
   kept.clear();
   meet(ends);
+}
+
+/// Rounds of this length: in each the sender sends what it may, and at its end hears that all has arrived.
+void run_rounds(Ends& ends, int rounds, Time length) {
+  for (int round = 0; round < rounds; ++round) {
+    for (int i = 0; i < 40; ++i) {
+      (void)ends.begin(make_frame(1, 1000, 1));
+      (void)ends.step_sender();
+    }
+    ASSERT_TRUE(ends.sender->sending());
+    ends.clock.time += length;
+    for (int i = 0; i < 200 && ends.sender->sending(); ++i) {
+      while (ends.receiver->receive(&ends.pool).kind == Kind::frame) continue;
+      (void)ends.receiver->flush();
+      (void)ends.step_sender();
+    }
+    ASSERT_FALSE(ends.sender->sending());
+  }
+}
+
+TEST(FabricChannel, SlotsThatAreTooFewForTheWayAreSaid) {
+  constexpr std::uint64_t rtt_us = 20'000;
+  const auto held_us = [](std::uint64_t rtt_us_min, Time round) {
+    Ends ends(false, FakeTraits{.place = large_frames().place});
+    static_cast<FakeConnection&>(ends.sender->connection()).told.rtt_us_min = rtt_us_min;
+    meet(ends);
+    EXPECT_EQ(ends.sender->health().slots, rail_slots);
+    run_rounds(ends, 11, round);
+    EXPECT_EQ(ends.sender->health().held_us, 0U) << "the peer is not slow";
+    return ends.sender->health().slots_held_us;
+  };
+  EXPECT_EQ(held_us(rtt_us, 20 * millisecond), 10 * rtt_us) << "but for the first round, before which nothing is known";
+  EXPECT_EQ(held_us(rtt_us, 28 * millisecond), 10U * 28'000);
+  EXPECT_EQ(held_us(rtt_us, 160 * millisecond), 0U) << "frames queue: the way is full";
+  EXPECT_EQ(held_us(0, 20 * millisecond), 0U) << "nobody knows how long an empty way takes";
+}
+
+TEST(FabricChannel, MoreSlotsGoFurther) {
+  Ends ends(true);
+  ends.slots = 24;
+  ends.sender = ends.make(true);
+  ends.receiver = ends.make(false);
+  meet(ends);
+  unsigned begun = 0;
+  for (int i = 0; i < 400; ++i) {
+    if (ends.begin(make_frame(begun, 1000, 1))) ++begun;
+    (void)ends.step_sender();
+  }
+  EXPECT_EQ(begun, 24U);
+  EXPECT_EQ(ends.sender->health().slots, 24U);
+}
+
+// The companion ends at 192.0.2.2, on both sides.
+TEST(FabricChannel, AFabricAtAnotherAddressThanItsCompanionIsRefused) {
+  FakeTraits traits = large_frames();
+  traits.ip = "192.0.2.2";
+  {
+    Ends ends(true, traits);
+    meet(ends);
+  }
+  traits.ip = "192.0.2.3";
+  {
+    Ends ends(true, traits);
+    ends.elsewhere = true;
+    ends.sender = ends.make(true);
+    ends.receiver = ends.make(false);
+    meet(ends);
+  }
+  for (const bool sends : {true, false}) {
+    Ends ends(true, traits);
+    ends.elsewhere = true;
+    (sends ? ends.receiver : ends.sender) = ends.make(!sends);  // the other end looks
+    Incoming in;
+    for (int i = 0; i < 10'000 && in.kind == Kind::nothing; ++i) {
+      const Incoming sending = ends.step_sender();
+      const Incoming receiving = ends.receiver->receive(&ends.pool);
+      (void)ends.receiver->flush();
+      in.kind = sends ? sending.kind : receiving.kind;
+      in.error = sends ? sending.error : receiving.error;
+    }
+    ASSERT_EQ(in.kind, Kind::failed);
+    EXPECT_EQ(in.error.code, Code::refused);
+    EXPECT_NE(in.error.text.find("fabric is at 192.0.2.3, and its TCP connection at 192.0.2.2:4711"), std::string::npos)
+        << in.error.text;
+    EXPECT_TRUE(ends.fabric.under_way.empty());
+  }
 }
 
 // Under ASan: what the engine still holds is there until it lets go.

@@ -1,11 +1,26 @@
 #include "fake_fabric.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 #include <algorithm>
 #include <cstring>
 
 #include "base/check.h"
 
 namespace longhaul::wire::fabric {
+
+std::vector<std::byte> socket_address(const std::string& ip, std::uint16_t port) {
+  sockaddr_in v4{.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {}, .sin_zero = {}};
+  sockaddr_in6 v6{};
+  v6.sin6_family = AF_INET6;
+  v6.sin6_port = htons(port);
+  const bool is_v4 = inet_pton(AF_INET, ip.c_str(), &v4.sin_addr) == 1;
+  LH_CHECK(is_v4 || inet_pton(AF_INET6, ip.c_str(), &v6.sin6_addr) == 1, "a numeric address");
+  std::vector<std::byte> bytes(is_v4 ? sizeof v4 : sizeof v6);
+  std::memcpy(bytes.data(), is_v4 ? static_cast<const void*>(&v4) : &v6, bytes.size());
+  return bytes;
+}
 
 Result<std::unique_ptr<Endpoint>> FakeFabric::open(const FabricWish&) {
   return std::make_unique<FakeEndpoint>(*this, ++opened);
@@ -41,7 +56,7 @@ void FakeFabric::land_one(const Write& it) {
 }
 
 FakeEndpoint::FakeEndpoint(FakeFabric& fabric, std::uint64_t number)
-    : fabric_(fabric), number_(number), place_(fabric.traits.place) {
+    : fabric_(fabric), number_(number), place_(fabric.traits.place), ip_(fabric.traits.ip) {
   fabric_.endpoints[number] = this;
 }
 
@@ -58,12 +73,17 @@ bool FakeEndpoint::close() {
 }
 
 std::vector<std::byte> FakeEndpoint::address() const {
+  if (!ip_.empty()) return socket_address(ip_, static_cast<std::uint16_t>(number_));
   std::vector<std::byte> bytes(sizeof number_);
   store(bytes.data(), number_);
   return bytes;
 }
 
 Result<> FakeEndpoint::meet(ConstBytes peer_address) {
+  if (!ip_.empty() && peer_address.size() == sizeof(sockaddr_in)) {
+    peer_ = ntohs(load<sockaddr_in>(peer_address.data()).sin_port);
+    return {};
+  }
   if (peer_address.size() != sizeof peer_) return fail(Code::protocol, "no address of fake");
   peer_ = load<std::uint64_t>(peer_address.data());
   return {};

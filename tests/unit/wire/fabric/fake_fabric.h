@@ -23,9 +23,13 @@ struct FakeTraits {
   bool lets_go = true;    ///< its close is a fence
   bool has_descriptor = false;
   bool may_wait = true;
+  std::string ip;  ///< IPv4: endpoints that are opened from now on have addresses of sockets there; empty: others
 };
 
 class FakeEndpoint;
+
+/// As providers over IP have them: a sockaddr_in or sockaddr_in6.
+[[nodiscard]] std::vector<std::byte> socket_address(const std::string& ip, std::uint16_t port);
 
 /// All endpoints that were opened here reach each other.
 class FakeFabric final : public Fabric {
@@ -85,6 +89,7 @@ class FakeEndpoint final : public Endpoint {
   FakeFabric& fabric_;
   std::uint64_t number_;
   FabricPlace place_;
+  std::string ip_;
   std::uint64_t peer_ = 0;
   bool open_ = true;
 };

@@ -22,6 +22,47 @@ TEST(Rail, AGrantIsFourBytes) {
     EXPECT_EQ(unpack(pack(grant)), grant);
 }
 
+TEST(Rail, SlotsCoverRateAndRoundTrip) {
+  EXPECT_EQ(slots_covering(0, 20'000), rail_slots);
+  EXPECT_EQ(slots_covering(1'250'000'000, 0), rail_slots);
+  EXPECT_EQ(slots_covering(12'500'000'000, 400), rail_slots) << "100 Gb/s over 0.4 ms: 4.8 MiB";
+  EXPECT_EQ(slots_covering(1'250'000'000, 20'000), 26U) << "10 Gb/s over 20 ms: 23.8 MiB, and two";
+  EXPECT_EQ(slots_covering(12'500'000'000, 20'000), rail_slots_unasked_most);
+  EXPECT_EQ(slots_covering(std::uint64_t{1} << 47, std::uint64_t{1} << 40), rail_slots_unasked_most);
+}
+
+TEST(Rail, APeersFabricIsWhereItsCompanionIs) {
+  FakeTraits traits;
+  const auto checked = [&](const std::string& ours, std::vector<std::byte> its, const std::string& companion) {
+    traits.ip = ours;
+    FakeFabric fabric(traits);
+    const auto endpoint = fabric.open({});
+    return check_same_host(**endpoint, {.provider = "fake", .address = std::move(its), .slots = {}}, companion);
+  };
+  const auto at = [](const char* ip) { return socket_address(ip, 7); };
+  EXPECT_TRUE(checked("10.0.0.1", at("10.0.0.2"), "10.0.0.2:4711"));
+  EXPECT_TRUE(checked("10.0.0.1", at("10.0.0.2"), "[::ffff:10.0.0.2]:4711"));
+  EXPECT_TRUE(checked("10.0.0.1", at("::ffff:10.0.0.2"), "10.0.0.2:4711"));
+  EXPECT_TRUE(checked("fd00::1", at("fd00::2"), "[fd00:0::2]:4711"));
+  EXPECT_TRUE(checked("fe80::1", at("fe80::2"), "[fe80::2%eth0]:4711"));
+  EXPECT_TRUE(checked("", at("10.0.0.3"), "10.0.0.2:4711")) << "this fabric has addresses of another kind";
+  for (const auto& [its, companion] : {std::pair("10.0.0.3", "10.0.0.2:4711"), std::pair("0.0.0.0", "10.0.0.2:4711"),
+                                       std::pair("fd00::3", "[fd00::2]:4711"), std::pair("10.0.0.2", "nowhere")}) {
+    const auto refused = checked("10.0.0.1", at(its), companion);
+    ASSERT_FALSE(refused) << its;
+    EXPECT_EQ(refused.error().code, Code::refused);
+    EXPECT_NE(refused.error().text.find(its), std::string::npos) << refused.error().text;
+    EXPECT_NE(refused.error().text.find(companion), std::string::npos) << refused.error().text;
+  }
+  auto cut = at("10.0.0.2");
+  cut.resize(8);
+  for (const auto& nonsense : {cut, std::vector<std::byte>(16), std::vector<std::byte>(1), std::vector<std::byte>()}) {
+    const auto refused = checked("10.0.0.1", nonsense, "10.0.0.2:4711");
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Code::protocol);
+  }
+}
+
 TEST(Rail, FramesArriveInEveryMemoryMode) {
   for (unsigned bits = 0; bits < 64; ++bits) {
     FakeTraits traits{.again_percent = 30, .late_percent = 50};
