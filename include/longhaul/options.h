@@ -44,7 +44,7 @@ struct PathOptions {
                                   ///< where that is permitted, and "bbr" where it is found to carry more
   std::string transport;          ///< "tcp"; empty: the same; "fabric:PROVIDER[@DEVICE]": the bytes of files go by
                                   ///< RDMA, see Transport
-  /// Of a fabric path: frames (of 1 MiB at most) of each stream that may be on their way at once, path_slots_min to
+  /// Of a fabric path: frames (of 256 KiB) of each stream that may be on their way at once, path_slots_min to
   /// path_slots_max; both sides keep so many buffers. 0: 8, or what `cap_bits_per_s` over the round trip asks for, up
   /// to 64.
   unsigned slots = 0;

@@ -80,10 +80,10 @@ Result<> SessionCore::has_room_for(const PathOptions& path) const {
 std::string SessionCore::slots_words(const Path& path) const {
   const PathTimes& its = path.times;
   if (its.slots == 0) return {};
-  std::string words = fmt::format("{} of 1 MiB, {} for a stream", its.slots, its.slots_each);
+  std::string words = fmt::format("{} of 256 KiB, {} for a stream", its.slots, its.slots_each);
   if (its.rtt_min == 0) return words;
   const double rtt_s = static_cast<double>(its.rtt_min) / static_cast<double>(second);
-  const double bytes_per_s = its.slots * static_cast<double>(protocol::frame_bytes_max) / rtt_s;
+  const double bytes_per_s = its.slots * static_cast<double>(protocol::frame_bytes_min) / rtt_s;
   return words + fmt::format(": enough for {} over {:.1f} ms", paths::bits_per_s(bytes_per_s), 1000 * rtt_s);
 }
 

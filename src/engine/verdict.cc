@@ -84,7 +84,7 @@ std::string slots_words(const PathTimes& path, double bytes_per_s) {
   const std::string remedy = path.slots_each < path_slots_max
                                  ? fmt::format("slots={} allows more", std::min(2 * path.slots_each, path_slots_max))
                                  : "more streams have more";
-  return fmt::format(" (limited by slots: {} x 1 MiB for {} x {:.1f} ms; {})", path.slots,
+  return fmt::format(" (limited by slots: {} x 256 KiB for {} x {:.1f} ms; {})", path.slots,
                      paths::bits_per_s(bytes_per_s),
                      static_cast<double>(path.rtt_min) / static_cast<double>(millisecond), remedy);
 }

@@ -334,8 +334,8 @@ def slots_of_a_fabric_path(t):
     """How many frames may be on their way is as asked at both ends, and said; loopback is not limited by them."""
     provider = usable(t, "tcp", "net", "sockets")[0]
     source = make_source(t, 40 * MIB)
-    for number, (more, words) in enumerate((("", "16 of 1 MiB, 8 for a stream"), (",slots=2", "4 of 1 MiB, 2 for a stream"),
-                                            (",slots=20,streams=1", "20 of 1 MiB, 20 for a stream"))):
+    for number, (more, words) in enumerate((("", "16 of 256 KiB, 8 for a stream"), (",slots=2", "4 of 256 KiB, 2 for a stream"),
+                                            (",slots=20,streams=1", "20 of 256 KiB, 20 for a stream"))):
         target = t.directory / f"target-{number}"
         receiver = t.receive("--fabric", provider, target)
         sender = t.send("--verbose", f"{source}/", paths=[fabric_path(provider, more=more)], cap=CAP)

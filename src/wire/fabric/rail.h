@@ -35,9 +35,11 @@ struct Grant {
   return {.slot = data & (rail_slots_max - 1), .generation = data >> slot_bits};
 }
 
-/// What a rail of 1 MiB frames has in flight at most, if nothing else is known: enough for 100 Gb/s over 0.6 ms.
+/// Frames that a rail has in flight at most, if nothing else is known. Each is of frame_bytes_min in a transfer: 2 MiB,
+/// enough for 100 Gb/s over 0.16 ms.
 constexpr unsigned rail_slots = 8;
-/// What it gets unasked, where more is known: as many MiB of locked memory at either end.
+/// What it gets unasked, where more is known: as many MiB of locked memory at either end, for a slot
+/// has room for the largest frame.
 constexpr unsigned rail_slots_unasked_most = 64;
 
 /// So many that a rail over a way of this round trip, in us, is not what keeps `bytes_per_s` from being carried;

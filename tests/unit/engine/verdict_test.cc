@@ -107,7 +107,7 @@ TEST(Verdict, SlotsThatAreTooFewAreSaidWithTheirFigures) {
   ib.slots_held = 60 * second;
   ib.resent_bytes = 50'000'000;
   EXPECT_EQ(verdict(evidence),
-            "path ib (limited by slots: 16 x 1 MiB for 4 Gb/s x 20.1 ms; slots=16 allows more), 90 % of the time");
+            "path ib (limited by slots: 16 x 256 KiB for 4 Gb/s x 20.1 ms; slots=16 allows more), 90 % of the time");
   ib.slots = 400;
   ib.slots_each = 200;
   EXPECT_NE(verdict(evidence).find("; slots=256 allows more)"), std::string::npos) << verdict(evidence);

@@ -25,8 +25,8 @@ TEST(Rail, AGrantIsFourBytes) {
 TEST(Rail, SlotsCoverRateAndRoundTrip) {
   EXPECT_EQ(slots_covering(0, 20'000), rail_slots);
   EXPECT_EQ(slots_covering(1'250'000'000, 0), rail_slots);
-  EXPECT_EQ(slots_covering(12'500'000'000, 400), rail_slots) << "100 Gb/s over 0.4 ms: 4.8 MiB";
-  EXPECT_EQ(slots_covering(1'250'000'000, 20'000), 26U) << "10 Gb/s over 20 ms: 23.8 MiB, and two";
+  EXPECT_EQ(slots_covering(12'500'000'000, 100), rail_slots) << "100 Gb/s over 0.1 ms: 1.2 MiB";
+  EXPECT_EQ(slots_covering(250'000'000, 20'000), 22U) << "2 Gb/s over 20 ms: 4.8 MiB, and two";
   EXPECT_EQ(slots_covering(12'500'000'000, 20'000), rail_slots_unasked_most);
   EXPECT_EQ(slots_covering(std::uint64_t{1} << 47, std::uint64_t{1} << 40), rail_slots_unasked_most);
 }
