@@ -335,6 +335,7 @@ std::vector<disk::DirPtr> Commit::directories_to_sync(const std::vector<Whole>& 
 
 /// One that is lost leaves its name as it was.
 void Commit::publish_copies() {
+  const StageScope scope(Stage::names);
   for (Kept& kept : group_.kept) {
     if (!kept.it.copy) continue;
     InFile& copy = *kept.it.copy;
@@ -349,8 +350,8 @@ void Commit::publish_copies() {
 }
 
 void Commit::publish() {
-  const StageScope scope(Stage::names);
   publish_copies();
+  const StageScope scope(Stage::names);
   std::vector<Whole> renamed;
   for (Whole& whole : group_.whole) {
     if (auto done = zone_.publish(whole.file->landing_file, whole.file->parent, whole.file->name); !done)
