@@ -185,7 +185,9 @@ struct Options {
   Delta delta = Delta::none;  ///< sender
   /// Sender: by what files that are at the target in the same size are compared as a whole, in place of mtimes: equal
   /// content is not sent, and gets the source's time and attributes; other content is sent. Both sides read such files.
-  /// `none`: size and mtime decide. Not with Publish::tree.
+  /// `none`: size and mtime decide. With Publish::tree they are compared with those of the tree that is replaced, which
+  /// stays as it is: what differs in anything else is copied by the receiver, large files with a delta (if `delta` is
+  /// none, by the same digest).
   Delta checksum = Delta::none;
   std::string identity_pem;    ///< this endpoint's private key (see identity.h); empty: made for the occasion
   double retry_for_s = 300;    ///< how long to wait for a peer that is away before giving up

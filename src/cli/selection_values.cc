@@ -103,13 +103,6 @@ Result<> check_publish(const Command& command) {
     return bad(
         "--update, --existing and --ignore-existing look at what is at the target, and --publish tree makes a new tree "
         "beside it: take one of them");
-  if (command.engine.delta != Delta::none)
-    return bad(
-        "--delta compares with the file at the target's name, and --publish tree lands beside it: take one of them");
-  if (command.engine.checksum != Delta::none)
-    return bad(
-        "--checksum brings files at the target up to date where they stand, and --publish tree takes files of the old "
-        "tree over as they are, by size and time: take one of them");
   if (!command.source_name.empty()) return {};
   for (const std::string& source : command.sources) {
     const std::string last = source.substr(source.find_last_of("/:") + 1);

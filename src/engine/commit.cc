@@ -297,9 +297,8 @@ void Commit::write_manifest() {
       if (&log_of(*whole.file) == log)
         journal::encode_manifest_record({whole.file->entry.path, whole.size, whole.file->entry.mtime_ns, whole.root},
                                         step.buffer);
-    if (log == &manifest_)
-      for (const Kept& kept : group_.kept)
-        if (kept.to_note()) journal::encode_manifest_record(kept.it.record, step.buffer);
+    for (const Kept& kept : group_.kept)
+      if (kept.to_note() && &log_of(kept.it) == log) journal::encode_manifest_record(kept.it.record, step.buffer);
     step.data = step.buffer.data();
     step.bytes = static_cast<std::uint32_t>(step.buffer.size());
     log->keep_room(disk_);
@@ -312,9 +311,12 @@ void Commit::write_manifest() {
 /// Each once: the transfer's own, or those of its trees.
 std::vector<journal::ManifestLog*> Commit::logs_of_group() {
   std::vector<journal::ManifestLog*> logs;
-  if (std::ranges::any_of(group_.kept, &Kept::to_note)) logs.push_back(&manifest_);
-  for (const Whole& whole : group_.whole)
-    if (std::ranges::find(logs, &log_of(*whole.file)) == logs.end()) logs.push_back(&log_of(*whole.file));
+  const auto add = [&](journal::ManifestLog& log) {
+    if (std::ranges::find(logs, &log) == logs.end()) logs.push_back(&log);
+  };
+  for (const Kept& kept : group_.kept)
+    if (kept.to_note()) add(log_of(kept.it));
+  for (const Whole& whole : group_.whole) add(log_of(*whole.file));
   return logs;
 }
 
@@ -324,12 +326,31 @@ std::vector<disk::DirPtr> Commit::directories_to_sync(const std::vector<Whole>& 
   for (const Whole& whole : published) dirs.push_back(whole.file->zone);
   std::vector<disk::DirPtr> unique;
   std::unordered_set<const disk::OpenDir*> seen;
+  for (const Kept& kept : group_.kept)
+    if (kept.it.copy && !kept.lost) dirs.insert(dirs.end(), {kept.it.copy->parent, kept.it.copy->zone});
   for (auto& dir : dirs)
     if (seen.insert(dir.get()).second) unique.push_back(dir);
   return unique;
 }
 
+/// One that is lost leaves its name as it was.
+void Commit::publish_copies() {
+  const StageScope scope(Stage::names);
+  for (Kept& kept : group_.kept) {
+    if (!kept.it.copy) continue;
+    InFile& copy = *kept.it.copy;
+    if (!kept.lost) {
+      auto done = zone_.publish(copy.landing_file, copy.parent, copy.name);
+      if (done) continue;
+      kept.lost = true;
+      events_.kept_lost(copy.entry.path, std::move(done.error()));
+    }
+    (void)zone_.drop(copy.landing_file);
+  }
+}
+
 void Commit::publish() {
+  publish_copies();
   const StageScope scope(Stage::names);
   std::vector<Whole> renamed;
   for (Whole& whole : group_.whole) {

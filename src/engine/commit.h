@@ -52,7 +52,7 @@ class Commit {
   void add_finished(std::shared_ptr<InFile> file, Time now);
   /// A directory in which names were made: to be synced with the next group.
   void add_dirty(disk::DirPtr dir);
-  /// What was set of it is to be durable before the manifest says so.
+  /// What was set of it, or copied, is to be durable before the manifest says so and it gets its name.
   void add_kept(KeptFile kept, Time now);
   /// Forgets what still gathers of a file that is given up.
   void drop(const InFile& file);
@@ -105,12 +105,16 @@ class Commit {
   void sync_journals();
   void write_manifest();
   void publish();
+  void publish_copies();
   bool sync_journal_names();
   void answer_chunks();
   Step& submit(disk::Operation::Kind kind, disk::FilePtr file, std::shared_ptr<InFile> in_file);
   void lose(const std::shared_ptr<InFile>& file, const std::shared_ptr<InBundle>& bundle, Error error);
   [[nodiscard]] bool lost(const InFile& file) const { return lost_.contains(&file); }
-  [[nodiscard]] journal::ManifestLog& log_of(const InFile& file) { return file.log ? *file.log : manifest_; }
+  template <class T>  // an InFile or a KeptFile
+  [[nodiscard]] journal::ManifestLog& log_of(const T& file) {
+    return file.log ? *file.log : manifest_;
+  }
   std::vector<journal::ManifestLog*> logs_of_group();
   std::vector<disk::DirPtr> directories_to_sync(const std::vector<Whole>& published) const;
 

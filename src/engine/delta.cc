@@ -27,6 +27,10 @@ protocol::OpenTransfer::Delta to_wire(Delta delta) {
   return protocol::OpenTransfer::WHOLE;
 }
 
+Delta delta_used(const Options& options) {
+  return options.publish == Publish::tree && options.delta == Delta::none ? options.checksum : options.delta;
+}
+
 Delta delta_of(protocol::OpenTransfer::Delta delta) {
   if (delta == protocol::OpenTransfer::SHA256) return Delta::sha256;
   if (delta == protocol::OpenTransfer::XXH3) return Delta::xxh3;

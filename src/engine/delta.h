@@ -18,6 +18,9 @@ namespace longhaul::engine {
 using FrameKey = security::Sha256;
 
 [[nodiscard]] protocol::OpenTransfer::Delta to_wire(Delta delta);
+/// How large files are compared with older versions. With whole trees, --checksum asks for that as well: what has the
+/// same content as in the old tree, and another time, must not be changed there and need not be sent.
+[[nodiscard]] Delta delta_used(const Options& options);
 /// Unknown values: none.
 [[nodiscard]] Delta delta_of(protocol::OpenTransfer::Delta delta);
 

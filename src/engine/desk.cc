@@ -338,35 +338,33 @@ Decision Desk::take_file(std::uint64_t id, Entry entry, const disk::DirPtr& pare
   if (left_alone(entry, there)) return leave(entry);
   if (there && is_in_the_way(entry, *there))
     if (auto room = make_room(entry, *there); !room) return refuse(room.error().code, room.error().text);
-  if (there && setup_.checksum && must_be_compared(entry, *there, compared)) {
+  const auto older = older_of(entry, parent, name, there);
+  if (!older) return refuse(older.error().code, older.error().text);
+  if (*older && setup_.checksum && must_be_compared(entry, (*older)->stat, compared)) {
     Decision decision;
     decision.verdict.set_action(protocol::Verdict::COMPARE);
     decision.compare = std::move(entry);
+    decision.compare_in = (*older)->directory == parent ? root() : setup_.zone->root();
     return decision;
   }
   if (there && stays(entry, parent, name, *there, compared))
     if (auto kept = keep(entry, parent, name, *there, compared)) return std::move(*kept);
-  if (trees_) {
-    const auto reused = trees_->reuse(entry, parent, name, mtime_granularity_ns_);
-    if (!reused) return refuse(reused.error().code, reused.error().text);
-    if (*reused) return skip(entry);
-  }
-  const bool compare = there && setup_.delta && !trees_;
-  return begin_file(id, std::move(entry), parent, parent_path, std::move(name), compare ? &*there : nullptr);
+  if (trees_)
+    if (auto taken = take_over(entry, parent, parent_path, name, *older, compared)) return std::move(*taken);
+  return begin_file(id, std::move(entry), parent, parent_path, std::move(name), *older);
 }
 
 /// What cannot be read is not compared.
-void Desk::open_older(InFile& file, const disk::Stat& there) {
-  if (!file.entry.size_known || there.type != disk::FileType::file) return;
-  auto older = setup_.disk.open_file(file.parent, file.name, disk::Open::read, false);
-  if (!older) return;
-  file.older = std::move(*older);
-  file.older_bytes = there.size;
+void Desk::open_older(InFile& file, const OlderFile& older) {
+  auto opened = setup_.disk.open_file(older.directory, file.name, disk::Open::read, false);
+  if (!opened) return;
+  file.older = std::move(*opened);
+  file.older_bytes = older.stat.size;
 }
 
-/// `older`: what is there, if a large file is to be compared with it; or null.
+/// `older`: what a large file is to be compared with.
 Decision Desk::begin_file(std::uint64_t id, Entry entry, const disk::DirPtr& parent, const std::string& parent_path,
-                          std::string name, const disk::Stat* older) {
+                          std::string name, const std::optional<OlderFile>& older) {
   auto zone = setup_.zone->zone_for(parent, parent_path);
   if (!zone) return refuse(zone.error().code, zone.error().text);
   auto file = std::make_shared<InFile>();
@@ -381,7 +379,7 @@ Decision Desk::begin_file(std::uint64_t id, Entry entry, const disk::DirPtr& par
   Decision decision;
   decision.verdict.set_action(protocol::Verdict::SEND);
   if (!file->entry.size_known || file->entry.size > protocol::whole_bytes_max) {
-    if (older != nullptr) open_older(*file, *older);
+    if (older && setup_.delta) open_older(*file, *older);
     decision.verdict.set_older(file->older != nullptr);
     auto landing = setup_.zone->begin_large(file->entry, parent, setup_.chunk_bytes, setup_.direct, setup_.random,
                                             file->older.get());

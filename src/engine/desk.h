@@ -78,6 +78,7 @@ struct Decision {
   std::shared_ptr<InFile> file;  ///< SEND: registered already
   disk::DirPtr dirty;            ///< a directory in which a name was made
   std::optional<Entry> compare;  ///< COMPARE: as it will be decided upon
+  disk::DirPtr compare_in;       ///< COMPARE: where its file is to be read, by its path; null: at the target
   std::optional<KeptFile> kept;  ///< SKIP: by content, or something was set
   std::optional<Error> fatal;    ///< the transfer cannot go on (target full)
 };
@@ -152,9 +153,19 @@ class Desk {
   std::optional<Decision> keep(const Entry& entry, const disk::DirPtr& parent, const std::string& name,
                                const disk::Stat& there, const ComparedContent* compared);
   Decision take_sink_file(std::uint64_t id, Entry entry);
-  void open_older(InFile& file, const disk::Stat& there);
+  Result<std::optional<OlderFile>> older_of(const Entry& entry, const disk::DirPtr& parent, const std::string& name,
+                                            const Result<disk::Stat>& there);
+  std::optional<Decision> take_over(const Entry& entry, const disk::DirPtr& parent, const std::string& parent_path,
+                                    const std::string& name, const std::optional<OlderFile>& older,
+                                    const ComparedContent* compared);
+  std::optional<Decision> take_compared(const Entry& entry, const disk::DirPtr& parent, const std::string& parent_path,
+                                        const std::string& name, const OlderFile& older,
+                                        const ComparedContent& compared);
+  std::optional<Decision> copy_older(const Entry& entry, const disk::DirPtr& parent, const std::string& parent_path,
+                                     const std::string& name, const OlderFile& older, const ComparedContent& compared);
+  void open_older(InFile& file, const OlderFile& older);
   Decision begin_file(std::uint64_t id, Entry entry, const disk::DirPtr& parent, const std::string& parent_path,
-                      std::string name, const disk::Stat* older);
+                      std::string name, const std::optional<OlderFile>& older);
   bool unchanged(const disk::Stat& there, const Entry& entry) const;
   Result<disk::FilePtr> match(const disk::DirPtr& parent, const std::string& name, const disk::Stat& there,
                               const Entry& entry);

@@ -24,9 +24,10 @@ Decision Desk::decide_compared(std::uint64_t id, Entry entry, const ComparedCont
 
 bool Desk::stays(const Entry& entry, const disk::DirPtr& parent, const std::string& name, const disk::Stat& there,
                  const ComparedContent* compared) {
-  if (setup_.checksum) return has_same_content(entry, there, compared);
-  return is_of_same_size(entry, there) && unchanged(there, entry) &&
-         (!trees_ || trees_->may_stay(entry, parent, name, there));
+  const bool same = setup_.checksum ? has_same_content(entry, there, compared)
+                                    : is_of_same_size(entry, there) && unchanged(there, entry);
+  if (!same || !trees_ || there.links < 2) return same;
+  return unchanged(there, entry) && trees_->may_stay(entry, parent, name, there);
 }
 
 /// Everything but its content becomes what the entry says. What was compared can have another time; and it is noted in
@@ -53,8 +54,10 @@ std::optional<Decision> Desk::keep(const Entry& entry, const disk::DirPtr& paren
   const bool noted = compared != nullptr;
   if (!noted) file = *std::move(matched);
   if (file)
-    decision.kept =
-        KeptFile{std::move(file), {entry.path, entry.size, entry.mtime_ns, noted ? compared->root : Digest{}}, noted};
+    decision.kept = KeptFile{std::move(file),
+                             {entry.path, entry.size, entry.mtime_ns, noted ? compared->root : Digest{}},
+                             noted,
+                             trees_ ? trees_->log_of(entry.path) : nullptr};
   return decision;
 }
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "engine/delta.h"
 #include "protocol/bounds.h"
 
 namespace longhaul::engine {
@@ -53,7 +54,7 @@ std::uint64_t features_needed(const Options& options) {
   if (options.publish == Publish::tree) needed |= protocol::feature_publish_tree;
   if (options.mirror) needed |= protocol::feature_mirror;
   if (options.dry_run) needed |= protocol::feature_dry_run;
-  if (options.delta != Delta::none) needed |= protocol::feature_delta;
+  if (delta_used(options) != Delta::none) needed |= protocol::feature_delta;
   if (options.checksum != Delta::none) needed |= protocol::feature_checksum;
   return needed;
 }

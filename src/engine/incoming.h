@@ -44,13 +44,6 @@ enum class Landing : std::uint8_t {
   sink,        ///< into a caller's Writer, by way of memory
 };
 
-/// A file that stays at its final name, for its content was found to be right.
-struct KeptFile {
-  disk::FilePtr file;              ///< what was set of it, or is noted, is to be durable
-  journal::ManifestRecord record;  ///< what is known of it
-  bool noted = true;               ///< the manifest is to say so
-};
-
 /// A file that was announced and is to be sent. Shared by storage and workers; what is below the mutex is guarded by
 /// it.
 struct InFile {
@@ -77,6 +70,15 @@ struct InFile {
   journal::LandingFile landing_file;
   std::map<std::uint64_t, std::shared_ptr<InChunk>> chunks;  ///< arriving or waiting for their commit
   IntervalSet durable;                                       ///< chunks not to be written again
+};
+
+/// A file that stays at its final name, for its content was found to be right; or a copy of one, which is to get there.
+struct KeptFile {
+  disk::FilePtr file;                                   ///< what was set of it, or is noted, is to be durable
+  journal::ManifestRecord record;                       ///< what is known of it
+  bool noted = true;                                    ///< the manifest is to say so
+  std::shared_ptr<journal::ManifestLog> log = nullptr;  ///< which; null: the transfer's own
+  std::shared_ptr<InFile> copy = nullptr;  ///< not null: whole, verified, with its metadata; to be published
 };
 
 /// A bundle while its frames arrive and until all its files are published.

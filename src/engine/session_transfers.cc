@@ -226,7 +226,7 @@ void SessionCore::start_planner(std::uint32_t transfer, Outgoing& outgoing, Time
   setup.leave_alone = setup_.options.leave_alone;
   setup.publish = setup_.options.publish;
   setup.mirror = setup_.options.mirror;
-  setup.delta = setup_.options.delta;
+  setup.delta = delta_used(setup_.options);
   setup.checksum = setup_.options.checksum;
   setup.dry_run = setup_.options.dry_run;
   setup.stall_after = static_cast<Time>(setup_.options.stall_after_s * static_cast<double>(second));

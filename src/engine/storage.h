@@ -109,11 +109,11 @@ class Storage final : public Role, public LandingEvents, private CommitEvents {
   [[nodiscard]] bool may_keep() const;
   void decide_held();
   void decide_batch(protocol::Announce batch);
-  void begin_comparing(std::uint64_t id, Entry entry);
+  void begin_comparing(std::uint64_t id, Entry entry, disk::DirPtr in);
   void take_own(std::uint64_t id, Result<Compared> found);
   [[nodiscard]] bool may_decide() const;
   void decide_compared();
-  void decide_compared(std::uint64_t id);
+  std::uint64_t decide_compared(std::uint64_t id);
   Entry end_comparing(std::uint64_t id);
   void flush_compared();
   void tell_of_reading(Time now);

@@ -22,7 +22,7 @@ Result<> check_size(std::uint64_t size, const disk::Stat& found) {
 
 /// Books of what was decided about an entry.
 void Storage::take(std::uint64_t id, Decision& decision) {
-  if (decision.compare) return begin_comparing(id, std::move(*decision.compare));
+  if (decision.compare) return begin_comparing(id, std::move(*decision.compare), std::move(decision.compare_in));
   if (decision.dirty) commit_->add_dirty(std::move(decision.dirty));
   if (decision.kept) commit_->add_kept(std::move(*decision.kept), now_);
   if (decision.file && decision.file->older) assay_->add(decision.file);
@@ -33,14 +33,14 @@ void Storage::take(std::uint64_t id, Decision& decision) {
 }
 
 /// By its path, so that no directory stays open for each file that waits.
-void Storage::begin_comparing(std::uint64_t id, Entry entry) {
+void Storage::begin_comparing(std::uint64_t id, Entry entry, disk::DirPtr in) {
   attribute_bytes_ += protocol::attribute_bytes(entry);
   ContentJob job;
   job.by = setup_.checksum;
   job.root_too = true;
   job.size = entry.size;
   job.tally = tally_;
-  job.open = [root = root_, path = entry.path](disk::Disk& disk) -> Result<Content> {
+  job.open = [root = in ? std::move(in) : root_, path = entry.path](disk::Disk& disk) -> Result<Content> {
     auto file = disk.open_file(root, path, disk::Open::read, false);
     if (!file) return std::unexpected(std::move(file.error()));
     return Content{.file = std::move(*file), .reader = nullptr};
@@ -98,15 +98,18 @@ void Storage::decide_held() {
   }
 }
 
+/// Copies are made in passing: what has landed does not wait for more than a few of them.
 void Storage::decide_compared() {
-  while (!ready_.empty() && may_decide()) {
+  constexpr std::uint64_t copied_most = protocol::whole_bytes_max;
+  for (std::uint64_t copied = 0; !ready_.empty() && may_decide() && copied < copied_most;) {
     const std::uint64_t id = ready_.front();
     ready_.pop_front();
-    if (comparing_.contains(id)) decide_compared(id);
+    if (comparing_.contains(id)) copied += decide_compared(id);
   }
 }
 
-void Storage::decide_compared(std::uint64_t id) {
+/// Returns what had to be copied for it, in bytes.
+std::uint64_t Storage::decide_compared(std::uint64_t id) {
   constexpr std::size_t bytes_most = 64 * 1024;  // words or ranges; far below the limit of a message
   constexpr int files_most = 1024;
   const Comparing& both = comparing_.at(id);
@@ -117,14 +120,19 @@ void Storage::decide_compared(std::uint64_t id) {
   counters_.compared_bytes.fetch_add(entry.size, std::memory_order_relaxed);
   Decision decision =
       dry_run_ ? dry_run_->decide_compared(entry, found) : desk_->decide_compared(id, std::move(entry), found);
-  if (decision.fatal) return fail(std::move(*decision.fatal));
+  if (decision.fatal) {
+    fail(std::move(*decision.fatal));
+    return 0;
+  }
   if (decision.verdict.action() == protocol::Verdict::REFUSE) ++errors_;
   if (is_same(decision.verdict)) counters_.same_files.fetch_add(1, std::memory_order_relaxed);
+  const std::uint64_t copied = decision.kept && decision.kept->copy ? decision.kept->record.size : 0;
   take(id, decision);
   compared_bytes_ += decision.verdict.ByteSizeLong();
   compared_.add_file(id);
   *compared_.add_verdicts() = std::move(decision.verdict);
   if (compared_bytes_ >= bytes_most || compared_.file_size() >= files_most) flush_compared();
+  return copied;
 }
 
 Entry Storage::end_comparing(std::uint64_t id) {
@@ -135,7 +143,7 @@ Entry Storage::end_comparing(std::uint64_t id) {
   return entry;
 }
 
-/// Its content and its name are right, and so is its time until power is lost.
+/// Its content and its name are right, and so is its time until power is lost. Or it is a copy, and has no name.
 void Storage::kept_lost(const std::string& path, Error error) {
   if (error.code == Code::no_space || error.code == Code::read_only) return fail(std::move(error));
   ++errors_;

@@ -26,10 +26,6 @@ Result<> Storage::open() {
                                     : "--publish tree makes a new tree beside the one at the target, of which "
                                       "nothing is left alone or deleted by itself: leave out --update, --existing, "
                                       "--ignore-existing and --delete");
-  if (setup_.publish_trees && setup_.checksum != Delta::none)
-    return longhaul::fail(Code::usage,
-                          "--publish tree takes files of the old tree over as they are, by size and time: leave out "
-                          "--checksum, which brings files up to date where they stand");
   if (setup_.dry_run) return open_dry(target);
   if (!target.empty()) return open_directory(target);
   desk_ = std::make_unique<Desk>(Desk::Setup{*kit_.plain_disk, world_.random, nullptr, *setup_.sink, *files_, counters_,

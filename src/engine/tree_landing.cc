@@ -127,31 +127,35 @@ Result<disk::DirPtr> TreeLanding::directory_at_target(const std::string& path) {
   return *last_directory_;
 }
 
-Result<bool> TreeLanding::reuse(const Entry& entry, const disk::DirPtr& parent, const std::string& name,
-                                std::int64_t mtime_granularity_ns) {
+Result<std::optional<OlderFile>> TreeLanding::older(const Entry& entry, const std::string& name) {
   const journal::LandingTree* tree = trees_->find(top_of(entry.path));
-  if (tree == nullptr || (tree->is_directory && !tree->replaces) || !entry.size_known) return false;
+  if (tree == nullptr || (tree->is_directory && !tree->replaces) || !entry.size_known) return std::nullopt;
   const auto directory = directory_at_target(split_path(entry.path).first);
   if (!directory) return std::unexpected(directory.error());
-  const disk::DirPtr& old = *directory;
-  if (!old) return false;
+  if (!*directory) return std::nullopt;
+  const auto there = setup_.disk.stat(*directory, name);
+  if (is_of_the_disk(there)) return std::unexpected(there.error());
+  if (!there || there->type != disk::FileType::file) return std::nullopt;
+  return OlderFile{*directory, *there};
+}
+
+Result<bool> TreeLanding::link(const Entry& entry, const OlderFile& old, const disk::DirPtr& parent,
+                               const std::string& name, std::int64_t mtime_granularity_ns) {
   const auto is_it = [&](const Result<disk::Stat>& stat) {
     return stat && stat->type == disk::FileType::file && stat->size == entry.size &&
            stat->mtime_ns / mtime_granularity_ns == entry.mtime_ns / mtime_granularity_ns;
   };
-  const auto there = setup_.disk.stat(old, name);
-  if (is_of_the_disk(there)) return std::unexpected(there.error());
-  if (!is_it(there) || !shows(entry, old, name, *there)) return false;
+  if (!is_it(old.stat) || !shows(entry, old.directory, name, old.stat)) return false;
   // What an earlier receiver landed here is another version. A link that cannot be made is no failure: it is sent.
   const Result<> removed = setup_.disk.unlink(parent, name);
   if (is_of_the_disk(removed)) return std::unexpected(removed.error());
   if (!removed && removed.error().code != Code::not_found) return false;
-  const Result<> made = setup_.disk.make_hard_link(old, name, parent, name);
+  const Result<> made = setup_.disk.make_hard_link(old.directory, name, parent, name);
   if (is_of_the_disk(made)) return std::unexpected(made.error());
   if (!made) return false;
   const auto linked = setup_.disk.stat(parent, name);
   if (is_of_the_disk(linked)) return std::unexpected(linked.error());
-  if (is_it(linked) && linked->inode == there->inode) return true;
+  if (is_it(linked) && linked->inode == old.stat.inode) return true;
   (void)setup_.disk.unlink(parent, name);  // somebody has just put another one there
   return false;
 }

@@ -2,7 +2,8 @@
 // end each name at the top of it is renamed once to its place. See journal/landing_tree.h.
 //
 // What the tree that is replaced has already, in the same version and with the same properties, gets its second name
-// here (a hard link) and is not sent. Such a file is never changed: what differs is landed anew.
+// here (a hard link) and is not sent. Such a file is never changed: what differs is landed anew, with a delta or by
+// content (--checksum) from what the old tree has of it.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +23,12 @@
 #include "longhaul/transfer.h"
 
 namespace longhaul::engine {
+
+/// A file that is there already, to be compared with, under the last component of its entry's path.
+struct OlderFile {
+  disk::DirPtr directory;
+  disk::Stat stat;
+};
 
 /// Used by the storage role only.
 class TreeLanding {
@@ -47,10 +54,12 @@ class TreeLanding {
   Result<disk::Stat> look(const Entry& entry, const disk::DirPtr& parent, const std::string& name);
   /// Whether the file may stay as it is: it can be changed because it has no other name, or has nothing to change.
   bool may_stay(const Entry& entry, const disk::DirPtr& parent, const std::string& name, const disk::Stat& there);
-  /// Gives the file that stands at the entry's final name, if it is the same in all that the entry says, a name in the
-  /// landing tree. `mtime_granularity_ns`: of the target. False: it must be sent. Errors: the disk fails.
-  Result<bool> reuse(const Entry& entry, const disk::DirPtr& parent, const std::string& name,
-                     std::int64_t mtime_granularity_ns);
+  /// The regular file that stands at the entry's final name, in the tree that is replaced. Errors: the disk fails.
+  Result<std::optional<OlderFile>> older(const Entry& entry, const std::string& name);
+  /// Gives `old`, if it is the same in all that the entry says, a name in the landing tree. `mtime_granularity_ns`: of
+  /// the target. False: it cannot stand for the entry. Errors: the disk fails.
+  Result<bool> link(const Entry& entry, const OlderFile& old, const disk::DirPtr& parent, const std::string& name,
+                    std::int64_t mtime_granularity_ns);
 
   /// Everything that was announced has landed: removes what an earlier receiver left and this source has not.
   Result<> remove_left_over();

@@ -264,6 +264,5 @@ def checksum_where_there_is_nothing_to_compare_with(t):
 @case()
 def checksum_options_are_checked(t):
     t.says(t.run("bad", "send", "--trust-xxh", "file", "longhaul://x", status=2), "--trust-xxh", "--delta", "--checksum")
-    t.says(t.run("bad", "copy", "-c", "--publish", "tree", "directory", "target", status=2), "--checksum", "take one of them")
     t.says(t.run("bad", "send", "-c", "--name", "x", "-", "longhaul://127.0.0.1:1/00ff?x=9#secret", status=2), "--checksum", "stdin")
     t.says(t.run("bad", "receive", "--checksum", os.devnull, status=2), "option of 'longhaul send'")

@@ -158,5 +158,4 @@ def delta_with_an_older_version_that_changes(t):
 @case()
 def delta_options_are_checked(t):
     t.says(t.run("bad", "send", "--trust-xxh", "file", "longhaul://x", status=2), "--trust-xxh", "--delta")
-    t.says(t.run("bad", "copy", "--delta", "--publish", "tree", "directory", "target", status=2), "--delta", "take one of them")
     t.says(t.run("bad", "receive", "--delta", os.devnull, status=2), "option of 'longhaul send'")

@@ -223,10 +223,11 @@ def read_only_directories(t):
 
 
 class Versions:
-    """A source of which every file says of which version it is; some files come and go."""
+    """A source of which every file says of which version it is; some files come and go. `touches`: what stays as it is gets
+    another time, and of the large file little is rewritten."""
 
-    def __init__(self, source, chance):
-        self.source, self.chance, self.number, self.known = source, chance, 0, []
+    def __init__(self, source, touches=False):
+        self.source, self.touches, self.number, self.known = source, touches, 0, []
         source.mkdir()
         for directory in range(8):
             (source / f"d{directory}").mkdir()
@@ -240,8 +241,12 @@ class Versions:
                 path.unlink(missing_ok=True)
             elif place % 4 == self.number % 4 or not path.exists():  # the rest stays as it is
                 path.write_text(f"version {self.number} of {place}")
+            elif self.touches:
+                os.utime(path)
         (self.source / "version").write_text(str(self.number))
-        large = data.write_random(self.source / "large", 9 * MIB)
+        large = self.source / "large"
+        if not (self.touches and large.exists()):
+            data.write_random(large, 9 * MIB)
         with open(large, "r+b") as file:
             file.write(b"%8d" % self.number)
         self.known.append(see(self.source))
@@ -306,21 +311,31 @@ class Watcher:
 def readers_see_the_old_tree_or_the_new_one(t):
     """kill -9 at random moments, again and again, of a copy that replaces a tree while readers poll it: they see a whole
     version, never anything else. Every second version is one that was killed on its way and then run again."""
+    replace_again_and_again(t, TREE, t.pick(8, 25, 100))
+
+
+@case(timeout_s=600)
+def readers_see_whole_trees_that_are_made_of_old_ones(t):
+    """The same, with what the old tree has taken over by content."""
+    replace_again_and_again(t, (*TREE, "--checksum", "--delta"), t.pick(5, 12, 60))
+
+
+def replace_again_and_again(t, options, rounds):
     seed = int(os.environ.get("LONGHAUL_E2E_SEED") or random.randrange(1 << 32))
     print(f"      seed: LONGHAUL_E2E_SEED={seed}", flush=True)
     chance = random.Random(seed)
     source, target = t.directory / "source", t.directory / "target"
-    versions = Versions(source, chance)
+    versions = Versions(source, touches=options != TREE)
     versions.next()
     began = time.monotonic()
-    copied(t, *TREE, source, target)
+    copied(t, *options, source, target)
     usual_s = time.monotonic() - began
     watcher = Watcher(t, target / "source", versions)
     killed = 0
-    for _ in range(t.pick(8, 25, 100)):
+    for _ in range(rounds):
         versions.next()
         for _ in range(chance.randrange(1, 4)):
-            copy = t.start("killed", "copy", "--quiet", "--no-control", *TREE, source, target)
+            copy = t.start("killed", "copy", "--quiet", "--no-control", *options, source, target)
             time.sleep(chance.uniform(0, 1.3 * usual_s))
             killed += copy.poll() is None
             copy.kill()
@@ -329,13 +344,13 @@ def readers_see_the_old_tree_or_the_new_one(t):
         if watcher.wrong:
             break
         if chance.random() < 0.5:
-            copied(t, *TREE, source, target, label="whole")
+            copied(t, *options, source, target, label="whole")
             t.equal((target / "source/version").read_text(), str(versions.number), "version that is published")
             same(t, source, target / "source")
     watcher.end(t)
     t.check(killed > 0, "no copy was killed on its way")
     t.check(watcher.reads > 10, f"the tree was read {watcher.reads} times only")
-    copied(t, *TREE, source, target, label="whole")
+    copied(t, *options, source, target, label="whole")
     same(t, source, target / "source")
     nothing_is_left(t, target)
     every_file_has_its_digest(t, target)

@@ -27,6 +27,7 @@ import cases_fidelity  # noqa: E402,F401
 import cases_names  # noqa: E402,F401
 import cases_update  # noqa: E402,F401
 import cases_publish  # noqa: E402,F401
+import cases_publish_old  # noqa: E402,F401
 import cases_mirror  # noqa: E402,F401
 import cases_manifest  # noqa: E402,F401
 import cases_sources  # noqa: E402,F401

@@ -107,9 +107,62 @@ TEST(Publish, ATreeAppearsAtOnceAndIsReplacedAtOnce) {
   });
 }
 
+/// Somebody writes all of the source anew, and little of it differs.
+void touch_source(TransferWorld& world) {
+  for (const std::string& path : world.source_files()) world.touch_source(path);
+}
+
+TEST(Publish, WithChecksumWhatIsInTheOldTreeIsNotSentWhateverItsTime) {
+  for_seeds(4, [](std::uint64_t seed) {
+    WorldPlan plan = plan_of({.small_files = 40, .chunk_files = 4, .large_chunks = 3, .holes = seed % 2 == 0});
+    const Delta by = seed % 2 == 0 ? Delta::sha256 : Delta::xxh3;
+    plan.sender_options = [by](Options& options) { options.checksum = by; };
+    TransferWorld world(seed, plan);
+    start_both(world);
+    ASSERT_TRUE(world.run_to_end(60 * second));
+    world.check_complete();
+    Reader reader(world);
+    reader.look_at_all();
+    const std::string first = world.source_files().front();
+    for (const std::string& path : world.source_files()) {
+      if (path == first)
+        world.rewrite_source(path, true);  // of the same size and time
+      else
+        world.touch_source(path);
+    }
+    const std::uint64_t differs = world.source_file_system().content("src/" + first)->size() + 4000;
+    world.add_source_file("another/new", 4000);
+    const std::uint64_t before = world.witness.content_bytes();
+    new_commands(world);
+    ASSERT_TRUE(world.run_to_end(60 * second));
+    world.check_complete();
+    reader.look_at_all();
+    EXPECT_EQ(reader.states(), 2U);
+    EXPECT_EQ(world.witness.content_bytes() - before, differs);
+    EXPECT_GT(world.sent->report.same_files, 40U);
+    // And again, when nothing has changed.
+    const std::uint64_t second_run = world.witness.content_bytes();
+    new_commands(world);
+    ASSERT_TRUE(world.run_to_end(60 * second));
+    world.check_complete();
+    EXPECT_EQ(world.witness.content_bytes(), second_run);
+    EXPECT_EQ(world.sent->report.same_files, world.sent->report.compared_files);
+  });
+}
+
+/// All that decides what of the old tree may stand in the new one, by turns.
+WorldPlan any_plan_of(std::uint64_t seed) {
+  WorldPlan plan = plan_of({.small_files = 30, .chunk_files = seed % 2 == 0 ? 2U : 0U, .large_chunks = 3});
+  plan.sender_options = [seed](Options& options) {
+    if (seed % 3 == 1) options.checksum = Delta::sha256;
+    if (seed % 3 == 2) options.delta = Delta::sha256;
+  };
+  return plan;
+}
+
 TEST(Publish, BothEndsMayDieAgainAndAgain) {
-  for_seeds(6, [](std::uint64_t seed) {
-    TransferWorld world(seed, plan_of({.small_files = 30, .large_chunks = 3}));
+  for_seeds(9, [](std::uint64_t seed) {
+    TransferWorld world(seed, any_plan_of(seed));
     Reader reader(world);
     reader.look_at_all();
     const auto wreck = [&] {
@@ -138,6 +191,7 @@ TEST(Publish, BothEndsMayDieAgainAndAgain) {
     ASSERT_TRUE(world.run_to_end());
     world.check_complete();
     EXPECT_LE(reader.states(), 2U) << "something else than nothing and the whole tree";
+    if (seed % 3 != 0) touch_source(world);
     change_source(world);
     new_commands(world);
     wreck();

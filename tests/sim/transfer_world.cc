@@ -219,6 +219,15 @@ void TransferWorld::rewrite_source(const std::string& path, bool secretly) {
   source_file_system().rewrite(name, content, mtime_ns);
 }
 
+void TransferWorld::touch_source(const std::string& path) {
+  const std::string name = std::string(source) + "/" + path;
+  const auto before = source_file_system().look(name);
+  const std::vector<std::byte> content = before->bytes;
+  const std::int64_t mtime_ns = before->cached.mtime_ns + 1 + static_cast<std::int64_t>(draw(second));
+  laws.source_version(at_target(path), content, before->cached.mode, mtime_ns);
+  source_file_system().rewrite(name, content, mtime_ns);
+}
+
 void TransferWorld::remove_source_file(const std::string& path) {
   const auto disk = source_file_system().make_disk("somebody");
   EXPECT_TRUE(disk->unlink(*disk->open_root(source), path));

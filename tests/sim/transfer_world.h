@@ -89,6 +89,8 @@ class TransferWorld {
 
   /// A source file gets other content of its own size, and another mtime or (`secretly`) the same.
   void rewrite_source(const std::string& path, bool secretly);
+  /// It keeps its content and gets another mtime.
+  void touch_source(const std::string& path);
   void add_source_file(const std::string& path, std::uint64_t bytes);
   void remove_source_file(const std::string& path);
 

@@ -60,8 +60,6 @@ TEST(Options, WhatIsComparedByContent) {
   EXPECT_EQ(both.engine.delta, Delta::xxh3);
   EXPECT_EQ(good({"send", "--delta", "file", ticket}).engine.checksum, Delta::none);
   EXPECT_NE(refused({"send", "--trust-xxh", "file", ticket}).err.find("--delta and --checksum"), std::string::npos);
-  EXPECT_NE(refused({"send", "-c", "--publish", "tree", "dir", ticket}).err.find("take one of them"),
-            std::string::npos);
   EXPECT_NE(refused({"send", "-c", "--name", "x", "-", ticket}).err.find("stdin cannot be read again"),
             std::string::npos);
   EXPECT_NE(refused({"receive", "--checksum", "/data"}).err.find("option of 'longhaul send'"), std::string::npos);

@@ -75,6 +75,10 @@ TEST(SelectionOptions, SayWhenItIsToBeSeen) {
   EXPECT_EQ(good({"copy", "--publish", "tree", "a", "c", "b"}).engine.publish, Publish::tree);
   EXPECT_EQ(good({"send", "--publish=tree", "a", "-"}).engine.publish, Publish::tree);
   EXPECT_EQ(good({"send", "--publish=tree", "--name", "n", "-", "--listen", "::1"}).engine.publish, Publish::tree);
+  const Command compared = good({"copy", "--publish", "tree", "--delta", "--checksum", "a", "b"});
+  EXPECT_EQ(compared.engine.publish, Publish::tree);
+  EXPECT_EQ(compared.engine.delta, Delta::sha256);
+  EXPECT_EQ(compared.engine.checksum, Delta::sha256);
   const Command named = good({"copy", "--publish", "tree", "--name", "n", "a/", "b"});
   EXPECT_EQ(named.source_name, "n");
   EXPECT_EQ(named.engine.publish, Publish::tree);

@@ -310,6 +310,56 @@ TEST_F(CommitTest, WhatStaysIsSyncedIfItWasSetAndThenNoted) {
   EXPECT_NE(memmem(log->durable_bytes.data(), log->durable_bytes.size(), record.data(), record.size()), nullptr);
 }
 
+TEST_F(CommitTest, ACopyIsSyncedNotedInItsLogAndThenNamed) {
+  const auto content = content_of(1000, 9);
+  place_.put("target/old", "old");
+  place_.put("target/bad", "old");
+  std::shared_ptr<journal::ManifestLog> other =
+      *journal::ManifestLog::open(*place_.disk, place_.zone->directory(), "manifest.other.log");
+  place_.fs.fault = [](const sim::FaultPoint& point) {
+    return point.operation == "rename_to" && point.path == "bad" ? EACCES : 0;
+  };
+  for (const std::string name : {"old", "bad"}) {
+    const auto file = whole_file(name, content);
+    commit_->add_kept({file->landing_file.data, {name, 1000, 1234, chunk::file_digest(content)}, true, other, file},
+                      place_.clock.now());
+  }
+  log_.clear();
+  run();
+  EXPECT_EQ(place_.content("old"), content);
+  EXPECT_EQ(place_.content("bad").size(), 3U);
+  EXPECT_EQ(kept_lost_, std::vector<std::string>{"bad"});
+  EXPECT_TRUE(published_.empty()) << "the sender knows nothing of it";
+  EXPECT_LT(position("sync"), position("write"));
+  EXPECT_LT(position("write"), position("rename"));
+  std::vector<std::byte> record;
+  journal::encode_manifest_record({"old", 1000, 1234, chunk::file_digest(content)}, record);
+  const auto holds = [&](const char* log) {
+    const auto bytes = place_.fs.look(std::string("target/.longhaul/") + log)->durable_bytes;
+    return memmem(bytes.data(), bytes.size(), record.data(), record.size()) != nullptr;
+  };
+  EXPECT_TRUE(holds("manifest.other.log"));
+  EXPECT_FALSE(holds("manifest.test.log"));
+  std::size_t left = 0;
+  place_.fs.for_each("target/.longhaul/landing", "", [&](const std::string&, const sim::Inode&) { ++left; });
+  EXPECT_EQ(left, 0U) << "landing files";
+}
+
+TEST_F(CommitTest, ACopyThatCannotBeSyncedLeavesItsNameAsItWas) {
+  const auto content = content_of(1000, 9);
+  place_.put("target/old", "old");
+  const auto file = whole_file("old", content);
+  place_.fs.fault = [](const sim::FaultPoint& point) { return point.operation == "sync" ? EIO : 0; };
+  commit_->add_kept({file->landing_file.data, {"old", 1000, 1234, chunk::file_digest(content)}, true, nullptr, file},
+                    place_.clock.now());
+  for (int i = 0; i < 20; ++i) {
+    commit_->step(place_.clock.now(), true);
+    while (disk::Operation* done = place_.data_disk->wait()) commit_->completed(*done);
+  }
+  EXPECT_EQ(kept_lost_, std::vector<std::string>{"old"});
+  EXPECT_EQ(place_.content("old").size(), 3U);
+}
+
 TEST_F(CommitTest, GroupsGatherForAWhile) {
   const auto content = content_of(100, 9);
   EXPECT_EQ(commit_->step(place_.clock.now(), false), time_never);

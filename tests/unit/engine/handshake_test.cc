@@ -388,6 +388,9 @@ TEST(FeaturesNeeded, AreThoseOfWhatIsAskedFor) {
     options.checksum = by;
     EXPECT_EQ(features_needed(options), protocol::feature_checksum);
     EXPECT_NE(features_needed(options) & protocol::features_known, 0U);
+    options.publish = Publish::tree;
+    EXPECT_EQ(features_needed(options),
+              protocol::feature_checksum | protocol::feature_publish_tree | protocol::feature_delta);
   }
 }
 

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <set>
 
+#include "chunk/digest_tree.h"
 #include "engine/desk.h"
 #include "engine/landing_ops.h"
 #include "longhaul/sink.h"
@@ -20,13 +21,13 @@ constexpr std::int64_t then_ns = 1'000'000'007;
 class TreeDesk : public ::testing::Test {
  protected:
   void SetUp() override { reopen(); }
-  void reopen() {
+  void reopen(bool delta = false, bool checksum = false) {
     if (desk_) desk_->abandon();
     desk_.reset();
     files_ = std::make_unique<IncomingFiles>(1, 262144);
     desk_ = std::make_unique<Desk>(Desk::Setup{*place_.disk, place_.random, place_.zone.get(), *sink_, *files_,
                                                counters_, protocol::node_bytes, false, "scratch.test", false,
-                                               LeaveAlone{}, nullptr, "target", &trash_});
+                                               LeaveAlone{}, nullptr, "target", &trash_, delta, checksum});
     const auto opened = desk_->open();
     ASSERT_TRUE(opened) << opened.error().text;
   }
@@ -48,6 +49,24 @@ class TreeDesk : public ::testing::Test {
     return entry;
   }
   Decision decide(Entry entry) { return desk_->decide(next_id_++, std::move(entry)); }
+  /// As commit does with a copy.
+  void settle(Decision& decision) {
+    ASSERT_TRUE(decision.kept);
+    EXPECT_EQ(decision.kept->log != nullptr, decision.kept->noted);
+    if (const auto copy = std::move(decision.kept->copy)) {
+      ASSERT_TRUE(place_.zone->publish(copy->landing_file, copy->parent, copy->name));
+    }
+  }
+  /// What comparing finds: the file is as it is in `tree` of the target's.
+  [[nodiscard]] ComparedContent found(const std::string& path, const std::string& tree = "", bool equal = true) const {
+    const auto content = place_.content(tree + path);
+    return {equal, *place_.disk->stat(place_.root, tree + path), chunk::file_digest(content)};
+  }
+  void expect_compare(Entry entry, bool of_old) {
+    const Decision decision = decide(std::move(entry));
+    ASSERT_EQ(decision.verdict.action(), Verdict::COMPARE);
+    EXPECT_EQ(decision.compare_in == place_.zone->root(), of_old);
+  }
   void make(Entry entry) {
     const std::string path = entry.path;
     EXPECT_EQ(decide(std::move(entry)).verdict.action(), Verdict::DONE) << path;
@@ -204,6 +223,142 @@ TEST_F(TreeDesk, WhereLinksCannotBeMadeItIsSent) {
   make(directory("t"));
   land(file("t/same", 7));
   EXPECT_EQ(finish().count, 0U);
+}
+
+TEST_F(TreeDesk, ALargeFileIsComparedWithWhatTheOldTreeHasOrAnEarlierRunHasLanded) {
+  constexpr std::uint64_t large = 9'000'000;
+  place_.fs.put_file("target/t/large", std::vector<std::byte>(large - 1), 0644, 1);
+  place_.fs.put_dir("target/t/directory");
+  const auto older_bytes = [&](const std::string& name, std::uint64_t size, bool delta = true) {
+    reopen(delta);
+    make(directory("t"));
+    const Decision decision = decide(file("t/" + name, size));
+    EXPECT_EQ(decision.verdict.action(), Verdict::SEND) << decision.verdict.text();
+    EXPECT_EQ(decision.verdict.older(), decision.file->older != nullptr);
+    return decision.file->older_bytes;
+  };
+  EXPECT_EQ(older_bytes("large", large), large - 1);
+  EXPECT_EQ(older_bytes("large", 70), 0U) << "small ones are sent";
+  EXPECT_EQ(older_bytes("new", large), 0U);
+  EXPECT_EQ(older_bytes("directory", large), 0U);
+  EXPECT_EQ(older_bytes("large", large, false), 0U) << "nobody asked";
+  reopen(true);
+  make(directory("t"));
+  land(file("t/large", large, then_ns + 1));
+  EXPECT_EQ(older_bytes("large", large + 5), large) << "what has landed is nearer";
+  reopen(true);
+  make(directory("another"));
+  EXPECT_FALSE(decide(file("another/large", large)).verdict.older()) << "it replaces nothing";
+}
+
+TEST_F(TreeDesk, WithChecksumWhatIsTheSameIsTakenOverAndTheOldTreeStaysAsItIs) {
+  for (const char* name : {"same", "other time", "other mode", "other content"})
+    place_.fs.put_file(std::string("target/t/") + name, std::vector<std::byte>(5000, std::byte{7}), 0644, then_ns);
+  const auto before = place_.fs.tree("target/t");
+  const std::uint64_t same = inode("t/same");
+  const Entry other_time = file("t/other time", 5000, then_ns + 1);
+  const Entry other_mode = file("t/other mode", 5000, then_ns, 0600);
+  reopen(false, true);
+  make(directory("t"));
+  for (const Entry& entry : {file("t/same", 5000), other_time, other_mode, file("t/other content", 5000)})
+    expect_compare(entry, true);
+  for (const Entry& entry : {file("t/same", 5000), other_time, other_mode}) {
+    Decision decision = desk_->decide_compared(1, entry, found(entry.path));
+    EXPECT_EQ(decision.verdict.action(), Verdict::SKIP) << entry.path;
+    settle(decision);
+  }
+  EXPECT_EQ(
+      desk_->decide_compared(1, file("t/other content", 5000), found("t/other content", "", false)).verdict.action(),
+      Verdict::SEND);
+  EXPECT_EQ(place_.fs.tree("target/t"), before);
+  // Another run compares what has landed, and changes of it only what nobody else has.
+  reopen(false, true);
+  make(directory("t"));
+  const std::string landing = ".longhaul/tree/";
+  const Entry same_later = file("t/same", 5000, then_ns + 9);
+  const Entry other_later = file("t/other time", 5000, then_ns + 9, 0640);
+  for (const Entry& entry : {same_later, other_later, other_mode}) {
+    expect_compare(entry, false);
+    Decision decision = desk_->decide_compared(1, entry, found(entry.path, landing));
+    EXPECT_EQ(decision.verdict.action(), Verdict::SKIP) << entry.path;
+    EXPECT_EQ(decision.kept && decision.kept->copy, entry.path == "t/same") << entry.path;
+    settle(decision);
+  }
+  land(file("t/other content", 5001));
+  EXPECT_EQ(place_.fs.tree("target/t"), before);
+  EXPECT_EQ(finish().count, 0U);
+  EXPECT_NE(inode("t/same"), same);
+  EXPECT_EQ(place_.disk->stat(place_.root, "t/same")->mtime_ns, then_ns + 9);
+  EXPECT_EQ(place_.disk->stat(place_.root, "t/other time")->mtime_ns, then_ns + 9);
+  EXPECT_EQ(place_.disk->stat(place_.root, "t/other time")->mode, 0640U);
+  EXPECT_EQ(place_.disk->stat(place_.root, "t/other mode")->mode, 0600U);
+  EXPECT_EQ(place_.content("t/other time"), std::vector<std::byte>(5000, std::byte{7}));
+}
+
+TEST_F(TreeDesk, ALargeFileOfTheSameContentAndAnotherTimeIsADelta) {
+  constexpr std::uint64_t large = 9'000'000;
+  place_.fs.put_file("target/t/large", std::vector<std::byte>(large), 0644, 1);
+  reopen(true, true);
+  make(directory("t"));
+  expect_compare(file("t/large", large), true);
+  const Decision decision = desk_->decide_compared(1, file("t/large", large), found("t/large"));
+  EXPECT_EQ(decision.verdict.action(), Verdict::SEND);
+  EXPECT_TRUE(decision.verdict.older());
+}
+
+TEST_F(TreeDesk, WhatHasBecomeAnotherSinceItWasComparedIsSent) {
+  place_.put("target/t/changed", "hello");
+  place_.put("target/t/silently", "hello");
+  place_.put("target/t/unreadable", "hello");
+  reopen(false, true);
+  make(directory("t"));
+  const auto decided = [&](const std::string& path, const ComparedContent& compared) {
+    return desk_->decide_compared(1, file(path, 5), compared).verdict.action();
+  };
+  const ComparedContent changed = found("t/changed");
+  place_.clock.advance(second);
+  place_.fs.rewrite("target/t/changed", std::vector<std::byte>(5), 7);
+  EXPECT_EQ(decided("t/changed", changed), Verdict::SEND);
+  ComparedContent silently = found("t/silently");
+  silently.root = chunk::file_digest(std::vector<std::byte>(5));
+  EXPECT_EQ(decided("t/silently", silently), Verdict::SEND) << "a copy that is not what was compared";
+  place_.fs.fault = [](const sim::FaultPoint& point) { return point.operation == "read" ? EIO : 0; };
+  EXPECT_EQ(decided("t/unreadable", found("t/unreadable")), Verdict::SEND);
+  std::size_t left = 0;
+  place_.fs.for_each("target/.longhaul/landing", "", [&](const std::string&, const sim::Inode&) { ++left; });
+  EXPECT_EQ(left, 0U) << "landing files";
+}
+
+TEST_F(TreeDesk, ACopyThatCannotBeWrittenIsTold) {
+  place_.put("target/t/f", "hello");
+  reopen(false, true);
+  make(directory("t"));
+  for (const int error : {EDQUOT, EIO}) {
+    place_.fs.fault = [error](const sim::FaultPoint& point) { return point.operation == "write" ? error : 0; };
+    const Decision decision = desk_->decide_compared(1, file("t/f", 5), found("t/f"));
+    EXPECT_EQ(decision.verdict.action(), Verdict::REFUSE);
+    EXPECT_NE(decision.verdict.text().find("cannot copy t/f"), std::string::npos) << decision.verdict.text();
+    EXPECT_EQ(decision.fatal.has_value(), error == EDQUOT) << "nothing else would fit either";
+  }
+}
+
+TEST_F(TreeDesk, HolesOfACopyStayHoles) {
+  std::vector<std::byte> content(3'000'000);
+  content[1'500'000] = content.back() = std::byte{1};
+  place_.fs.put_file("target/t/f", content, 0644, 1);
+  reopen(false, true);
+  make(directory("t"));
+  Entry entry = file("t/f", content.size());
+  entry.sparse = true;
+  std::uint64_t written = 0;
+  place_.fs.fault = [&](const sim::FaultPoint& point) {
+    if (point.operation == "write") written += point.bytes;
+    return 0;
+  };
+  Decision decision = desk_->decide_compared(1, entry, found("t/f"));
+  settle(decision);
+  EXPECT_LT(written, 100'000U);
+  EXPECT_EQ(place_.content(".longhaul/tree/t/f"), content);
 }
 
 TEST_F(TreeDesk, AFileThatIsASourceAppearsAfterTheDirectoriesBeforeIt) {
