@@ -24,7 +24,7 @@ constexpr double path_weight_max = 1000;
 constexpr double cost_per_gb_max = 1e9;
 constexpr int dscp_max = 63;
 constexpr unsigned path_slots_min = 2;
-constexpr unsigned path_slots_max = 256;
+constexpr unsigned path_slots_max = 64;  // as many writes as a rail has out
 
 /// One way between the two endpoints, as the dialling side names it.
 struct PathOptions {

@@ -43,7 +43,9 @@ std::optional<Decision> Desk::keep(const Entry& entry, const disk::DirPtr& paren
     if (!found || !same_version(*found, there)) return std::nullopt;
     file = *std::move(opened);
   }
-  auto matched = match(parent, name, there, entry);
+  // A file that another tree shares shows everything already (stays(), TreeLanding::link): nothing of it is touched,
+  // for even a change to what it has would cost the other tree's file its setuid bit and capabilities.
+  auto matched = trees_ && there.links > 1 ? Result<disk::FilePtr>() : match(parent, name, there, entry);
   if (!matched) return refuse(matched.error().code, matched.error().text);
   if (file && !unchanged(there, entry))
     if (auto set = setup_.disk.set_mtime(*file, entry.mtime_ns); !set)

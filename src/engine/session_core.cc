@@ -17,7 +17,8 @@ constexpr Time tick = 50 * millisecond;
 constexpr Time look_every = 20 * millisecond;
 constexpr std::size_t greetings_handful = 16;
 constexpr Time flood_look_every = 5 * millisecond;
-constexpr Time linger = 3 * second;  // for the last words to arrive
+constexpr Time refused_again = 10 * second;  // where the peer had no room for one more stream
+constexpr Time linger = 3 * second;          // for the last words to arrive
 constexpr unsigned workers_max = 8;
 
 Time from_seconds(double seconds) {
@@ -376,6 +377,13 @@ void SessionCore::stream_refused(std::size_t path, std::size_t slot, const Error
   it.dialling = false;
   it.backoff = next_backoff(it.backoff);
   it.next_try = now + it.backoff;
+  // The peer takes no more streams than it has: the path is none the worse, and another try is for when one has gone.
+  if (error.code == Code::refused && paths_[path].streams_up > 0) {
+    it.next_try = now + refused_again;
+    if (std::exchange(paths_[path].last_error, error.text) != error.text)
+      note(Event::Type::note, error.text, paths_[path].options.name);
+    return;
+  }
   paths_[path].flap.failed(now);
   if (drop_if_only_found(path, error)) return;
   if (paths_[path].last_error == error.text || paths_[path].streams_up > 0) return;

@@ -164,7 +164,8 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
     Evidence evidence_began;
     Evidence evidence_seen;           ///< when it was looked at last
     Evidence evidence_recent;         ///< of the last seconds
-    LimitSum limit_sum;               ///< up to then
+    LimitSum limit_sum;               ///< up to `evidence_judged`
+    Evidence evidence_judged;
     std::vector<LimitReport> limits;  ///< over the whole run, once it has ended
   };
   struct Incoming {
@@ -424,6 +425,8 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   [[nodiscard]] Evidence evidence(const Outgoing& outgoing, Time now) const;
   void begin_evidence(Outgoing& outgoing, Time now) const;
   void look_at_evidence(Outgoing& outgoing, Time now) const;
+  static void judge_span(Outgoing& outgoing, const Evidence& now);
+  std::vector<LimitReport> final_limits(Outgoing& outgoing, Time now) const;
   static void note_pressure(Path& path, const PathMeter::Figures& figures, Time span);
   void tell_stages(Time now);
   void tell_stages(std::uint32_t transfer, const EndTimes& times, const std::vector<LimitReport>& limits);

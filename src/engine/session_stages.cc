@@ -66,17 +66,30 @@ Evidence SessionCore::evidence(const Outgoing& outgoing, Time now) const {
 }
 
 void SessionCore::begin_evidence(Outgoing& outgoing, Time now) const {
-  outgoing.evidence_began = outgoing.evidence_seen = evidence(outgoing, now);
+  outgoing.evidence_began = outgoing.evidence_seen = outgoing.evidence_judged = evidence(outgoing, now);
 }
 
 /// Once a second: what was seen three seconds ago counts for an eighth.
 void SessionCore::look_at_evidence(Outgoing& outgoing, Time now) const {
   Evidence found = evidence(outgoing, now);
-  const Evidence span = found.since(outgoing.evidence_seen);
   outgoing.evidence_recent.fade();
-  outgoing.evidence_recent.add(span);
-  outgoing.limit_sum.add(span);
+  outgoing.evidence_recent.add(found.since(outgoing.evidence_seen));
+  // Each end tells by its own clock: a second in which nothing was heard of the receiver is judged with the next one.
+  const bool heard = found.receiver.workers.sum() > outgoing.evidence_judged.receiver.workers.sum();
+  if (heard || (peer_features_ & protocol::feature_stages) == 0) judge_span(outgoing, found);
   outgoing.evidence_seen = std::move(found);
+}
+
+void SessionCore::judge_span(Outgoing& outgoing, const Evidence& now) {
+  outgoing.limit_sum.add(now.since(outgoing.evidence_judged));
+  outgoing.evidence_judged = now;
+}
+
+/// Over the whole run, which ends here.
+std::vector<LimitReport> SessionCore::final_limits(Outgoing& outgoing, Time now) const {
+  const Evidence found = evidence(outgoing, now);
+  judge_span(outgoing, found);
+  return outgoing.limit_sum.limits(found.since(outgoing.evidence_began));
 }
 
 void SessionCore::note_pressure(Path& path, const PathMeter::Figures& figures, Time span) {

@@ -263,8 +263,7 @@ void SessionCore::transfer_end(const protocol::TransferEnd& end, Time now) {
   const auto at = outgoing_.find(end.transfer());
   if (at == outgoing_.end() || !at->second.planner) return;
   at->second.planner->failed_late(end);
-  look_at_evidence(at->second, now);
-  at->second.limits = at->second.limit_sum.limits(evidence(at->second, now).since(at->second.evidence_began));
+  at->second.limits = final_limits(at->second, now);
   const Report report = report_of(at->second, now);
   tell_stages(end.transfer(), own_times(now).since(at->second.evidence_began.sender), report.limits);
   protocol::Message message;

@@ -279,15 +279,15 @@ bool Scheduler::open_beside(StreamId stream) const {
                      [&](const Stream& each) { return each.id != stream && each.open(); });
 }
 
-/// What has not begun may also try a stream of which nothing is known and that has nothing to do (a path that joins when
-/// all chunks are given out): as fast as this one, for want of a better guess.
+/// What has not begun may also try a stream of which nothing is known and that has nothing to do (a path that joins
+/// when all chunks are given out): as fast as this one, for want of a better guess.
 double Scheduler::best_elsewhere_s(const Stream& from, std::uint64_t bytes, bool begun) const {
   const bool spares_rest = spares_wait();
   double best = std::numeric_limits<double>::infinity();
   for (const Stream& stream : streams_) {
     if (&stream == &from || !stream.open() || (terms(stream).spare && spares_rest)) continue;
     if (!begun && !(has_room(stream, bytes) && is_allowed(stream, bytes))) continue;
-    if (stream.trusted())
+    if (stream.trusted() || (stream.bytes > 0 && !begun))  // as choose() will reckon
       best = std::min(best, arrival_s(stream, static_cast<double>(bytes)));
     else if (!begun && stream.queue.empty())
       best = std::min(best, static_cast<double>(bytes) / (from.rate() * terms(stream).factor) + stream.rtt_s() / 2);

@@ -42,4 +42,4 @@ def slots_cover_the_cap(t):
     """Where a path has a cap, nobody needs to count: both ends keep as many slots as it asks for over the round trip."""
     _, report = over_fabric(t, ",cap=400Mbps")  # 5 MB on the way
     found = re.match(r"(\d+) of 256 KiB, (\d+) for a stream: ", report["paths"][0]["slots"])
-    t.check(found is not None and 20 <= int(found[2]) <= 24 and int(found[1]) == 2 * int(found[2]), report["paths"][0]["slots"])
+    t.check(found is not None and 20 <= int(found[2]) <= 24 and 40 <= int(found[1]) <= 48, report["paths"][0]["slots"])

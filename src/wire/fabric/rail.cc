@@ -34,11 +34,10 @@ std::string host_of(ConstBytes address) {
   SocketAddress socket;
   if (address.size() < sizeof family || address.size() > sizeof socket.storage) return {};
   std::memcpy(&family, address.data() + offsetof(sockaddr, sa_family), sizeof family);
-  const bool v4 = family == AF_INET && address.size() == sizeof(sockaddr_in);
-  const bool v6 = family == AF_INET6 && address.size() == sizeof(sockaddr_in6);
-  if (!v4 && !v6) return {};
-  std::memcpy(&socket.storage, address.data(), address.size());
-  socket.bytes = static_cast<socklen_t>(address.size());
+  const std::size_t bytes = family == AF_INET ? sizeof(sockaddr_in) : family == AF_INET6 ? sizeof(sockaddr_in6) : 0;
+  if (bytes == 0 || address.size() < bytes) return {};  // longer: a provider that tells all of a sockaddr_storage
+  std::memcpy(&socket.storage, address.data(), bytes);
+  socket.bytes = static_cast<socklen_t>(bytes);
   const auto text = parse_host_port(to_text(socket));
   return text ? text->host : std::string();
 }

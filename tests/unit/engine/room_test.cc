@@ -38,8 +38,8 @@ TEST(Room, SlotsOfFabricStreamsHaveAnEnd) {
   EXPECT_TRUE(has_room({.slots = protocol::session_slots_max - 8}, by_fabric(0)));
   expect_refused({.slots = protocol::session_slots_max - 7}, by_fabric(0),
                  "7 are left, and a stream of path f wants 8");
-  EXPECT_TRUE(has_room({.slots = 768}, by_fabric(256)));
-  expect_refused({.slots = 769}, by_fabric(256), "255 are left, and a stream of path f wants 256");
+  EXPECT_TRUE(has_room({.slots = 960}, by_fabric(64)));
+  expect_refused({.slots = 961}, by_fabric(64), "63 are left, and a stream of path f wants 64");
   expect_refused({.slots = 5000}, by_fabric(0), "0 are left");
 }
 

@@ -36,7 +36,7 @@ void fill(Hello& hello) {
   terms.set_dscp(10);
   terms.set_congestion("bbr");
   terms.set_transport("fabric:verbs");
-  terms.set_slots(200);
+  terms.set_slots(60);
 }
 
 void fill(OpenTransfer& open) {
