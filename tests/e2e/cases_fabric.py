@@ -347,7 +347,7 @@ def slots_of_a_fabric_path(t):
         t.check("limited by slots" not in done["verdict"], done["verdict"])
     t.equal(receiver.done()["paths"][0]["slots"], None, "the side that receives does not know")
     for value in ("1", "257", "many"):
-        t.says(t.exits(t.send("file", paths=[fabric_path(provider, more=f",slots={value}")], json_events=False), 2, 20), "slots:", "2 to 256")
+        t.says(t.exits(t.send("file", paths=[fabric_path(provider, more=f",slots={value}")], json_events=False), 2, 20), "slots:", "2 to 64")
 
 
 @case(timeout_s=120)
