@@ -46,8 +46,8 @@ struct PathReport {
   // Of the side that sends.
   bool degraded = false;        ///< worse than it used to be, now
   unsigned times_degraded = 0;  ///< in this session
-  std::string slots;            ///< of a fabric path: "16 of 256 KiB, 8 for a stream: enough for 1.67 Gb/s over 20.1 ms"
-  std::string evidence;         ///< of the last time: "retransmits 0 % -> 2.3 %, within 2.5 s"; empty: it never was
+  std::string slots;     ///< of a fabric path: "16 of 256 KiB, 8 for a stream: enough for 1.67 Gb/s over 20.1 ms"
+  std::string evidence;  ///< of the last time: "retransmits 0 % -> 2.3 %, within 2.5 s"; empty: it never was
 };
 
 struct FileError {

@@ -162,9 +162,9 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
     EndTimes peer;         ///< as it told last, in this session
     EndTimes peer_before;  ///< in earlier ones of this run
     Evidence evidence_began;
-    Evidence evidence_seen;           ///< when it was looked at last
-    Evidence evidence_recent;         ///< of the last seconds
-    LimitSum limit_sum;               ///< up to `evidence_judged`
+    Evidence evidence_seen;    ///< when it was looked at last
+    Evidence evidence_recent;  ///< of the last seconds
+    LimitSum limit_sum;        ///< up to `evidence_judged`
     Evidence evidence_judged;
     std::vector<LimitReport> limits;  ///< over the whole run, once it has ended
   };
