@@ -13,15 +13,19 @@ from data import MIB
 from harness import Skip, case
 
 
-def address_of_device(t):
-    """The IPv4 address of the first device that has one."""
+def device_and_address(t):
+    """Of the first device that has an IPv4 address."""
     report = need_fabric(t)
     for provider in report["providers"]:
         for place in provider["places"] if provider["name"] == "verbs" else []:
             address = place["address"]
             if address and "%" not in address and ipaddress.ip_address(address).version == 4:
-                return address
+                return place["device"], address
     raise Skip("no device of RDMA (verbs) with an IPv4 address here: tests/rdma/run.py has one")
+
+
+def address_of_device(t):
+    return device_and_address(t)[1]
 
 
 def make_source(t, large_bytes):
@@ -84,13 +88,14 @@ def verbs_and_tcp_together(t):
 
 @case(timeout_s=500)
 def verbs_whose_companion_is_cut(t):
-    """The TCP connections of a verbs path are reset, its device is not: the path dials anew, and all arrives."""
-    address = address_of_device(t)
+    """The TCP connections of a verbs path are reset, its device is not: the path dials anew, and all arrives. They go through a relay at
+    another address than the device's, which is why the path names the device."""
+    device, address = device_and_address(t)
     source, target = make_source(t, 4 * MIB), t.directory / "target"
     receiver = t.receive("--fabric", "verbs", target, listen=(address,))
     relay = Relay((address, address_of((t.directory / "ticket").read_text())[1]))
     t.at_end(relay.close)
-    sender = t.send(f"{source}/", paths=[f"name=f,remote=127.0.0.1:{relay.port},local={address},transport=fabric:verbs,cap=8Mbps"])
+    sender = t.send(f"{source}/", paths=[f"name=f,remote=127.0.0.1:{relay.port},local={address},transport=fabric:verbs@{device},cap=8Mbps"])
     t.wait_for(lambda: sender.events("path_up"), "the path", 30)
     relay.reset(True)
     t.wait_for(lambda: sender.events("path_down"), "a path_down event", 60)
