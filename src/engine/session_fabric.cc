@@ -59,7 +59,8 @@ std::optional<wire::fabric::FabricSetup> SessionCore::fabric_of(const PathOption
       .wish = {.provider = std::move(transport->provider), .where = dialler_ ? transport->device : ""},
       .sends = sends,
       .slots = path.slots != 0 ? path.slots : unasked,
-      // Who names a device has its fabric there, wherever its connections come from, or go to (a relay, a forwarded port).
+      // Who names a device has its fabric there, wherever its connections come from, or go to (a relay, a forwarded
+      // port).
       .peer_elsewhere = !transport->device.empty()};
 }
 
