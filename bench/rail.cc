@@ -65,7 +65,8 @@ class End {
                   .random = longhaul::system_random(),
                   .clock = longhaul::system_clock(),
                   .wish = {.provider = options.provider, .where = {}},
-                  .sends = sends}) {}
+                  .sends = sends,
+                  .peer_elsewhere = true}) {}  // the provider chooses its device, the companion is on loopback
   ~End() { channel_.unwatch(*poller_); }
 
   [[nodiscard]] wire::Channel& channel() { return channel_; }
