@@ -9,6 +9,7 @@ import statistics
 import subprocess
 import sys
 
+import output
 from children import Failed
 from transfer import GIB, WORKLOADS, Bench
 
@@ -92,12 +93,8 @@ def main():
         return 1
     finally:
         bench.clean()
-    with open(options.out + ".json", "w") as out:
-        json.dump({"workload": options.workload, "runs": options.runs, "dir": os.path.abspath(options.dir), "ciphers": rows}, out, indent=1)
-    text = markdown(options, rows)
-    with open(options.out + ".md", "w") as out:
-        out.write(text)
-    print(text)
+    found = {"workload": options.workload, "runs": options.runs, "dir": os.path.abspath(options.dir), "ciphers": rows}
+    output.write(options.out, found, markdown(options, rows))
     return 0
 
 

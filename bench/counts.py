@@ -13,15 +13,17 @@ import shutil
 import subprocess
 import sys
 
+import output
 from children import Child, Failed
 from comparison import cell, spread
-from transfer import GIB, WORKLOADS, Bench, system_congestion
+from transfer import GIB, WORKLOADS, Bench, add_options_of_ends, system_congestion
 from warming import MIB
 
 COUNTED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "counted.py")
 ENDS = {"send": "sender", "receive": "receiver"}
 FIGURES = ("syscalls", "voluntary", "involuntary", "faults", "instructions_user", "instructions_kernel", "cycles_user", "cycles_kernel")
 CALLS_SHOWN = 12
+CALLGRIND_WORKLOADS = ("one-64m", "one-256m")
 
 
 class Counting(Bench):
@@ -99,6 +101,10 @@ def summarise(runs, units):
     return summary
 
 
+def congestion_words(options):
+    return options.congestion or f"as found ({system_congestion()} is the system's)"
+
+
 def bench_of(kind, options, workload, cipher):
     of = copy.copy(options)
     of.workload, of.cipher = workload, cipher
@@ -121,17 +127,22 @@ def measure(options, workload, cipher):
         bench.clean()
 
 
-def instructions(options, cipher):
-    """{end: instructions per GiB outside of the kernel}, by the difference of two sizes, so that start and end do not count."""
+def by_two_sizes(options, cipher, count):
+    """[(bytes, what `count` says of the Callgrind that moves them)]: by their difference start and end do not count."""
     found = []
-    for workload in options.callgrind_workloads:
+    for workload in CALLGRIND_WORKLOADS:
         bench = bench_of(Callgrind, options, workload, cipher)
         try:
             bench.prepare()
-            found.append((bench.bytes, bench.count()))
+            found.append((bench.bytes, count(bench)))
         finally:
             bench.clean()
-    (small, before), (large, after) = found
+    return found
+
+
+def instructions(options, cipher):
+    """{end: instructions per GiB outside of the kernel}."""
+    (small, before), (large, after) = by_two_sizes(options, cipher, Callgrind.count)
     return {end: (after[end] - before[end]) * GIB / (large - small) for end in before}
 
 
@@ -184,14 +195,11 @@ def parse():
     parser.add_argument("--callgrind", action="store_true", help="also count instructions of large files by valgrind (minutes)")
     parser.add_argument("--dir", default="/dev/shm", help="where source and target live")
     parser.add_argument("--congestion", default="", help="cubic, bbr ...; default: as each path finds")
-    parser.add_argument("--send-option", action="append", default=[], help="one more word for `longhaul send` (repeat)")
-    parser.add_argument("--receive-option", action="append", default=[], help="one more word for `longhaul receive` (repeat)")
     parser.add_argument("--warm-gib", type=float, default=0, help="memory kept warm, as in transfer.py: counts need none")
-    parser.add_argument("--timeout", type=float, default=600, help="seconds for any one process")
+    add_options_of_ends(parser)
     parser.add_argument("--out", default="counts", help="writes OUT.md and OUT.json")
     options = parser.parse_args()
     options.seed, options.threads = 1, 2
-    options.callgrind_workloads = ("one-64m", "one-256m")
     options.cipher = options.cipher or ["none", "aes-256-gcm"]
     options.workload = options.workload or (["one-256m", "few-4k"] if options.quick else ["one-1g", "tree-4k"])
     if options.quick:
@@ -220,15 +228,10 @@ def main():
         print(f"counts.py: {problem}", file=sys.stderr)
         return 1
     setting = {"runs": options.runs, "busy": options.busy, "cpus": os.cpu_count(), "kernel": os.uname().release, "dir": options.dir,
-               "file_system": file_system, "congestion": options.congestion or f"as found ({system_congestion()} is the system's)",
+               "file_system": file_system, "congestion": congestion_words(options),
                "without": sorted(set(without))}
     found = {"setting": setting, "groups": groups}
-    with open(f"{options.out}.json", "w", encoding="utf-8") as out:
-        json.dump(found, out, indent=1)
-    text = markdown(found)
-    with open(f"{options.out}.md", "w", encoding="utf-8") as out:
-        out.write(text)
-    print(text)
+    output.write(options.out, found, markdown(found))
     return 0
 
 

@@ -9,6 +9,7 @@ import statistics
 import subprocess
 import sys
 
+import output
 from ciphers import measure_bare
 from children import Failed
 
@@ -75,12 +76,7 @@ def main():
             results[provider] = measure(options, provider)
         except Failed as error:
             results[provider] = str(error)
-    text = table(options, results, measure_bare(options.build)["digest"])
-    with open(options.out + ".json", "w", encoding="utf-8") as out:
-        json.dump(results, out, indent=1)
-    with open(options.out + ".md", "w", encoding="utf-8") as out:
-        out.write(text)
-    print(text)
+    output.write(options.out, results, table(options, results, measure_bare(options.build)["digest"]))
     return 1 if any(isinstance(found, str) for found in results.values()) else 0
 
 

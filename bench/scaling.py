@@ -3,16 +3,16 @@
 What does not depend on the machine's cores is counted: waits for locks (futex), switches, calls, and with --callgrind instructions. See README.md."""
 
 import argparse
-import json
 import os
 import shutil
 import statistics
 import sys
 
+import output
 from children import Failed
 from comparison import cell, spread, turned
-from counts import Callgrind, Counting, ENDS, bench_of, figures_of
-from transfer import GIB, WORKLOADS, system_congestion
+from counts import Counting, ENDS, bench_of, by_two_sizes, congestion_words, figures_of
+from transfer import GIB, WORKLOADS, add_options_of_ends
 
 WORKERS = (1, 2, 4, 8)
 CIPHERS = ("none", "aes-256-gcm", "aes-128-gcm", "chacha20-poly1305")
@@ -104,19 +104,17 @@ def measure(options):
 
 
 def instructions(options, cipher):
-    """{workers: {end: instructions per frame of 256 KiB outside of the kernel}}, by the difference of two sizes."""
-    totals = {}
-    for workload in ("one-64m", "one-256m"):
-        bench = bench_of(Callgrind, options, workload, cipher)
-        try:
-            bench.prepare()
-            for workers in options.workers:
-                with_workers(bench, workers, options)
-                totals.setdefault(workers, []).append((bench.bytes, bench.count()))
-        finally:
-            bench.clean()
-    return {workers: {end: (large[end] - small[end]) / ((size - less) / GIB * FRAMES_PER_GIB) for end in small}
-            for workers, ((less, small), (size, large)) in totals.items()}
+    """{workers: {end: instructions per frame of 256 KiB outside of the kernel}}."""
+    def count(bench):
+        found = {}
+        for workers in options.workers:
+            with_workers(bench, workers, options)
+            found[workers] = bench.count()
+        return found
+
+    (less, small), (size, large) = by_two_sizes(options, cipher, count)
+    frames = (size - less) / GIB * FRAMES_PER_GIB
+    return {workers: {end: (large[workers][end] - of_end) / frames for end, of_end in each.items()} for workers, each in small.items()}
 
 
 def summarise(rounds):
@@ -176,10 +174,8 @@ def parse():
     parser.add_argument("--callgrind", action="store_true", help="also count instructions per frame by valgrind (minutes)")
     parser.add_argument("--dir", default="/dev/shm", help="where source and target live")
     parser.add_argument("--congestion", default="cubic")
-    parser.add_argument("--send-option", action="append", default=[], help="one more word for `longhaul send` (repeat)")
-    parser.add_argument("--receive-option", action="append", default=[], help="one more word for `longhaul receive` (repeat)")
     parser.add_argument("--warm-gib", type=float, default=8, help="0: leave the memory as it is")
-    parser.add_argument("--timeout", type=float, default=600, help="seconds for any one process")
+    add_options_of_ends(parser)
     parser.add_argument("--out", default="scaling", help="writes OUT.md and OUT.json")
     options = parser.parse_args()
     options.seed, options.threads = 1, 2
@@ -203,14 +199,9 @@ def main():
         print(f"scaling.py: {problem}", file=sys.stderr)
         return 1
     setting = {"workload": options.workload, "runs": options.runs, "streams": max(options.workers), "cpus": os.cpu_count(),
-               "kernel": os.uname().release, "dir": options.dir, "congestion": options.congestion or f"as found ({system_congestion()} is the system's)"}
+               "kernel": os.uname().release, "dir": options.dir, "congestion": congestion_words(options)}
     found = {"setting": setting, "ciphers": ciphers}
-    with open(f"{options.out}.json", "w", encoding="utf-8") as out:
-        json.dump(found, out, indent=1)
-    text = markdown(found)
-    with open(f"{options.out}.md", "w", encoding="utf-8") as out:
-        out.write(text)
-    print(text)
+    output.write(options.out, found, markdown(found))
     return 0
 
 

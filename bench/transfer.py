@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 
+import output
 from children import Child, Failed, remove
 from comparison import spread
 from warming import MIB, Warm
@@ -196,6 +197,13 @@ def markdown(setting, summary):
     return "\n".join(lines)
 
 
+def add_options_of_ends(parser):
+    """What a Bench asks of the command line about its processes."""
+    parser.add_argument("--timeout", type=float, default=600, help="seconds for any one process")
+    parser.add_argument("--send-option", action="append", default=[], help="one more word for `longhaul send` (repeat)")
+    parser.add_argument("--receive-option", action="append", default=[], help="one more word for `longhaul receive` (repeat)")
+
+
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", required=True, help="the meson build directory")
@@ -210,9 +218,7 @@ def parse():
     parser.add_argument("--threads", type=int, default=2, help="threads a side of the floor")
     parser.add_argument("--warm-gib", type=float, default=8, help="0: leave the memory as it is")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--timeout", type=float, default=600, help="seconds for any one process")
-    parser.add_argument("--send-option", action="append", default=[], help="one more word for `longhaul send` (repeat)")
-    parser.add_argument("--receive-option", action="append", default=[], help="one more word for `longhaul receive` (repeat)")
+    add_options_of_ends(parser)
     parser.add_argument("--out", default="transfer", help="writes OUT.md and OUT.json")
     return parser.parse_args()
 
@@ -237,12 +243,7 @@ def main():
         "file_system": file_system.stdout.strip(), "warm_gib": bench.warm_bytes / GIB, "cpus": os.cpu_count(),
         "kernel": os.uname().release,
     }
-    with open(f"{options.out}.json", "w") as out:
-        json.dump({"setting": setting, "summary": summary, "runs": runs}, out, indent=1)
-    text = markdown(setting, summary)
-    with open(f"{options.out}.md", "w") as out:
-        out.write(text)
-    print(text)
+    output.write(options.out, {"setting": setting, "summary": summary, "runs": runs}, markdown(setting, summary))
     return 0
 
 
