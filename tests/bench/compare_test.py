@@ -20,6 +20,7 @@ sys.path[:0] = [str(ROOT / "tests/lab"), str(ROOT / "tests/e2e"), str(ROOT / "be
 import cage  # noqa: E402
 import children  # noqa: E402
 import comparison  # noqa: E402
+import summed  # noqa: E402
 import svg_chart  # noqa: E402
 import wires  # noqa: E402
 import workloads  # noqa: E402
@@ -247,14 +248,5 @@ class Processes(unittest.TestCase):
         self.assertFalse(wires.listens(os.getpid(), port))
 
 
-def main():
-    result = unittest.TextTestRunner(stream=sys.stdout).run(unittest.defaultTestLoader.loadTestsFromModule(sys.modules[__name__]))
-    failed = len(result.failures) + len(result.errors)
-    for case, reason in result.skipped:
-        print(f"skipped: {case}: {reason}")
-    print(f"{result.testsRun - failed - len(result.skipped)} passed, {failed} failed, {len(result.skipped)} skipped")
-    return 1 if failed or result.testsRun == 0 else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(summed.main(__name__))

@@ -15,6 +15,7 @@ sys.path[:0] = [str(ROOT / "tests/lab"), str(ROOT / "tests/e2e"), str(ROOT / "be
 
 import counts  # noqa: E402
 import scaling  # noqa: E402
+import summed  # noqa: E402
 
 MIB = 1 << 20
 
@@ -134,14 +135,5 @@ class Scaling(unittest.TestCase):
         self.assertRaises(ValueError, scaling.numbers, "0")
 
 
-def main():
-    result = unittest.TextTestRunner(stream=sys.stdout).run(unittest.defaultTestLoader.loadTestsFromModule(sys.modules[__name__]))
-    failed = len(result.failures) + len(result.errors)
-    for case, reason in result.skipped:
-        print(f"skipped: {case}: {reason}")
-    print(f"{result.testsRun - failed - len(result.skipped)} passed, {failed} failed, {len(result.skipped)} skipped")
-    return 1 if failed or result.testsRun == 0 else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(summed.main(__name__))
