@@ -35,6 +35,13 @@ def every_file_has_its_digest(t, target):
     return report["files"]
 
 
+def published_whole(t, source, tree):
+    """What stands at `tree`, at the top of the target, is the source, with nothing beside it and a digest of each file."""
+    same(t, source, tree)
+    nothing_is_left(t, tree.parent)
+    every_file_has_its_digest(t, tree.parent)
+
+
 @case()
 def a_tree_appears_and_is_replaced(t):
     """Over two paths: a new tree, then another version in its place - of which only what differs is sent - with all its
@@ -163,9 +170,7 @@ def what_fails_keeps_the_old_tree(t):
     t.equal(every_file_has_its_digest(t, target), 1, "files of the old tree in the manifest")
     (source / "missing").write_text("here I am")
     t.equal(copied(t, *arguments).done()["bytes"], 9, "bytes sent by the run that could send all")
-    same(t, source, target / "tree")
-    nothing_is_left(t, target)
-    every_file_has_its_digest(t, target)
+    published_whole(t, source, target / "tree")
 
 
 @case()
@@ -351,9 +356,7 @@ def replace_again_and_again(t, options, rounds):
     t.check(killed > 0, "no copy was killed on its way")
     t.check(watcher.reads > 10, f"the tree was read {watcher.reads} times only")
     copied(t, *options, source, target, label="whole")
-    same(t, source, target / "source")
-    nothing_is_left(t, target)
-    every_file_has_its_digest(t, target)
+    published_whole(t, source, target / "source")
 
 
 @case(timeout_s=120)
@@ -374,6 +377,4 @@ def a_rerun_sends_what_is_missing(t):
     sender, _ = t.transfer(source, target, send_options=TREE)
     sent = sender.done()["bytes"]
     t.check(sent <= data.file_bytes(source)[1] - durable, f"{sent} bytes sent, {durable} were durable")
-    same(t, source, target / "source")
-    nothing_is_left(t, target)
-    every_file_has_its_digest(t, target)
+    published_whole(t, source, target / "source")

@@ -7,7 +7,7 @@ import time
 import data
 from cases_checksum import LONG_AGO, rot
 from cases_delta import FRAME, carried, rewritten
-from cases_publish import TREE, every_file_has_its_digest, nothing_is_left
+from cases_publish import TREE, every_file_has_its_digest, nothing_is_left, published_whole
 from cases_targets import small_file_system
 from checks import same
 from data import MIB
@@ -97,9 +97,7 @@ def checksum_against_the_old_tree(t):
         every_file_has_its_digest(t, target)
     quiet, _ = t.transfer(source, target, send_options=(*TREE, "--checksum"))
     t.equal((quiet.done()["bytes"], quiet.done()["same_files"]), (0, 7), "when nothing has changed")
-    same(t, source, target / "source")
-    nothing_is_left(t, target)
-    every_file_has_its_digest(t, target)
+    published_whole(t, source, target / "source")
 
 
 @case(timeout_s=90)
@@ -135,9 +133,7 @@ def an_old_tree_that_changes(t):
         writer.join()
         for file in old:
             file.close()
-    same(t, source, target / "source")
-    nothing_is_left(t, target)
-    every_file_has_its_digest(t, target)
+    published_whole(t, source, target / "source")
 
 
 @case(timeout_s=90)
