@@ -14,6 +14,7 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "longhaul/options.h"
 #include "wire/ip.h"
 #include "wire/socket_address.h"
 
@@ -21,8 +22,8 @@ namespace longhaul::wire::fabric {
 namespace {
 
 constexpr std::uint64_t modes_known = FI_MR_LOCAL | FI_MR_VIRT_ADDR | FI_MR_ALLOCATED | FI_MR_PROV_KEY | FI_MR_ENDPOINT;
-constexpr std::size_t depth_max = 64;      // writes that are out at once: more than a rail has
-constexpr std::size_t data_bytes_min = 4;  // slot and generation
+constexpr std::size_t depth_max = path_slots_max;  // writes that are out at once: one for each slot
+constexpr std::size_t data_bytes_min = 4;          // slot and generation
 
 /// What is worth a look, and what it takes to have it.
 struct Known {
