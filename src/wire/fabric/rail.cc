@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "longhaul/options.h"
 #include "protocol/bounds.h"
 #include "wire/ip.h"
 #include "wire/socket_address.h"
@@ -58,7 +59,7 @@ unsigned slots_covering(std::uint64_t bytes_per_s, std::uint64_t rtt_us) {
   constexpr double frame_bytes = protocol::frame_bytes_min;  // as senders cut them
   constexpr double beside_the_way = 2;  // one that is being read or sent, and one that has arrived and is granted anew
   const double on_the_way = static_cast<double>(bytes_per_s) * static_cast<double>(rtt_us) / 1e6 / frame_bytes;
-  const double wanted = std::clamp<double>(std::ceil(on_the_way) + beside_the_way, rail_slots, rail_slots_unasked_most);
+  const double wanted = std::clamp<double>(std::ceil(on_the_way) + beside_the_way, rail_slots, path_slots_max);
   return static_cast<unsigned>(wanted);
 }
 

@@ -38,12 +38,9 @@ struct Grant {
 /// Frames that a rail has in flight at most, if nothing else is known. Each is of frame_bytes_min in a transfer: 2 MiB,
 /// enough for 100 Gb/s over 0.16 ms.
 constexpr unsigned rail_slots = 8;
-/// What it gets unasked, where more is known: as many MiB of locked memory at either end, for a slot
-/// has room for the largest frame.
-constexpr unsigned rail_slots_unasked_most = 64;
-
 /// So many that a rail over a way of this round trip, in us, is not what keeps `bytes_per_s` from being carried;
-/// `rail_slots` to `rail_slots_unasked_most`. 0 of either: not known.
+/// `rail_slots` to `path_slots_max`, each with room for the largest frame, 1 MiB, at either end. 0 of either: not
+/// known.
 [[nodiscard]] unsigned slots_covering(std::uint64_t bytes_per_s, std::uint64_t rtt_us);
 
 /// The slots of a receiver, as its peer needs to know them: `count` of `slot_bytes` each, back to back from `base`.

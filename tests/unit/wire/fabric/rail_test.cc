@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "fake_fabric.h"
+#include "longhaul/options.h"
 #include "rail_pair.h"
 
 namespace longhaul::wire::fabric {
@@ -27,8 +28,8 @@ TEST(Rail, SlotsCoverRateAndRoundTrip) {
   EXPECT_EQ(slots_covering(1'250'000'000, 0), rail_slots);
   EXPECT_EQ(slots_covering(12'500'000'000, 100), rail_slots) << "100 Gb/s over 0.1 ms: 1.2 MiB";
   EXPECT_EQ(slots_covering(250'000'000, 20'000), 22U) << "2 Gb/s over 20 ms: 4.8 MiB, and two";
-  EXPECT_EQ(slots_covering(12'500'000'000, 20'000), rail_slots_unasked_most);
-  EXPECT_EQ(slots_covering(std::uint64_t{1} << 47, std::uint64_t{1} << 40), rail_slots_unasked_most);
+  EXPECT_EQ(slots_covering(12'500'000'000, 20'000), path_slots_max);
+  EXPECT_EQ(slots_covering(std::uint64_t{1} << 47, std::uint64_t{1} << 40), path_slots_max);
 }
 
 TEST(Rail, APeersFabricIsWhereItsCompanionIs) {
