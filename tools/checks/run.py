@@ -9,6 +9,7 @@ has been set up, scale in full, unit tests as released and under ThreadSanitizer
 """
 
 import argparse
+import dataclasses
 import json
 import os
 import pathlib
@@ -18,8 +19,10 @@ import subprocess
 import sys
 import tempfile
 import time
+import typing
 
 import tidy
+from ahead import Ahead
 from results import Result, failure, of_meson_log, of_script, tail
 from sources import ROOT, all_sources, changed_sources
 
@@ -69,12 +72,20 @@ def build_tests(kind, directory, suites):
     return call(["tools/build", kind, *sorted(set(files))]) if files else (0, "")
 
 
+def directory_of(kind):
+    return ROOT / ("build" if kind == "release" else f"build-{kind}")
+
+
+def build_suites(kind, suites):
+    """(status, output) of configuring the build of that kind and building what the suites need."""
+    status, output = call(["tools/build", "--configure", kind])
+    return build_tests(kind, directory_of(kind), suites) if status == 0 else (status, output)
+
+
 def meson_suites(kind, suites, wrapper=(), environment=None):
     """Builds what the suites need in the build of that kind, and runs them. A suite without tests is a failure."""
-    directory = ROOT / ("build" if kind == "release" else f"build-{kind}")
-    status, output = call(["tools/build", "--configure", kind])
-    if status == 0:
-        status, output = build_tests(kind, directory, suites)
+    directory = directory_of(kind)
+    status, output = build_suites(kind, suites)
     if status != 0:
         return failure(f"tools/build {kind}, for the tests:\n{tail(output)}")
     result = Result()
@@ -165,55 +176,88 @@ def mutants():
     return of_script("tests/sim/mutants/run.py", output, status)
 
 
+# What the steps under sanitizers run, by build: built ahead of them.
+SANITIZED = {"asan": ["unit", "sim"], "tsan": ["unit", "stress"], "fuzz": ["fuzz"]}
+
+
 def thread_sanitizer():
     """Not the simulation: it has one thread, in which there is nothing to race, and would take most of the time.
 
     Address space randomisation off: g++ 12's ThreadSanitizer does not know the layouts of newer kernels."""
     plain = ["setarch", "--addr-no-randomize"]
     wrapper = plain if call([*plain, "true"])[0] == 0 else []
-    return meson_suites("tsan", ["unit", "stress"], wrapper, {"TSAN_OPTIONS": "halt_on_error=1 second_deadlock_stack=1"})
+    return meson_suites("tsan", SANITIZED["tsan"], wrapper, {"TSAN_OPTIONS": "halt_on_error=1 second_deadlock_stack=1"})
 
 
 def address_sanitizer():
     options = {"ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1",
                "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
                "LONGHAUL_SWARM_SEEDS": "60", "LONGHAUL_SWEEP_STEP": "9"}  # ten times as slow
-    return meson_suites("asan", ["unit", "sim"], environment=options)
+    return meson_suites("asan", SANITIZED["asan"], environment=options)
+
+
+@dataclasses.dataclass
+class Step:
+    """One line of the summary. `needs` is a build of SANITIZED; while a step that `waits` runs, such builds are made."""
+
+    name: str
+    run: typing.Callable
+    needs: str | None = None
+    waits: bool = False
 
 
 def steps(full):
-    """(name, function) in the order in which a mistake shows soonest."""
-    yield "format", check_format
-    yield "build", lambda: build("release")
-    yield "lint", lambda: meson_suites("release", ["lint"])
+    """In the order in which a mistake shows soonest."""
+    yield Step("format", check_format)
+    yield Step("build", lambda: build("release"))
+    yield Step("lint", lambda: meson_suites("release", ["lint"]))
     if full:
-        yield "unit tests", lambda: meson_suites("release", ["unit"])
-    yield "stress on real threads", lambda: meson_suites("release", ["stress"])
-    yield "simulation", lambda: meson_suites("release", ["sim"])
+        yield Step("unit tests", lambda: meson_suites("release", ["unit"]))
+    yield Step("stress on real threads", lambda: meson_suites("release", ["stress"]))
+    yield Step("simulation", lambda: meson_suites("release", ["sim"]))
     if full:
-        yield "scale", lambda: meson_suites("release", ["scale"])
-    yield "end to end", lambda: end_to_end("--full" if full else "")
+        yield Step("scale", lambda: meson_suites("release", ["scale"]))
+    yield Step("end to end", lambda: end_to_end("--full" if full else ""), waits=True)
     if os.geteuid() == 0:
-        yield "end to end, as nobody", lambda: end_to_end_as_nobody(full)
-    yield "lab", lambda: long_haul_paths("--full" if full else "")
-    yield "power cuts", lambda: power_cuts("--full" if full else "")
+        yield Step("end to end, as nobody", lambda: end_to_end_as_nobody(full), waits=True)
+    yield Step("lab", lambda: long_haul_paths("--full" if full else ""), waits=True)
+    yield Step("power cuts", lambda: power_cuts("--full" if full else ""), waits=True)
     if full:
-        yield "soft-RoCE in a virtual machine", virtual_rdma
-    yield "clang-tidy", lambda: check_tidy(full)
-    yield "unit + simulation, ASan + UBSan", address_sanitizer
+        yield Step("soft-RoCE in a virtual machine", virtual_rdma, waits=True)
+    yield Step("clang-tidy", lambda: check_tidy(full))
+    yield Step("unit + simulation, ASan + UBSan", address_sanitizer, needs="asan")
     if full:
-        yield "unit + stress, TSan", thread_sanitizer
-        yield "mutants", mutants
+        yield Step("unit + stress, TSan", thread_sanitizer, needs="tsan")
+        yield Step("mutants", mutants)
     if (ROOT / "tests/fuzz/meson.build").exists():
-        yield "fuzz targets", lambda: meson_suites("fuzz", ["fuzz"])
+        yield Step("fuzz targets", lambda: meson_suites("fuzz", SANITIZED["fuzz"]), needs="fuzz")
 
 
-def run_step(function):
+def run_step(step):
     """A step never takes the others down with it."""
     try:
-        return function()
+        return step.run()
     except (OSError, ValueError, KeyError, subprocess.SubprocessError) as error:
         return failure(f"this step broke: {type(error).__name__}: {error}")
+
+
+def run_steps(chosen, ahead):
+    total = Result()
+    for step in chosen:
+        print(f"----- {step.name} ...", flush=True)
+        begun = time.monotonic()
+        if step.waits:
+            ahead.start()
+        if step.needs:
+            ahead.wait()
+        result = run_step(step)
+        for text in result.failures:
+            print(text)
+        verdict = "FAILED" if result.failed else "ok    "
+        print(f"{verdict} {step.name}: {result.passed} passed, {result.failed} failed, {result.skipped} skipped "
+              f"({time.monotonic() - begun:.0f} s)", flush=True)
+        total.add(result)
+    return total
 
 
 def main():
@@ -221,22 +265,22 @@ def main():
     parser.add_argument("--full", action="store_true", help="run everything")
     parser.add_argument("--only", metavar="WORD", help="only steps with WORD in their name (see --list)")
     parser.add_argument("--list", action="store_true", help="print the steps")
+    parser.add_argument("--build-ahead", metavar="KIND", nargs="+", choices=SANITIZED, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    chosen = [(name, run) for name, run in steps(options.full) if options.only is None or options.only in name]
+    if options.build_ahead:
+        for kind in options.build_ahead:
+            build_suites(kind, SANITIZED[kind])
+        return 0
+    chosen = [step for step in steps(options.full) if options.only is None or options.only in step.name]
     if options.list or not chosen:
-        print("\n".join(name for name, _ in steps(options.full)))
+        print("\n".join(step.name for step in steps(options.full)))
         return 0 if options.list else 2
-    total, begun = Result(), time.monotonic()
-    for name, function in chosen:
-        print(f"----- {name} ...", flush=True)
-        step_begun = time.monotonic()
-        result = run_step(function)
-        for text in result.failures:
-            print(text)
-        verdict = "FAILED" if result.failed else "ok    "
-        print(f"{verdict} {name}: {result.passed} passed, {result.failed} failed, {result.skipped} skipped "
-              f"({time.monotonic() - step_begun:.0f} s)", flush=True)
-        total.add(result)
+    begun = time.monotonic()
+    ahead = Ahead([sys.executable, __file__, "--build-ahead"], [step.needs for step in chosen if step.needs])
+    try:
+        total = run_steps(chosen, ahead)
+    finally:
+        ahead.stop()
     for reason in dict.fromkeys(total.skip_reasons):
         print(f"skipped: {reason}")
     print(f"----- all steps took {time.monotonic() - begun:.0f} s")
