@@ -30,7 +30,7 @@ bool Commit::empty() const {
 void Commit::add_whole(std::shared_ptr<InFile> file, const Digest& root, std::shared_ptr<InBundle> bundle, Time now) {
   {
     const std::lock_guard lock(file->mutex);
-    file->closed = true;
+    file->close();
   }
   const std::uint64_t size = file->entry.size;
   gathering_.whole.push_back({std::move(file), root, std::move(bundle), size});
@@ -207,7 +207,7 @@ void Commit::sync_data() {
 bool Commit::prepare_finished(const std::shared_ptr<InFile>& file) {
   {
     const std::lock_guard lock(file->mutex);
-    file->closed = true;
+    file->close();
   }
   const StageScope scope(Stage::names);
   disk::OpenFile& data = *file->landing_file.data;
@@ -271,8 +271,7 @@ void Commit::answer_chunks() {
     if (lost(file)) continue;
     {
       const std::lock_guard lock(file.mutex);
-      file.durable.add(chunk->index);
-      file.chunks.erase(chunk->index);
+      file.set_durable(chunk->index);
     }
     events_.chunk_durable(chunk->file, chunk->index);
   }

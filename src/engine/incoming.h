@@ -33,7 +33,8 @@ struct InChunk {
   FrameClaims claims;
   std::uint32_t attempt = 0;            ///< the latest of which a frame has come; guarded by the file's mutex
   std::atomic<std::uint64_t> bytes{0};  ///< content of the frames that are done
-  std::vector<std::byte> memory;        ///< sinks that are not directories: the content, until storage has written it
+  std::atomic<bool> over{false};  ///< nothing is to be written of it: durable, or its file is closed or begun anew
+  std::vector<std::byte> memory;  ///< sinks that are not directories: the content, until storage has written it
   std::mutex memory_mutex;
 };
 
@@ -70,6 +71,23 @@ struct InFile {
   journal::LandingFile landing_file;
   std::map<std::uint64_t, std::shared_ptr<InChunk>> chunks;  ///< arriving or waiting for their commit
   IntervalSet durable;                                       ///< chunks not to be written again
+
+  /// Whoever holds one of its chunks sees that it is over.
+  void close() {
+    closed = true;
+    for (const auto& [index, chunk] : chunks) chunk->over.store(true, std::memory_order_release);
+  }
+  void drop_chunks() {
+    for (const auto& [index, chunk] : chunks) chunk->over.store(true, std::memory_order_release);
+    chunks.clear();
+  }
+  void set_durable(std::uint64_t index) {
+    durable.add(index);
+    const auto at = chunks.find(index);
+    if (at == chunks.end()) return;
+    at->second->over.store(true, std::memory_order_release);
+    chunks.erase(at);
+  }
 };
 
 /// A file that stays at its final name, for its content was found to be right; or a copy of one, which is to get there.
@@ -104,7 +122,7 @@ class IncomingFiles {
   IncomingFiles& operator=(const IncomingFiles&) = delete;
   /// A chunk keeps its file and a file its chunks: whoever ends early takes them apart.
   ~IncomingFiles() {
-    for (const auto& [id, file] : files_) file->chunks.clear();
+    for (const auto& [id, file] : files_) file->drop_chunks();
   }
 
   [[nodiscard]] std::uint32_t transfer() const { return transfer_; }

@@ -17,6 +17,10 @@ constexpr unsigned frames_per_step = 8;
 constexpr std::size_t memory_chunks_max = 8;
 constexpr std::size_t open_chunks_max = 4096;  // of one file: arriving, or waiting for their commit
 
+std::string shown(const InFile& file) {
+  return printable(file.entry.path).substr(0, 512);
+}
+
 }  // namespace
 
 ReceiveStream::ReceiveStream(StreamSetup setup, WorkerContext& context)
@@ -25,17 +29,24 @@ ReceiveStream::ReceiveStream(StreamSetup setup, WorkerContext& context)
 ReceiveStream::~ReceiveStream() = default;
 
 bool ReceiveStream::uses(std::uint32_t transfer) const {
-  return std::any_of(in_flight_.begin(), in_flight_.end(),
-                     [&](const auto& write) { return write->transfer.files->transfer() == transfer; });
+  return std::any_of(in_flight_.begin(), in_flight_.end(), [&](const auto& write) {
+    const IncomingTransfer& of = write->chunk ? *write->chunk->transfer : *write->transfer;
+    return of.files->transfer() == transfer;
+  });
+}
+
+void ReceiveStream::forget(std::uint32_t transfer) {
+  if (arriving_ && arriving_->transfer->files->transfer() == transfer) arriving_.reset();
 }
 
 bool ReceiveStream::step() {
   if (failed_) return false;
+  if (arriving_ && arriving_->chunk->over.load(std::memory_order_acquire)) arriving_.reset();  // its file may be gone
   bool moved = take_early_frame();
   waits_for_ = Stage::wait_receive;
   for (unsigned i = 0; i < frames_per_step && !failed_ && !early_; ++i) {
     for (const auto& [id, transfer] : context_.incoming)
-      if (transfer.files->crowded()) waits_for_ = Stage::wait_commit;
+      if (transfer->files->crowded()) waits_for_ = Stage::wait_commit;
     if (paused()) break;
     wire::Incoming in = channel_->receive(&context_.slots);
     if (in.kind == wire::Incoming::Kind::nothing) break;
@@ -92,8 +103,8 @@ bool ReceiveStream::take_early_frame() {
 void ReceiveStream::take_frame(const protocol::FrameHeader& header, Slot slot) {
   const auto at = context_.incoming.find(header.transfer);
   if (at == context_.incoming.end()) return;  // ended here; the sender has not heard yet
-  IncomingTransfer& transfer = at->second;
-  if (transfer.files->ended) return;
+  const std::shared_ptr<IncomingTransfer>& transfer = at->second;
+  if (transfer->files->ended) return;
   counters_->frames.fetch_add(1, std::memory_order_relaxed);
   if ((header.flags & protocol::flag_bundle) != 0)
     take_bundle_frame(transfer, header, std::move(slot));
@@ -124,78 +135,97 @@ void ReceiveStream::came_damaged(IncomingTransfer& transfer, std::shared_ptr<InF
   fail({Code::corrupt, "a frame came damaged", 0});
 }
 
-/// The chunk that the frame belongs to; null: not wanted any more, or `fail` has been called.
-std::shared_ptr<InChunk> ReceiveStream::find_chunk(IncomingTransfer& transfer, const protocol::FrameHeader& header) {
-  const auto file = transfer.files->find(header.file);
+/// Of the chunk that the frame belongs to; null: not wanted any more, or `fail` has been called.
+std::shared_ptr<ArrivingChunk> ReceiveStream::arriving_of(const std::shared_ptr<IncomingTransfer>& transfer,
+                                                          const protocol::FrameHeader& header) {
+  if (arriving_) {
+    const InChunk& chunk = *arriving_->chunk;
+    const bool same = arriving_->transfer == transfer && chunk.file->id == header.file && chunk.index == header.chunk &&
+                      chunk.claims.frame_count() == header.frame_count && arriving_->attempt == header.attempt;
+    if (same && !chunk.over.load(std::memory_order_acquire))
+      return fits(*transfer, *chunk.file, header) ? arriving_ : nullptr;
+    arriving_.reset();
+  }
+  const auto file = transfer->files->find(header.file);
   if (!file) {
-    if (!transfer.files->was_announced(header.file))
+    if (!transfer->files->was_announced(header.file))
       fail({Code::protocol, "the peer sent a frame of a file it never announced", 0});
     return nullptr;
   }
-  const auto shown = [&] { return printable(file->entry.path).substr(0, 512); };
-  if (!frame_in_place(*file, header, transfer.files->frame_bytes())) {
-    fail({Code::protocol, "the peer sent a frame that is out of place in " + shown(), 0});
-    return nullptr;
-  }
+  if (!fits(*transfer, *file, header)) return nullptr;
+  if (auto chunk = find_chunk(file, header))
+    arriving_ = std::make_shared<ArrivingChunk>(transfer, std::move(chunk), header.attempt);
+  return arriving_;
+}
+
+/// False: `fail` has been called.
+bool ReceiveStream::fits(IncomingTransfer& transfer, const InFile& file, const protocol::FrameHeader& header) {
+  if (frame_in_place(file, header, transfer.files->frame_bytes())) return true;
+  fail({Code::protocol, "the peer sent a frame that is out of place in " + shown(file), 0});
+  return false;
+}
+
+std::shared_ptr<InChunk> ReceiveStream::find_chunk(const std::shared_ptr<InFile>& file,
+                                                   const protocol::FrameHeader& header) {
   const std::lock_guard lock(file->mutex);
   if (file->closed || file->durable.contains(header.chunk)) return nullptr;
   auto& chunk = file->chunks[header.chunk];
   if (chunk == nullptr) {
     if (file->chunks.size() > (file->landing == Landing::sink ? memory_chunks_max : open_chunks_max)) {
       file->chunks.erase(header.chunk);
-      fail({Code::protocol, "the peer sent more at once than was agreed of " + shown(), 0});
+      fail({Code::protocol, "the peer sent more at once than was agreed of " + shown(*file), 0});
       return nullptr;
     }
     chunk = std::make_shared<InChunk>(file, header.chunk, header.frame_count);
   } else if (chunk->claims.frame_count() != header.frame_count) {
-    fail({Code::protocol, "the peer cut a chunk of " + shown() + " in another way than before", 0});
+    fail({Code::protocol, "the peer cut a chunk of " + shown(*file) + " in another way than before", 0});
     return nullptr;
   }
   chunk->attempt = std::max(chunk->attempt, header.attempt);
   return chunk;
 }
 
-void ReceiveStream::take_chunk_frame(IncomingTransfer& transfer, const protocol::FrameHeader& header, Slot slot) {
-  const unsigned frames = frames_of(header, transfer.files->frame_bytes());
-  const auto chunk = find_chunk(transfer, header);
-  if (!chunk) {
-    if (!failed_) note_received(header, frames);
-    return;
+void ReceiveStream::take_chunk_frame(const std::shared_ptr<IncomingTransfer>& transfer,
+                                     const protocol::FrameHeader& header, Slot slot) {
+  const unsigned frames = frames_of(header, transfer->files->frame_bytes());
+  if (const auto of = arriving_of(transfer, header)) {
+    if (header.hole())
+      take_hole(*of, header);
+    else if (header.matched())
+      take_matched(of, header, std::move(slot));
+    else
+      take_data(of, header, std::move(slot));
   }
-  if (header.hole())
-    take_hole(transfer, chunk, header);
-  else if (header.matched())
-    take_matched(transfer, chunk, header, std::move(slot));
-  else
-    take_data(transfer, chunk, header, std::move(slot));
+  if (header.frame_index + frames >= header.frame_count) arriving_.reset();
   if (!failed_) note_received(header, frames);
 }
 
-void ReceiveStream::take_data(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk,
-                              const protocol::FrameHeader& header, Slot slot) {
+void ReceiveStream::take_data(const std::shared_ptr<ArrivingChunk>& of, const protocol::FrameHeader& header,
+                              Slot slot) {
+  const auto& file = of->chunk->file;
   if (!unpack(header, slot) || (!tag_suffices(header) && !verify(header, slot)))
-    return came_damaged(transfer, chunk->file, header, "a frame of " + printable(chunk->file->entry.path));
+    return came_damaged(*of->transfer, file, header, "a frame of " + printable(file->entry.path));
   counters_->count(header, 0);
-  claim_and_write(transfer, chunk, header, std::move(slot));
+  claim_and_write(of, header, std::move(slot));
 }
 
 /// What `slot` holds has the digests that the header says.
-void ReceiveStream::claim_and_write(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk,
-                                    const protocol::FrameHeader& header, Slot slot) {
-  const auto answer = claim(transfer, *chunk, header.frame_index, {header.leaves.data(), header.leaf_count});
-  if (answer == FrameClaims::Answer::won) write_frame(transfer, chunk, header, std::move(slot));
+void ReceiveStream::claim_and_write(const std::shared_ptr<ArrivingChunk>& of, const protocol::FrameHeader& header,
+                                    Slot slot) {
+  const auto answer = claim(*of, header.frame_index, {header.leaves.data(), header.leaf_count});
+  if (answer == FrameClaims::Answer::won) write_frame(of, header, std::move(slot));
 }
 
 /// `differs` is the end of its file, and has been told.
-FrameClaims::Answer ReceiveStream::claim(IncomingTransfer& transfer, InChunk& chunk, unsigned frame,
-                                         std::span<const Digest> leaves) {
-  const auto answer = chunk.claims.claim(frame, leaves);
+FrameClaims::Answer ReceiveStream::claim(ArrivingChunk& of, unsigned frame, std::span<const Digest> leaves) {
+  const auto answer = of.chunk->claims.claim(frame, leaves);
+  const auto& file = of.chunk->file;
   if (answer == FrameClaims::Answer::differs)
-    transfer.events->file_failed(chunk.file, nullptr,
-                                 {Code::source_changed,
-                                  "two copies of one part of " + printable(chunk.file->entry.path) +
-                                      " differ: the source changed while it was sent",
-                                  0});
+    of.transfer->events->file_failed(
+        file, nullptr,
+        {Code::source_changed,
+         "two copies of one part of " + printable(file->entry.path) + " differ: the source changed while it was sent",
+         0});
   return answer;
 }
 
@@ -209,22 +239,23 @@ bool ReceiveStream::is_digest_of(const Digest& digest, ConstBytes content) {
   return chunk::file_digest(content) == digest;
 }
 
-void ReceiveStream::take_bundle_frame(IncomingTransfer& transfer, const protocol::FrameHeader& header, Slot slot) {
-  if (!unpack(header, slot)) return came_damaged(transfer, nullptr, header, "a frame of small files");
+void ReceiveStream::take_bundle_frame(const std::shared_ptr<IncomingTransfer>& transfer,
+                                      const protocol::FrameHeader& header, Slot slot) {
+  if (!unpack(header, slot)) return came_damaged(*transfer, nullptr, header, "a frame of small files");
   auto decoded = decode_bundle(header, slot);
   if (!decoded) {
-    transfer.events->chunk_failed(nullptr, header.chunk, header.attempt, decoded.error());
+    transfer->events->chunk_failed(nullptr, header.chunk, header.attempt, decoded.error());
     return fail(std::move(decoded.error()));
   }
   for (std::size_t row = 0; row < decoded->rows.size(); ++row) {
     const chunk::BundleRow& of = decoded->rows[row];
-    if (!transfer.files->was_announced(of.file))
+    if (!transfer->files->was_announced(of.file))
       return fail({Code::protocol, "the peer bundled a file it never announced", 0});
     if (of.whole && !tag_suffices(header) && !is_digest_of(of.digest, decoded->contents[row]))
-      return came_damaged(transfer, nullptr, header, "a small file");
+      return came_damaged(*transfer, nullptr, header, "a small file");
   }
   counters_->count(header, chunk::bundle_table_bytes(decoded->rows.size()));
-  const auto bundle = transfer.files->bundle(header.chunk, header.frame_count);
+  const auto bundle = transfer->files->bundle(header.chunk, header.frame_count);
   if (!bundle || bundle->claims.frame_count() != header.frame_count) {
     if (bundle) fail({Code::protocol, "the peer cut a bundle in another way than before", 0});
     return note_received(header);
@@ -235,7 +266,7 @@ void ReceiveStream::take_bundle_frame(IncomingTransfer& transfer, const protocol
     shared->slot = std::move(slot);
     std::vector<std::pair<std::size_t, std::shared_ptr<InFile>>> landing;
     for (std::size_t row = 0; row < decoded->rows.size(); ++row) {
-      auto file = transfer.files->find(decoded->rows[row].file);
+      auto file = transfer->files->find(decoded->rows[row].file);
       if (file && decoded->rows[row].whole)
         landing.emplace_back(row, std::move(file));  // else done before, or FileEnd tells
     }
@@ -243,7 +274,7 @@ void ReceiveStream::take_bundle_frame(IncomingTransfer& transfer, const protocol
     for (auto& [row, file] : landing)
       land_bundled(transfer, bundle, std::move(file), decoded->contents[row], decoded->rows[row].digest, shared);
     bundle->claims.done(header.frame_index);
-    if (bundle->files_pending.fetch_sub(1, std::memory_order_acq_rel) == 1) transfer.events->bundle_landed(bundle);
+    if (bundle->files_pending.fetch_sub(1, std::memory_order_acq_rel) == 1) transfer->events->bundle_landed(bundle);
   }
   note_received(header);
 }

@@ -19,14 +19,23 @@ struct SharedSlot {
   unsigned users = 0;
 };
 
+/// A chunk of which frames arrive on one stream, from the first to the last of them. It holds what each of its frames
+/// needs, so that a frame takes no lock and counts nothing up that other workers write as well.
+struct ArrivingChunk {
+  std::shared_ptr<IncomingTransfer> transfer;
+  std::shared_ptr<InChunk> chunk;
+  std::uint32_t attempt = 0;  ///< the latest of which a frame has come here
+  disk::FilePtr data;         ///< the landing file, from the first write on
+};
+
 /// One write of verified content.
 struct InWrite : disk::Operation {
   ReceiveStream* stream = nullptr;
-  IncomingTransfer transfer;
+  std::shared_ptr<ArrivingChunk> chunk;  ///< a frame of a chunk, or a file of a bundle: all of the next four
+  std::shared_ptr<IncomingTransfer> transfer;
   disk::FilePtr keep;  ///< the landing file, while the disk writes to it
   std::shared_ptr<InFile> in_file;
-  std::shared_ptr<InChunk> chunk;    ///< a frame of a chunk, or
-  std::shared_ptr<InBundle> bundle;  ///< a file of a bundle
+  std::shared_ptr<InBundle> bundle;
   unsigned frame = 0;
   std::byte* content = nullptr;     ///< all that is to be written, in one operation or (holes) in several
   std::uint64_t begin = 0;          ///< where it begins in the file
@@ -60,6 +69,8 @@ class ReceiveStream {
   /// Why nothing moves now: wait_receive, wait_write (no slot), wait_commit.
   [[nodiscard]] Stage waits_for() const { return waits_for_; }
   [[nodiscard]] bool uses(std::uint32_t transfer) const;
+  /// The transfer ends: its frames are wanted no more.
+  void forget(std::uint32_t transfer);
 
  private:
   void take_message(const protocol::Message& message);
@@ -73,37 +84,35 @@ class ReceiveStream {
   }
   void came_damaged(IncomingTransfer& transfer, std::shared_ptr<InFile> file, const protocol::FrameHeader& header,
                     const std::string& what);
-  std::shared_ptr<InChunk> find_chunk(IncomingTransfer& transfer, const protocol::FrameHeader& header);
-  void take_chunk_frame(IncomingTransfer& transfer, const protocol::FrameHeader& header, Slot slot);
+  std::shared_ptr<ArrivingChunk> arriving_of(const std::shared_ptr<IncomingTransfer>& transfer,
+                                             const protocol::FrameHeader& header);
+  std::shared_ptr<InChunk> find_chunk(const std::shared_ptr<InFile>& file, const protocol::FrameHeader& header);
+  bool fits(IncomingTransfer& transfer, const InFile& file, const protocol::FrameHeader& header);
+  void take_chunk_frame(const std::shared_ptr<IncomingTransfer>& transfer, const protocol::FrameHeader& header,
+                        Slot slot);
   static Result<chunk::Bundle> decode_bundle(const protocol::FrameHeader& header, const Slot& slot);
   static bool is_digest_of(const Digest& digest, ConstBytes content);
-  void take_bundle_frame(IncomingTransfer& transfer, const protocol::FrameHeader& header, Slot slot);
-  void land_bundled(IncomingTransfer& transfer, const std::shared_ptr<InBundle>& bundle, std::shared_ptr<InFile> file,
-                    ConstBytes content, const Digest& digest, const std::shared_ptr<SharedSlot>& slot);
-  FrameClaims::Answer claim(IncomingTransfer& transfer, InChunk& chunk, unsigned frame, std::span<const Digest> leaves);
-  void claim_and_write(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk,
-                       const protocol::FrameHeader& header, Slot slot);
-  void take_data(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk, const protocol::FrameHeader& header,
-                 Slot slot);
-  void take_matched(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk,
-                    const protocol::FrameHeader& header, Slot slot);
+  void take_bundle_frame(const std::shared_ptr<IncomingTransfer>& transfer, const protocol::FrameHeader& header,
+                         Slot slot);
+  void land_bundled(const std::shared_ptr<IncomingTransfer>& transfer, const std::shared_ptr<InBundle>& bundle,
+                    std::shared_ptr<InFile> file, ConstBytes content, const Digest& digest,
+                    const std::shared_ptr<SharedSlot>& slot);
+  FrameClaims::Answer claim(ArrivingChunk& of, unsigned frame, std::span<const Digest> leaves);
+  void claim_and_write(const std::shared_ptr<ArrivingChunk>& of, const protocol::FrameHeader& header, Slot slot);
+  void take_data(const std::shared_ptr<ArrivingChunk>& of, const protocol::FrameHeader& header, Slot slot);
+  void take_matched(const std::shared_ptr<ArrivingChunk>& of, const protocol::FrameHeader& header, Slot slot);
   bool read_matched(disk::OpenFile& from, const protocol::FrameHeader& header, Slot& slot);
-  bool share_matched(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk,
-                     const protocol::FrameHeader& header, Slot& slot);
-  void take_hole(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk,
-                 const protocol::FrameHeader& header);
-  bool leave_hole(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk,
-                  const protocol::FrameHeader& header, unsigned frame, std::uint32_t bytes);
-  disk::FilePtr landing_of(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk,
-                           const protocol::FrameHeader& header, unsigned frame);
+  bool share_matched(ArrivingChunk& of, const protocol::FrameHeader& header, Slot& slot);
+  void take_hole(ArrivingChunk& of, const protocol::FrameHeader& header);
+  bool leave_hole(ArrivingChunk& of, const protocol::FrameHeader& header, unsigned frame, std::uint32_t bytes);
+  disk::OpenFile* landing_of(ArrivingChunk& of, const protocol::FrameHeader& header, unsigned frame);
   void begin_write(std::unique_ptr<InWrite> write);
   bool submit_next(InWrite& write);
-  void write_frame(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk,
-                   const protocol::FrameHeader& header, Slot slot);
-  void store_in_memory(const std::shared_ptr<InChunk>& chunk, std::uint64_t offset, ConstBytes content);
-  void chunk_frame_done(IncomingTransfer& transfer, const std::shared_ptr<InChunk>& chunk, unsigned frame,
-                        std::uint32_t content_bytes);
+  void write_frame(const std::shared_ptr<ArrivingChunk>& of, const protocol::FrameHeader& header, Slot slot);
+  static void store_in_memory(InChunk& chunk, std::uint64_t offset, ConstBytes content);
+  void chunk_frame_done(ArrivingChunk& of, unsigned frame, std::uint32_t content_bytes);
   void bundled_file_done(InWrite& write);
+  void write_failed(InWrite& write);
   void note_received(const protocol::FrameHeader& header, unsigned frames = 1);
   void flush_received();
   void fail(Error error);
@@ -115,6 +124,7 @@ class ReceiveStream {
   WorkerContext& context_;
   std::vector<std::unique_ptr<InWrite>> in_flight_;
   std::vector<std::unique_ptr<InWrite>> spare_;
+  std::shared_ptr<ArrivingChunk> arriving_;             // that the last frame was of
   std::map<std::uint32_t, protocol::Chunks> received_;  // not yet told, by transfer
   unsigned writes_in_flight_ = 0;
   Stage waits_for_ = Stage::wait_receive;

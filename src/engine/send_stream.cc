@@ -195,17 +195,18 @@ Result<> SendStream::open_content(ActiveTask& active) {
   return {};
 }
 
-void SendStream::submit(OutRead& read) {
+/// `from` lives until the read is done.
+void SendStream::submit(OutRead& read, const Content& from) {
   const StageScope scope(Stage::read);
   ++read.frame->outstanding;
   ++reads_in_flight_;
-  if (read.content.reader) {
-    const auto got = read.content.reader->read_at(read.offset, {read.data, read.wanted});
+  if (from.reader) {
+    const auto got = from.reader->read_at(read.offset, {read.data, read.wanted});
     read.result = got ? static_cast<std::int64_t>(*got) : -std::int64_t{EIO};
     read_done(read);
     return;
   }
-  read.file = read.content.file.get();
+  read.file = from.file.get();
   context_.kit.disk->submit(read);
 }
 
@@ -223,13 +224,13 @@ void SendStream::read_large(OutFrame& frame) {
   if (frame.hole) return;
   OutRead& read = frame.reads.emplace_back();
   read.frame = &frame;
-  read.content = frame.active->content;
   read.data = frame.slot.payload();
   read.offset = task.extent.offset + begin;
   read.wanted = frame.raw_bytes;
-  const std::uint32_t align = read.content.file ? read.content.file->alignment() : 1;
+  const Content& content = frame.active->content;
+  const std::uint32_t align = content.file ? content.file->alignment() : 1;
   read.bytes = (frame.raw_bytes + align - 1) / align * align;
-  submit(read);
+  submit(read, content);
 }
 
 Result<Content> SendStream::open_bundled(const BundlePlan& plan, const Entry& entry) {
@@ -261,7 +262,7 @@ void SendStream::read_bundle(OutFrame& frame) {
     }
     // Its one look comes after its one read: what is then still as it was announced was so all the time.
     read.content = std::move(*content);
-    if (read.bytes > 0) submit(read);
+    if (read.bytes > 0) submit(read, read.content);
   }
 }
 
@@ -285,7 +286,7 @@ bool SendStream::send_front() {
   header.frame_count = static_cast<std::uint16_t>(task.frame_count());
   if (task.file) {
     if (auto finished = finish_large(*frame, header); !finished) {
-      if (!frame->hole && is_late(frame->reads.front()))
+      if (!frame->hole && is_late(*frame))
         drop_task(active);
       else
         fail_task(active, std::move(finished.error()));
@@ -405,9 +406,9 @@ void SendStream::fail_task(ActiveTask& active, Error error) {
 }
 
 /// Another copy of this part of a stream was faster: it is durable, and let go.
-bool SendStream::is_late(const OutRead& read) {
-  const auto* stream = dynamic_cast<const StreamReader*>(read.content.reader.get());
-  return stream != nullptr && stream->let_go(read.offset);
+bool SendStream::is_late(const OutFrame& frame) {
+  const auto* stream = dynamic_cast<const StreamReader*>(frame.active->content.reader.get());
+  return stream != nullptr && stream->let_go(frame.reads.front().offset);
 }
 
 void SendStream::drop_task(ActiveTask& active) {

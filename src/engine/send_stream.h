@@ -16,7 +16,7 @@ struct OutFrame;
 /// One read of a frame's content; a bundle's frame has one for each file.
 struct OutRead : disk::Operation {
   OutFrame* frame = nullptr;
-  Content content;
+  Content content;  ///< of a bundled file; a large one's is its task's
   std::size_t row = 0;
   std::uint32_t wanted = 0;  ///< content bytes; `bytes` may be rounded up for O_DIRECT
   bool failed = false;
@@ -102,8 +102,8 @@ class SendStream {
   void note_sent(const protocol::FrameHeader& header);
   [[nodiscard]] std::uint64_t in_content(std::uint64_t wire_bytes) const;
   bool bundled_file_whole(OutRead& read, const BundlePlan::File& file);
-  void submit(OutRead& read);
-  static bool is_late(const OutRead& read);
+  void submit(OutRead& read, const Content& from);
+  static bool is_late(const OutFrame& frame);
   void drop_task(ActiveTask& active);
   void fail_task(ActiveTask& active, Error error);
   void fail(Error error);

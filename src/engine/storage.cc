@@ -246,8 +246,7 @@ void Storage::write_to_sink(InFile& file) {
     if (auto written = write_at(file, *next); !written) return fail(std::move(written.error()));
     {
       const std::lock_guard lock(file.mutex);
-      file.durable.add(next->index);
-      file.chunks.erase(next->index);
+      file.set_durable(next->index);
     }
     counters_.bytes.fetch_add(next->memory.size(), std::memory_order_relaxed);
     tell_durable(file.id, next->index);
@@ -320,7 +319,7 @@ void Storage::landing_lost(const std::shared_ptr<InFile>& file, const std::share
   {
     const std::lock_guard lock(file->mutex);
     file->landing_file = {};
-    file->chunks.clear();
+    file->drop_chunks();
     file->closed = false;
   }
   if (file->source_gone) {  // there is nobody to send it again
@@ -352,7 +351,7 @@ void Storage::restart_file(const std::shared_ptr<InFile>& file) {
   {
     const std::lock_guard lock(file->mutex);
     file->closed = true;
-    file->chunks.clear();
+    file->drop_chunks();
   }
   if (auto dropped = zone_->drop(file->landing_file); !dropped) return fail(std::move(dropped.error()));
   file->landing_file.data.reset();
@@ -400,7 +399,7 @@ void Storage::drop_file(const std::shared_ptr<InFile>& file) {
   {
     const std::lock_guard lock(file->mutex);
     file->closed = true;
-    file->chunks.clear();
+    file->drop_chunks();
   }
   if (commit_) commit_->drop(*file);
   final_sizes_.erase(file->id);
@@ -412,7 +411,7 @@ void Storage::forget(const std::shared_ptr<InFile>& file) {
   if (files_->find(file->id) != file) return;
   {
     const std::lock_guard lock(file->mutex);
-    file->chunks.clear();  // they hold the file, and it them
+    file->drop_chunks();  // they hold the file, and it them
   }
   files_->remove(file->id);
   attribute_bytes_ -= protocol::attribute_bytes(file->entry);
@@ -536,7 +535,7 @@ void Storage::close_now() {
   for (const auto& file : files_->all()) {
     const std::lock_guard lock(file->mutex);
     file->closed = true;
-    file->chunks.clear();
+    file->drop_chunks();
     if (zone_ && file->landing == Landing::whole && file->landing_file.data) (void)zone_->drop(file->landing_file);
     file->landing_file.data.reset();
     file->landing_file.journal.reset();

@@ -94,6 +94,8 @@ void Worker::send_message(std::uint32_t stream, const protocol::Message& message
 
 void Worker::close_incoming(std::uint32_t transfer, std::function<void()> done) {
   context_.incoming.erase(transfer);
+  for (const auto& [id, stream] : receivers_) stream->forget(transfer);
+  for (const auto& stream : ended_receivers_) stream->forget(transfer);
   closing_.emplace_back(transfer, std::move(done));
 }
 

@@ -176,7 +176,8 @@ struct WorkerContext {
   SlotPool slots;
   FramePacking packing;
   StreamEvents& events;
-  std::map<std::uint32_t, IncomingTransfer> incoming;
+  /// Each worker has its own, so that it alone counts who uses one.
+  std::map<std::uint32_t, std::shared_ptr<IncomingTransfer>> incoming;
   Time now = 0;                ///< when the step that is under way began
   std::function<void()> reap;  ///< hands finished operations to their streams: plain ones finish as they are submitted
 
@@ -212,7 +213,9 @@ class Worker final : public Role {
   void set_pace(std::uint32_t stream, std::uint64_t bytes_per_s, bool held);
   void set_congestion(std::uint32_t stream, const std::string& name);
   void send_message(std::uint32_t stream, const protocol::Message& message);
-  void open_incoming(const IncomingTransfer& transfer) { context_.incoming[transfer.files->transfer()] = transfer; }
+  void open_incoming(const IncomingTransfer& transfer) {
+    context_.incoming[transfer.files->transfer()] = std::make_shared<IncomingTransfer>(transfer);
+  }
   /// Calls `done` when nothing of the transfer is in flight here any more.
   void close_incoming(std::uint32_t transfer, std::function<void()> done);
   void drop_outgoing(std::uint32_t transfer);

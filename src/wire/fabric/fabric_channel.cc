@@ -19,6 +19,7 @@ constexpr Time silent_most = 30 * second;  // as TCP's, whose kernel would have 
 constexpr Time look_while_opening = 500 * millisecond;
 constexpr double way_weight = 0.125;
 constexpr double way_free_most = 1.5;    // round trips: frames that leave together arrive one behind the other
+constexpr unsigned grants_each = 4;      // part of the slots that is granted at once
 constexpr Time burst = 2 * millisecond;  // what a thread may come late by, and the pace is kept nevertheless
 // Where a frame begins in a slot, so that its payload lies where the engine's payloads lie.
 constexpr std::size_t frame_at = slot_lead_bytes - protocol::frame_header_bytes;
@@ -276,6 +277,7 @@ void FabricChannel::step_receiving() {
     message.mutable_rail_grant()->set_arrived(arrived_);
     arrived_told_ = arrived_;
     queue(message);
+    if (!failure_) (void)Channel::flush();  // the peer waits for it; what fails is heard of by the next flush
   }
   if (!stepped) fail_rail(stepped.error());
 }
@@ -322,10 +324,16 @@ Incoming FabricChannel::receive(SlotPool* pool) {
     if (failure_) return fail_for_good(*failure_);
     if (rails) continue;
     if (in.kind != Incoming::Kind::nothing) return in;
-    if (arrivals_.empty()) step_rail();
+    if (arrivals_.empty() || owes_grants()) step_rail();
     if (failure_) return fail_for_good(*failure_);
     return receive_frame(pool);
   }
+}
+
+/// Slots are granted while others are still full: were they all granted at once, both ends would wait for each other in
+/// turn.
+bool FabricChannel::owes_grants() const {
+  return in_ && in_->free() + slots_->free_count() >= std::max(1U, slots_->count() / grants_each);
 }
 
 Incoming FabricChannel::receive_frame(SlotPool* pool) {
@@ -395,7 +403,8 @@ void FabricChannel::watch(Poller& poller, bool paused) {
 Time FabricChannel::next_look(Poller& poller, Time now) {
   if (failure_ || !opened_) return now;
   if (!met_) return now + look_while_opening;
-  if (paused_) return time_never;  // the engine comes back by itself
+  if (paused_) return time_never;      // the engine comes back by itself
+  if (!arrivals_.empty()) return now;  // came with the last flush: the queue that would tell of it is empty
   if (!setup_.sends) return in_->watch(poller, now);
   const Time look = out_->watch(poller, now);
   return pace_ != 0 && next_frame_at_ > now ? std::min(look, next_frame_at_) : look;

@@ -65,6 +65,7 @@ class FabricChannel final : public Channel {
   Result<> meet(const protocol::RailOpen& open);
   Result<> take_grants(const protocol::RailGrant& told);
   Result<> take_written(const protocol::RailWritten& told);
+  [[nodiscard]] bool owes_grants() const;
   Incoming receive_frame(SlotPool* pool);
   Result<protocol::FrameHeader> take_sealed(const ReceiveRail::Arrival& arrival, const protocol::Prefix& prefix,
                                             Slot& into);

@@ -47,6 +47,8 @@ class ReceiveRail {
 
   [[nodiscard]] bool carries_grants() const { return fabric::carries_grants(*endpoint_); }
   [[nodiscard]] unsigned granted() const { return granted_; }
+  /// Released, and not granted again yet.
+  [[nodiscard]] unsigned free() const { return static_cast<unsigned>(free_.size()); }
   [[nodiscard]] const FabricPlace& place() const { return endpoint_->place(); }
   /// When it wants to be stepped again, `now`: at once. Call it last before sleeping.
   [[nodiscard]] Time watch(Poller& poller, Time now);
