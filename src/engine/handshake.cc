@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "engine/delta.h"
 #include "protocol/bounds.h"
+#include "wire/ip.h"
 
 namespace longhaul::engine {
 namespace {
@@ -230,7 +231,7 @@ std::unique_ptr<wire::Channel> Handshake::take_stream(Cipher cipher, const secur
   }
   if (!fabric) return std::make_unique<wire::Channel>(std::move(connection), std::move(ahead), std::move(seals));
   if (const auto local = wire::parse_host_port(connection->local_address()); local && fabric->wish.where.empty())
-    fabric->wish.where = local->host;
+    fabric->wish.where = wire::undisguised(local->host);
   return std::make_unique<wire::fabric::FabricChannel>(std::move(connection), std::move(ahead), std::move(seals),
                                                        std::move(rail), *std::move(fabric));
 }

@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "engine/session_core.h"
 #include "protocol/bounds.h"
+#include "wire/ip.h"
 
 namespace longhaul::engine {
 namespace {
@@ -15,9 +16,7 @@ constexpr unsigned asks_max = 8;  // answered in one session, and made in one ru
 /// Of "10.0.0.1:4711", "[::ffff:10.0.0.1]:4711", "10.0.0.1".
 std::string host_of(const std::string& address) {
   const auto parsed = wire::parse_host_port(address);
-  constexpr std::string_view mapped = "::ffff:";
-  if (!parsed) return {};
-  return parsed->host.starts_with(mapped) ? parsed->host.substr(mapped.size()) : parsed->host;
+  return parsed ? std::string(wire::undisguised(parsed->host)) : std::string();
 }
 
 /// What comes to `heard` ("0.0.0.0:4711") comes to it as well.

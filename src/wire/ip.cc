@@ -24,6 +24,13 @@ bool in_one_of(const Ip& ip, std::span<const Network> networks) {
 
 }  // namespace
 
+std::string_view undisguised(std::string_view host) {
+  constexpr std::string_view disguise = "::ffff:";
+  const std::string_view inner = host.starts_with(disguise) ? host.substr(disguise.size()) : host;
+  const auto ip = parse_ip(inner);
+  return ip && ip->is_v4 ? inner : host;
+}
+
 std::optional<Ip> parse_ip(std::string_view text) {
   const std::string address(text);
   Ip ip;

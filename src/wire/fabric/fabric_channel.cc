@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "base/log.h"
 #include "base/stages.h"
 #include "protocol/message.h"
 
@@ -34,7 +35,9 @@ struct Kept {
   std::unique_ptr<ReceiveRail> in;
 };
 
-void keep_for_ever(Kept it) {
+void keep_for_ever(Kept it, const std::string& provider) {
+  log::warn(fmt::format("fabric {} did not let go of {} MiB: they stay taken until this process ends", provider,
+                        it.slots->arena().size() >> 20));
   static std::mutex mutex;
   static auto* const kept = new std::vector<Kept>();
   const std::lock_guard lock(mutex);
@@ -85,7 +88,7 @@ FabricChannel::~FabricChannel() {
   // The fence.
   const bool sent = !out_ || out_->close();
   const bool received = !in_ || in_->close();
-  if (!sent || !received) keep_for_ever({std::move(slots_), std::move(out_), std::move(in_)});
+  if (!sent || !received) keep_for_ever({std::move(slots_), std::move(out_), std::move(in_)}, setup_.wish.provider);
 }
 
 // --- the rail --------------------------------------------------------------------------------------------------------
@@ -148,6 +151,8 @@ Result<> FabricChannel::meet(const protocol::RailOpen& open) {
 
 Result<> FabricChannel::take_grants(const protocol::RailGrant& told) {
   if (!met_ || !setup_.sends) return fail(Code::protocol, "the peer grants slots where none are wanted");
+  if (told.grant_size() == 0 && told.arrived() == frames_confirmed_)
+    return fail(Code::protocol, "the peer tells of slots and frames, and says nothing of either");
   for (const std::uint32_t grant : told.grant())
     if (Result<> added = out_->add(unpack(grant)); !added) return added;
   granted_ = granted_ || told.grant_size() > 0;
@@ -159,11 +164,15 @@ Result<> FabricChannel::take_grants(const protocol::RailGrant& told) {
     const auto took = static_cast<double>(heard_at_ - unconfirmed_.front().begun_at);
     way_ += (took - way_) * (way_ == 0 ? 1 : way_weight);
   }
+  // Else what is under way here would grow without end, and so would what we take for being on its way.
+  if (out_->grants() + unconfirmed_.size() > out_->slots())
+    return fail(Code::protocol, "the peer grants slots again before it says that what was in them has arrived");
   return {};
 }
 
 Result<> FabricChannel::take_written(const protocol::RailWritten& told) {
   if (!met_ || setup_.sends) return fail(Code::protocol, "the peer tells of writes where it has no slots");
+  if (told.grant_size() == 0) return fail(Code::protocol, "the peer tells of writes, and of none");
   std::vector<ReceiveRail::Arrival> arrived;
   Result<> fine;
   for (const std::uint32_t grant : told.grant())
@@ -183,7 +192,8 @@ bool FabricChannel::take_rail_message(const protocol::Message& message) {
   else if (message.has_rail_written())
     fine = take_written(message.rail_written());
   else if (message.has_refusal())
-    fine = fail(Code::connection, "the peer gave the rail up: " + printable(message.refusal().text()));
+    fine = fail(Code::connection, "the peer gave the rail up: " +
+                                      printable(message.refusal().text().substr(0, protocol::text_bytes_max)));
   else
     return false;
   if (!fine && message.has_refusal())
@@ -202,7 +212,11 @@ void FabricChannel::step_rail() {
     const char* what = granted_ || !setup_.sends ? "nothing that was sent has arrived" : "the peer has granted no slot";
     if (!met_) what = "the peer has not opened its end";
     return fail_rail(
-        {Code::connection, fmt::format("fabric {}: {} for {} s", setup_.wish.provider, what, silent_most / second), 0});
+        {Code::connection,
+         fmt::format("fabric {}: {} for {} s, though the TCP connection beside it works. Is there a firewall between "
+                     "the two addresses? The fabric has ports of its own; transport=tcp does without",
+                     setup_.wish.provider, what, silent_most / second),
+         0});
   }
   if (setup_.sends)
     step_sending();

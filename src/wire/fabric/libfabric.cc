@@ -70,11 +70,16 @@ class LibfabricEndpoint final : public Endpoint {
     // Providers read as much as their kind of address has, whatever the peer has told.
     const bool as_ours = is_text() || peer_address.size() == address_.size();
     if (peer_address.empty() || peer_address.size() > address_bytes_max || !as_ours)
-      return fail(Code::protocol, fmt::format("the peer's fabric address is none of {}", place_.provider));
+      return fail(
+          Code::protocol,
+          fmt::format("the peer's fabric address ({} bytes) is none of {}, whose addresses here have {}: is one end "
+                      "IPv4 and the other IPv6, or does another provider stand behind the same name there?",
+                      peer_address.size(), place_.provider, address_.size()));
     std::array<std::byte, address_bytes_max + 1> ended{};
     std::ranges::copy(peer_address, ended.begin());
     if (fi_av_insert(peers_.get(), ended.data(), 1, &peer_, 0, nullptr) == 1) return {};
-    return fail(Code::protocol, fmt::format("{} does not take the peer's fabric address", place_.provider));
+    return fail(Code::protocol, fmt::format("{} does not take the peer's fabric address: is there a way to it from {}?",
+                                            place_.provider, place_.domain));
   }
 
   Result<Registration> register_memory(Bytes memory, bool remote, std::uint64_t wished_key) override {

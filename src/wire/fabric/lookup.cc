@@ -108,7 +108,7 @@ Info keep_device(Info list, std::string_view device) {
 /// With what carries data if there is any, else without.
 std::expected<Info, int> find_writers(const Library& library, const FabricWish& wish) {
   const Known* it = find_known(wish.provider);
-  const bool is_address = parse_ip(wish.where).has_value();
+  const bool is_address = parse_ip(wish.where.substr(0, wish.where.find('%'))).has_value();  // without its zone
   const bool by_address = is_address && !(it != nullptr && it->own_addresses);
   int error = -FI_ENODATA;
   if (by_address && !library.is_own_address(wish.where)) return std::unexpected(error);

@@ -22,6 +22,7 @@
 namespace longhaul::wire::fabric {
 namespace {
 
+constexpr std::size_t provider_bytes_shown = 64;
 constexpr Time spin = 100'000;  // after something moved: the next one is about a frame's copy away
 constexpr Time nap_min = 50'000;
 constexpr Time nap_max = millisecond;
@@ -43,14 +44,9 @@ std::string host_of(ConstBytes address) {
   return text ? text->host : std::string();
 }
 
-/// Without zone; IPv4 in disguise is IPv4.
+/// Without zone.
 std::optional<Ip> ip_of(std::string_view host) {
-  constexpr unsigned disguise_bits = 96;
-  auto ip = parse_ip(host.substr(0, host.find('%')));
-  if (!ip || !in_network(*ip, *parse_ip("::ffff:0.0.0.0"), disguise_bits)) return ip;
-  std::fill_n(ip->bytes.begin(), disguise_bits / 8, 0);
-  ip->is_v4 = true;
-  return ip;
+  return parse_ip(undisguised(host.substr(0, host.find('%'))));
 }
 
 }  // namespace
@@ -81,7 +77,12 @@ Result<Registration> register_with(Endpoint& endpoint, Bytes memory, bool remote
 Result<> check_same_provider(const Endpoint& endpoint, const RailOffer& peer) {
   const std::string& ours = endpoint.place().provider;
   if (peer.provider == ours) return {};
-  return fail(Code::unsupported, fmt::format("the peer's fabric is {}, ours {}", printable(peer.provider), ours));
+  return fail(
+      Code::unsupported,
+      fmt::format(
+          "the peer's fabric is {}, ours {}: both ends need the same provider; where one name stands for "
+          "several (longhaul path probe lists them), say it in full, or install the same libfabric at both ends",
+          printable(peer.provider.substr(0, provider_bytes_shown)), ours));
 }
 
 Result<> check_same_host(const Endpoint& endpoint, const RailOffer& peer, const std::string& companion) {

@@ -49,8 +49,9 @@ Result<> SendRail::meet(const RailOffer& peer) {
 
 Result<> SendRail::add(const Grant& grant) {
   if (grant.slot >= granted_.size() || grant.generation >= (1U << generation_bits) || granted_[grant.slot])
-    return fail(Code::protocol, fmt::format("the peer grants slot {}, generation {}, which it {}", grant.slot,
-                                            grant.generation, grant.slot < granted_.size() ? "cannot now" : "has not"));
+    return fail(Code::protocol,
+                fmt::format("the peer grants slot {}, generation {}: {}", grant.slot, grant.generation,
+                            grant.slot < granted_.size() ? "it is granted already" : "it has no such slot"));
   granted_[grant.slot] = true;
   grants_.push_back(grant);
   return {};

@@ -23,6 +23,13 @@ TEST(Ip, NumericAddressesOfBothFamilies) {
     EXPECT_FALSE(parse_ip(text)) << text;
 }
 
+TEST(Ip, IPv4InDisguiseIsIPv4) {
+  EXPECT_EQ(undisguised("::ffff:10.0.0.2"), "10.0.0.2");
+  for (const char* host :
+       {"10.0.0.2", "fd00::2", "::ffff:a00:2", "::ffff:10.0.0", "::ffff:", "fe80::1%eth0", "host", ""})
+    EXPECT_EQ(undisguised(host), host);
+}
+
 TEST(Ip, Networks) {
   EXPECT_TRUE(in_network(ip("10.0.1.255"), ip("10.0.1.0"), 24));
   EXPECT_FALSE(in_network(ip("10.0.2.0"), ip("10.0.1.0"), 24));

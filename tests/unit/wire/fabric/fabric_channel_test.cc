@@ -334,6 +334,87 @@ TEST(FabricChannel, MoreConfirmedThanSentIsABreach) {
   EXPECT_NE(in.error.text.find("not sent"), std::string::npos) << in.error.text;
 }
 
+/// What the sender says to it.
+Incoming tell_sender(Ends& ends, const protocol::Message& told) {
+  ends.receiver->queue(told);
+  Incoming in;
+  for (int i = 0; i < 1000 && in.kind == Kind::nothing; ++i) {
+    (void)ends.receiver->flush();
+    in = ends.step_sender();
+  }
+  return in;
+}
+
+// It would let the sender's list of what is under way grow for as long as it likes.
+TEST(FabricChannel, ASlotGrantedAgainBeforeItsFrameArrivedIsABreach) {
+  FakeTraits traits = large_frames();
+  traits.again_percent = 0;
+  Ends ends(false, traits);
+  meet(ends);
+  ASSERT_TRUE(ends.begin(make_frame(1, 300, 1)));
+  protocol::Message told;
+  for (std::uint32_t slot = 0; slot < rail_slots; ++slot) told.mutable_rail_grant()->add_grant(pack({slot, 99}));
+  const Incoming in = tell_sender(ends, told);
+  ASSERT_EQ(in.kind, Kind::failed);
+  EXPECT_NE(in.error.text.find("grants slot"), std::string::npos) << in.error.text;
+}
+
+TEST(FabricChannel, WordsThatSayNothingAreABreach) {
+  protocol::Message grant, written;
+  grant.mutable_rail_grant();
+  written.mutable_rail_written();
+  Ends ends(false);
+  meet(ends);
+  EXPECT_EQ(tell_sender(ends, grant).kind, Kind::failed);
+  FakeTraits silent = large_frames();
+  silent.place.remote_data_bytes = 0;
+  Ends others(false, silent);
+  meet(others);
+  others.sender->queue(written);
+  EXPECT_EQ(run_receiver(others).kind, Kind::failed);
+}
+
+TEST(FabricChannel, WordsOfThePeerAreCutShort) {
+  Ends ends(false);
+  meet(ends);
+  protocol::Message told;
+  told.mutable_refusal()->set_text(std::string(1'000'000, '\1'));
+  const Incoming in = tell_sender(ends, told);
+  ASSERT_EQ(in.kind, Kind::failed);
+  EXPECT_LT(in.error.text.size(), 8 * protocol::text_bytes_max);
+}
+
+// It has come off the queue with a flush, behind the look that found nothing: no descriptor tells of it any more.
+TEST(FabricChannel, WhatCameWithAFlushIsLookedAtAtOnce) {
+  FakeTraits traits = large_frames();
+  traits.again_percent = 0;
+  traits.late_percent = 100;
+  traits.has_descriptor = true;
+  Ends ends(false, traits);
+  meet(ends);
+  ASSERT_TRUE(ends.begin(make_frame(1, 300, 1)));
+  ASSERT_EQ(ends.receiver->receive(&ends.pool).kind, Kind::nothing);
+  ends.fabric.land(true);
+  ASSERT_TRUE(ends.receiver->flush());
+  QuietPoller poller;
+  ends.receiver->watch(poller, false);
+  EXPECT_EQ(ends.receiver->next_look(poller, ends.clock.time), ends.clock.time);
+  EXPECT_EQ(ends.receiver->receive(&ends.pool).kind, Kind::frame);
+}
+
+// With all slots full, the first that are let go of are granted while the others are still being read.
+TEST(FabricChannel, SlotsAreGrantedBeforeAllAreRead) {
+  FakeTraits traits = large_frames();
+  traits.again_percent = traits.late_percent = 0;
+  Ends ends(false, traits);
+  meet(ends);
+  for (unsigned i = 0; i < rail_slots; ++i) ASSERT_TRUE(ends.begin(make_frame(i, 300, i)));
+  ASSERT_TRUE(ends.sender->flush());
+  for (unsigned i = 0; i <= rail_slots / 2; ++i) ASSERT_EQ(ends.receiver->receive(&ends.pool).kind, Kind::frame);
+  (void)ends.step_sender();
+  EXPECT_FALSE(ends.sender->sending());
+}
+
 TEST(FabricChannel, AFrameOnTheCompanionIsABreach) {
   Ends ends(false);
   meet(ends);
