@@ -312,6 +312,41 @@ def companion_that_is_cut(t):
         same(t, source, target)
 
 
+@case(timeout_s=90)
+def tcp_that_is_cut_beside_a_fabric(t):
+    """The TCP path of a transfer is reset and stays away: the fabric carries what was on it, and the rest."""
+    source = make_source(t, 60 * MIB)
+    for provider in several(t, "tcp"):
+        target = t.directory / f"target-{provider}"
+        receiver = t.receive("--fabric", provider, target)
+        relay = Relay(("127.0.0.2", address_of((t.directory / "ticket").read_text())[1]))
+        t.at_end(relay.close)
+        sender = t.send(f"{source}/", paths=[fabric_path(provider), f"name=b,remote=127.0.0.1:{relay.port}"], cap="160Mbps")
+        t.wait_for(lambda: relay.carried > 5 * MIB, "the TCP path to carry something")
+        relay.reset(True)
+        t.wait_for(lambda of=sender: any(event["name"] == "b" for event in of.events("path_down")), "a path_down event", 20)
+        t.exits(sender, 0, 60)
+        t.exits(receiver, 0, 20)
+        same(t, source, target)
+        t.check(paths_of(sender)["f"]["bytes"] > 30 * MIB, f"{provider}: the fabric took over")
+
+
+@case(timeout_s=60)
+def fabric_of_a_listener_of_both_families(t):
+    """Who listens for both families hears of IPv4 peers by disguised addresses; the fabric is at the IPv4 address all the same."""
+    try:
+        socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True).close()
+    except OSError as error:
+        raise Skip(f"no sockets for both families here: {error}") from error
+    source = make_source(t, 10 * MIB)
+    for provider in [each for each in several(t, "tcp") if each != "shm"]:
+        target = t.directory / f"target-{provider}"
+        receiver = t.receive("--fabric", provider, target, listen=("[::]",))
+        port = address_of((t.directory / "ticket").read_text())[1]
+        sender = t.send(f"{source}/", paths=[f"name=f,remote=127.0.0.1:{port},transport=fabric:{provider}"])
+        all_came_by_rail(t, sender, receiver, source, target, provider, 10 * MIB, (40, 20))
+
+
 @case()
 def fabric_at_another_address(t):
     """The connections of a fabric path end at another address than the fabric that the peer tells of: refused in words, and no byte goes there."""

@@ -10,7 +10,7 @@ from harness import case
 
 
 def address_of(ticket_text):
-    host, port = ticket_text.split("//")[1].split("/")[0].split(",")[0].split(":")
+    host, port = ticket_text.split("//")[1].split("/")[0].split(",")[0].rsplit(":", 1)
     return host, int(port)
 
 

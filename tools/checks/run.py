@@ -5,7 +5,7 @@ Fast tier: build, format, lint, clang-tidy on what has changed (without its anal
 targets (short), the end-to-end suite, of it in short as a non-root user what may go otherwise there, parallel long-haul paths
 and power cuts on real file systems (as root), unit tests and simulation (fewer seeds) under ASan + UBSan.
 --full: clang-tidy with the analyzer on everything, end-to-end suite, long-haul paths and power cuts in full, RDMA in a virtual machine where it
-has been set up, scale in full, unit tests as released and under ThreadSanitizer as well, and every mutant of tests/sim/mutants.
+has been set up, a build without libfabric, scale in full, unit tests as released and under ThreadSanitizer as well, and every mutant of tests/sim/mutants.
 """
 
 import argparse
@@ -52,9 +52,9 @@ def call(command, timeout=None, **kwargs):
         return 124, output.decode(errors="replace") + f"\nstopped after {timeout} s\n"
 
 
-def build(kind):
+def build(kind, *targets):
     """A build that works counts as nothing; one that does not is a failure. Later steps that need it then fail by themselves."""
-    status, output = call(["tools/build", kind])
+    status, output = call(["tools/build", kind, *targets])
     return Result() if status == 0 else failure(f"tools/build {kind}:\n{tail(output)}")
 
 
@@ -129,6 +129,15 @@ def end_to_end(mode):
     command = [sys.executable, E2E, "--binary", BINARY] + ([mode] if mode else [])
     status, output = call(command, timeout=E2E_TIMEOUT_S[mode])
     return of_script("tests/e2e/run.py", output, status)
+
+
+def without_libfabric():
+    """A build where libfabric was missing: it works, and says what it has not."""
+    result = build("bare", "tools/longhaul")
+    command = [sys.executable, E2E, "--binary", directory_of("bare") / "tools/longhaul", "--quick", "--of", "fabric,transfer"]
+    status, output = call(command, timeout=E2E_TIMEOUT_S["--quick"])
+    result.add(of_script("tests/e2e/run.py without libfabric", output, status))
+    return result
 
 
 def end_to_end_as_nobody(full):
@@ -223,6 +232,7 @@ def steps(full):
     yield Step("lab", lambda: long_haul_paths("--full" if full else ""), waits=True)
     yield Step("power cuts", lambda: power_cuts("--full" if full else ""), waits=True)
     if full:
+        yield Step("end to end, built without libfabric", without_libfabric, waits=True)
         yield Step("soft-RoCE in a virtual machine", virtual_rdma, waits=True)
     yield Step("clang-tidy", lambda: check_tidy(full))
     yield Step("unit + simulation, ASan + UBSan", address_sanitizer, needs="asan")

@@ -78,8 +78,9 @@ class LibfabricEndpoint final : public Endpoint {
     std::array<std::byte, address_bytes_max + 1> ended{};
     std::ranges::copy(peer_address, ended.begin());
     if (fi_av_insert(peers_.get(), ended.data(), 1, &peer_, 0, nullptr) == 1) return {};
-    return fail(Code::protocol, fmt::format("{} does not take the peer's fabric address: is there a way to it from {}?",
-                                            place_.provider, place_.domain));
+    return fail(
+        Code::protocol,
+        fmt::format("{} does not take the peer's fabric address: is there a way to it from here?", place_.provider));
   }
 
   Result<Registration> register_memory(Bytes memory, bool remote, std::uint64_t wished_key) override {

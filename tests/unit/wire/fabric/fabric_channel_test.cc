@@ -102,15 +102,23 @@ TestFrame hole(std::uint64_t chunk) {
   return frame;
 }
 
-class FabricChannels : public testing::TestWithParam<std::pair<bool, unsigned>> {};
+struct Way {
+  bool sealed = false;
+  unsigned remote_data_bytes = 4;
+  bool automatic = false;
+};
 
-// In clear and sealed, with writes that carry their grant and with those that do not: frames come in the order in which
-// they were sent, whatever the fabric does, between messages both ways.
+class FabricChannels : public testing::TestWithParam<Way> {};
+
+// In clear and sealed, with writes that carry their grant and with those that do not, over providers that move by
+// themselves and over those that must be driven: frames come in the order in which they were sent, whatever the fabric
+// does, between messages both ways.
 TEST_P(FabricChannels, FramesArriveInOrder) {
   FakeTraits traits = large_frames();
-  traits.place.remote_data_bytes = GetParam().second;
+  traits.place.remote_data_bytes = GetParam().remote_data_bytes;
   traits.place.memory.local = true;
-  Ends ends(GetParam().first, traits, 7);
+  traits.automatic = GetParam().automatic;
+  Ends ends(GetParam().sealed, traits, 7);
   std::vector<TestFrame> frames;
   for (std::uint64_t chunk = 0; chunk < 60; ++chunk)
     frames.push_back(chunk % 7 == 3 ? hole(chunk)
@@ -157,8 +165,8 @@ TEST_P(FabricChannels, FramesArriveInOrder) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Ways, FabricChannels,
-                         testing::Values(std::pair(false, 4U), std::pair(false, 0U), std::pair(true, 4U),
-                                         std::pair(true, 0U)));
+                         testing::Values(Way{false, 4, false}, Way{false, 0, false}, Way{true, 4, false},
+                                         Way{true, 0, false}, Way{false, 4, true}, Way{true, 0, true}));
 
 /// Until the sender may begin.
 void meet(Ends& ends) {

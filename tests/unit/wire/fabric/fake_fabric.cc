@@ -119,11 +119,12 @@ Endpoint::Posted FakeEndpoint::write(const RemoteWrite& write, Error& why) {
   }
   LH_CHECK(write.token < place_.depth && tokens_out.insert(write.token).second, "a token is used once at a time");
   fabric_.under_way.push_back({.from = number_, .to = peer_, .write = write});
+  if (fabric_.traits.automatic) fabric_.land(false);
   return Posted::taken;
 }
 
 std::size_t FakeEndpoint::poll(std::span<Event> events) {
-  fabric_.land(false);
+  fabric_.land(fabric_.traits.automatic);
   std::size_t count = 0;
   for (; count < events.size() && !queue.empty(); queue.pop_front()) events[count++] = queue.front();
   return count;

@@ -18,9 +18,10 @@ namespace longhaul::wire::fabric {
 
 struct FakeTraits {
   FabricPlace place{.provider = "fake", .remote_data_bytes = 4, .write_bytes_max = 1 << 20, .depth = 8};
-  int again_percent = 0;  ///< of the writes are not taken at the first try
-  int late_percent = 0;   ///< of the writes do not land in this look, but perhaps in the next
-  bool lets_go = true;    ///< its close is a fence
+  int again_percent = 0;   ///< of the writes are not taken at the first try
+  int late_percent = 0;    ///< of the writes do not land in this look, but perhaps in the next
+  bool automatic = false;  ///< progress: what is written lands by itself, whoever reads a queue; else when one is read
+  bool lets_go = true;     ///< its close is a fence
   bool has_descriptor = false;
   bool may_wait = true;
   std::string ip;  ///< IPv4: endpoints that are opened from now on have addresses of sockets there; empty: others
