@@ -22,7 +22,8 @@ Planner::Planner(disk::Disk& disk, PlannerHost& host, Setup setup, Time now)
       setup_(std::move(setup)),
       packer_(setup_.transfer, setup_.feed),
       now_(now),
-      progress_at_(now) {
+      progress_at_(now),
+      held_(setup_.publish == Publish::tree) {
   if (!setup_.mirror) return;
   setup_.feed->mention_left_out();
   std::size_t bytes = 0;
@@ -186,7 +187,7 @@ void Planner::send_file(std::uint64_t id, Entry entry, const protocol::Verdict& 
     file.content = std::move(*content);
     setup_.feeder->fill(large.stream);
   }
-  large_queue_.push_back(id);
+  (large.file->one_chunk ? whole_queue_ : large_queue_).push_back(id);
   if (large.stream) pipes_.insert(id);
   auto [at, added] = large_.emplace(id, std::move(large));
   tell_end_if_read(at->second);
@@ -430,7 +431,7 @@ void Planner::count_lost(std::uint64_t file) {
 
 bool Planner::has_unsent() const {
   return !walk_done_ || !held_.empty() || !announced_.empty() || !comparing_.empty() || !again_.empty() ||
-         !large_queue_.empty() || !packer_.empty();
+         !large_queue_.empty() || !whole_queue_.empty() || !packer_.empty();
 }
 
 bool Planner::at_rest() const {
@@ -456,7 +457,7 @@ void Planner::fed(FeedBatch batch) {
       ++totals_.files_found;
       totals_.bytes_found += entry.size;
     }
-    held_.push_back(std::move(entry));
+    held_.add(std::move(entry));
   }
   not_kept_ = batch.not_kept;
   walk_done_ = walk_done_ || batch.end;
