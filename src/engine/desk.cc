@@ -209,6 +209,7 @@ Decision Desk::take_directory(const Entry& entry) {
     if (there && (there->mode & 0700) != 0700) {
       // Left read-only by an earlier run: it gets its own mode back at the end.
       if (auto dir = directory(entry.path)) (void)setup_.disk.set_mode(*dir, there->mode | 0700);
+      open_dirs_.erase(entry.path);  // what could not be read was opened to be passed through: that cannot be synced
     }
     // Announced again, by another source or (where the case of letters is none) by another name: files of the first are
     // in it.

@@ -159,6 +159,19 @@ def who_is_not_root_keeps_what_he_can(t):
     t.check(stat.S_ISFIFO(os.lstat(target / "pipe").st_mode), "no pipe")
 
 
+@case(user=True)
+def into_a_directory_that_cannot_be_read(t):
+    """One of the target's that its owner may enter and write to, and not read: what is new for it lands, and it gets the source's mode."""
+    source, target = t.directory / "source", t.directory / "target"
+    (source / "d").mkdir(parents=True)
+    data.write_random(source / "d" / "new", 1000)
+    (target / "d").mkdir(parents=True)
+    os.chmod(target / "d", 0o300)
+    t.run("copy", "copy", f"{source}/", target)
+    same(t, source, target)
+    t.equal(stat.S_IMODE(os.stat(target / "d").st_mode), stat.S_IMODE(os.stat(source / "d").st_mode), "mode of the directory")
+
+
 @case()
 def names_of_owners(t):
     """By name as rsync has it: the number that the receiver's machine has for it; --numeric-ids takes the number."""
