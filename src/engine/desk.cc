@@ -249,29 +249,37 @@ Decision Desk::take_symlink(const Entry& entry, const disk::DirPtr& parent, cons
 }
 
 /// Made beside the landing files by `make(zone, scratch)` and renamed, so that an existing name changes in one step.
-Result<> Desk::put_in_place(const disk::DirPtr& parent, std::string_view parent_path, const std::string& name,
-                            const MakeName& make) {
+/// False: something has just come to be there that is to be left alone.
+Result<bool> Desk::put_in_place(const disk::DirPtr& parent, std::string_view parent_path, const std::string& name,
+                                const MakeName& make) {
   const auto zone = setup_.zone->zone_for(parent, parent_path);
   if (!zone) return std::unexpected(zone.error());
   const std::string scratch = setup_.scratch_name + ".link";
   (void)setup_.disk.unlink(*zone, scratch);
   Result<> made = make(*zone, scratch);
-  if (made) made = setup_.disk.rename(*zone, scratch, parent, name);
-  if (!made) (void)setup_.disk.unlink(*zone, scratch);
-  return made;
+  using journal::Existing;
+  const bool spares = setup_.leave_alone.existing;
+  const bool begun = made.has_value();
+  if (begun)
+    made = setup_.zone->put_in_place(*zone, scratch, parent, name, spares ? Existing::left_alone : Existing::replaced);
+  if (made) return true;
+  (void)setup_.disk.unlink(*zone, scratch);
+  if (begun && spares && made.error().system_errno == EEXIST) return false;
+  return std::unexpected(std::move(made.error()));
 }
 
 Decision Desk::replace(const Entry& entry, const disk::DirPtr& parent, const std::string& name, const char* what,
                        const MakeName& make) {
   Unkept unkept;
-  const Result<> made = put_in_place(parent, split_path(entry.path).first, name,
-                                     [&](const disk::DirPtr& zone, const std::string& scratch) {
-                                       const Result<> there = make(zone, scratch);
-                                       return there ? set_properties(setup_.disk, zone, scratch, entry, unkept) : there;
-                                     });
+  const auto made = put_in_place(parent, split_path(entry.path).first, name,
+                                 [&](const disk::DirPtr& zone, const std::string& scratch) {
+                                   const Result<> there = make(zone, scratch);
+                                   return there ? set_properties(setup_.disk, zone, scratch, entry, unkept) : there;
+                                 });
   if (!made)
     return refuse(made.error().code,
                   fmt::format("cannot make the {} {}: {}", what, printable(entry.path), made.error().text));
+  if (!*made) return leave(entry);
   setup_.counters.count(unkept);
   Decision decision = done();
   decision.dirty = parent;
@@ -374,6 +382,8 @@ Decision Desk::begin_file(std::uint64_t id, Entry entry, const disk::DirPtr& par
   file->name = std::move(name);
   file->parent = parent;
   file->zone = std::move(*zone);
+  file->leave_alone = setup_.leave_alone;
+  file->granularity_ns = mtime_granularity_ns_;
   if (trees_) file->log = trees_->log_of(file->entry.path);
   file->chunk_bytes = setup_.chunk_bytes;
   file->direct = setup_.direct;

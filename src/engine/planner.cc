@@ -358,6 +358,7 @@ void Planner::file_failed(const protocol::FileFailed& failed) {
   const auto at = large_.find(failed.file());
   if (!failed.restart()) {
     if (failed.file() >= verdicts_seen_ || !settled_.add(failed.file())) return;
+    if (failed.left_alone()) return left_alone(failed.file());
     Error error{static_cast<Code>(failed.code()), failed.text(), 0};
     // A bundled file is named as the receiver names it; its bundle goes on.
     record_error(at == large_.end() ? failed.path() : setup_.feed->words(at->second.file->entry), std::move(error));
@@ -383,6 +384,17 @@ void Planner::file_failed(const protocol::FileFailed& failed) {
   large.end_told = false;
   large.older.reset();
   ++large.restarts;
+}
+
+/// It has been sent, and had a name no more when it was to be published.
+void Planner::left_alone(std::uint64_t file) {
+  ++totals_.left_alone;
+  ++totals_.skipped_files;
+  const auto at = large_.find(file);
+  if (at == large_.end()) return;  // in a bundle, which goes on
+  const std::uint64_t arrived = at->second.bytes_sent + at->second.bytes_skipped;
+  totals_.skipped_bytes += at->second.file->entry.size - std::min(at->second.file->entry.size, arrived);
+  forget_large(file);
 }
 
 /// Of entries that were accepted long ago. Not all are told, but all are counted.

@@ -202,6 +202,7 @@ class Planner {
   void planned(const Entry& entry, const protocol::Verdict& verdict);
   void refused(const Entry& entry, const protocol::Verdict& verdict);
   void count_lost(std::uint64_t file);
+  void left_alone(std::uint64_t file);
   void check_stall(Time now);
   [[nodiscard]] bool all_known() const;
   [[nodiscard]] std::uint64_t remaining_bytes() const;

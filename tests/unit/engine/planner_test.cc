@@ -380,6 +380,32 @@ TEST_F(PlannerTest, RefusedAndSkippedFilesAreCounted) {
   EXPECT_EQ(errors_[0].error.code, Code::busy);
 }
 
+TEST_F(PlannerTest, WhatIsLeftAloneInTheEndIsNoFailure) {
+  planner_->stream_up(1, 1);
+  feed({file("large", 2 * node_bytes), file("small", 5), file("other", 7)});
+  decide(all(Verdict::SEND, 3));
+  planner_->durable(one(0, 0));
+  for (const std::uint64_t id : {0U, 1U, 1U}) {
+    protocol::FileFailed failed;
+    failed.set_file(id);
+    failed.set_left_alone(true);
+    planner_->file_failed(failed);
+  }
+  while (!assigned_.empty()) {
+    const Assigned it = take();
+    if (it.task.bundle) planner_->durable(one(bundle_file, it.task.chunk));
+    planner_->step(now_);
+  }
+  EXPECT_TRUE(errors_.empty());
+  const Report told = report();
+  EXPECT_EQ(told.left_alone, 2U);
+  EXPECT_EQ(told.skipped_files, 2U);
+  EXPECT_EQ(told.failed_files, 0U);
+  EXPECT_EQ(told.files, 1U);
+  EXPECT_EQ(told.bytes + told.skipped_bytes, 2 * node_bytes + 7);
+  EXPECT_FALSE(planner_->has_unsent());
+}
+
 TEST_F(PlannerTest, WhatIsLeftAloneIsCountedByItself) {
   Entry directory = file("d", 0);
   directory.type = EntryType::directory;
