@@ -250,7 +250,7 @@ def properties_cross_by_ssh(t):
 
 @case()
 def hard_links_and_what_is_left_alone(t):
-    """--existing makes no further name that is not there, --ignore-existing replaces none that is, and gives no name to what was left alone; of a list, only the listed names are linked."""
+    """--existing makes no further name that is not there, --ignore-existing replaces none that is, --update none that is newer, and no name is given to what was left alone; of a list, only the listed names are linked."""
     source = t.directory / "source"
     (source / "new").mkdir(parents=True)
     data.write_random(source / "new" / "file", 1000)
@@ -269,7 +269,17 @@ def hard_links_and_what_is_left_alone(t):
     t.equal((target / "third name").read_text(), "mine", "what was there")
     for name in ("new/file", "other name"):
         t.check(not (target / name).exists() or data.same_content(source / name, target / name), f"{name} has another file's content")
+    newer = t.directory / "newer"
+    newer.mkdir()
+    os.utime(source / "new" / "file", (10**9, 10**9))  # the time of all three
+    for name in ("other name", "third name"):
+        (newer / name).write_text("mine")
+        os.utime(newer / name, (10**9 + (1 if name == "third name" else -1),) * 2)
+    (t.directory / "list").write_text("third name\nother name\n")  # of a list names come in order
+    done = t.run("copy", "copy", "--json", "-H", "--update", "--files-from", "list", f"{source}/", newer).done()
+    t.equal((newer / "third name").read_bytes(), b"mine", "what was newer")
+    t.check(data.same_content(source / "other name", newer / "other name"), "what was older was not updated")
+    t.equal((done["left_alone"], done["failed_files"]), (1, 0), "left alone, failed")
     listed = t.directory / "listed"
-    (t.directory / "list").write_text("third name\nother name\n")
     t.run("copy", "copy", "-H", "--files-from", "list", f"{source}/", listed)
     t.equal((sorted(os.listdir(listed)), os.stat(listed / "third name").st_nlink), ([".longhaul", "other name", "third name"], 2), "of a list")

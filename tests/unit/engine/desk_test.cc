@@ -416,6 +416,43 @@ TEST_F(DeskTest, FurtherNamesThatAreThereStay) {
   EXPECT_EQ(place_.fs.look("target/one")->links, 2U);
 }
 
+TEST_F(DeskTest, FurtherNamesReplaceNothingThatIsNewer) {
+  place_.put("target/one", "content");
+  place_.fs.put_file("target/newer", bytes_of("mine"), 0644, 2);
+  place_.fs.put_file("target/newer at last", bytes_of("mine"), 0644, 0);
+  place_.fs.put_file("target/older", bytes_of("mine"), 0644, 0);
+  reopen(protocol::node_bytes, {.newer = true});
+  expect_left_alone(decide(hard_link("newer", "one")));
+  for (const char* name : {"newer at last", "older", "absent"})
+    EXPECT_EQ(decide(hard_link(name, "one")).verdict.action(), Verdict::DONE) << name;
+  place_.fs.put_file("target/newer at last", bytes_of("mine"), 0644, 2);
+  EXPECT_EQ(late_failures(), 0U);
+  EXPECT_EQ(place_.content("newer").size(), 4U);
+  EXPECT_EQ(place_.content("newer at last").size(), 4U);
+  EXPECT_EQ(place_.fs.look("target/one")->links, 3U);
+  EXPECT_EQ(counters_.hard_links, 2U);
+  EXPECT_EQ(counters_.left_alone, 2U);
+}
+
+TEST_F(DeskTest, FurtherNamesReplaceNothingThatExistsIfThatIsToBeLeftAlone) {
+  place_.put("target/one", "content");
+  reopen(protocol::node_bytes, {.existing = true});
+  for (const char* name : {"taken", "just taken", "absent"})
+    EXPECT_EQ(decide(hard_link(name, "one")).verdict.action(), Verdict::DONE) << name;
+  place_.put("target/taken", "mine");
+  place_.fs.fault = [&](const sim::FaultPoint& point) {
+    if (point.operation == "rename_to_new" && point.path == "just taken") place_.put("target/just taken", "mine");
+    return 0;
+  };
+  EXPECT_EQ(late_failures(), 0U);
+  place_.fs.fault = nullptr;
+  EXPECT_EQ(place_.content("taken").size(), 4U);
+  EXPECT_EQ(place_.content("just taken").size(), 4U);
+  EXPECT_EQ(place_.fs.look("target/one")->links, 2U) << "of the scratch name, too, nothing may be left";
+  EXPECT_EQ(counters_.left_alone, 2U);
+  expect_left_alone(decide(symlink("taken", "elsewhere")));
+}
+
 TEST_F(DeskTest, NoNameIsGivenToAnotherVersion) {
   place_.put("target/longer", "not the content");
   place_.fs.put_file("target/later", bytes_of("content"), 0644, 2);
