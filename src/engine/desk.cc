@@ -316,6 +316,22 @@ bool Desk::unchanged(const disk::Stat& there, const Entry& entry) const {
   return grain(there.mtime_ns) == grain(entry.mtime_ns);
 }
 
+/// What may not be read is opened once it has another mode. Null: its mode cannot be set, for it is somebody else's.
+Result<disk::FilePtr> Desk::set_mode(const disk::DirPtr& parent, const std::string& name, std::uint32_t mode) {
+  constexpr std::uint32_t owner_reads = 0400;
+  const auto open = [&] { return setup_.disk.open_file(parent, name, disk::Open::read, false); };
+  auto file = open();
+  const bool forbidden = !file && file.error().code == Code::permission;
+  if (forbidden && setup_.disk.set_mode(parent, name, mode | owner_reads)) file = open();
+  if (!file && file.error().system_errno == EIO) return file;
+  const Result<> set = file ? setup_.disk.set_mode(**file, mode) : std::unexpected(file.error());
+  if (set) return file;
+  if (set.error().system_errno == EIO) return std::unexpected(set.error());
+  const auto now = setup_.disk.stat(parent, name);
+  if (!now || now->mode != mode) setup_.counters.modes_not_kept.fetch_add(1, std::memory_order_relaxed);
+  return nullptr;
+}
+
 /// Brings what is there already up to what the entry says, but for its content. Returns a file of which something was
 /// set that is not durable yet.
 Result<disk::FilePtr> Desk::match(const disk::DirPtr& parent, const std::string& name, const disk::Stat& there,
@@ -331,10 +347,8 @@ Result<disk::FilePtr> Desk::match(const disk::DirPtr& parent, const std::string&
   }
   // A change of owner takes mode bits away, an ACL brings its own.
   if (there.mode == entry.mode && !*changed) return nullptr;
-  auto file = setup_.disk.open_file(parent, name, disk::Open::read, false);
-  if (!file) return nullptr;
-  (void)setup_.disk.set_mode(**file, entry.mode);
-  if (!trees_) return file;
+  auto file = set_mode(parent, name, entry.mode);
+  if (!file || !*file || !trees_) return file;
   // Of a tree, nothing is to be seen before all of it is durable.
   if (auto synced = disk::sync_now(setup_.disk, **file, true); !synced) return std::unexpected(synced.error());
   return nullptr;

@@ -167,6 +167,7 @@ class Desk {
   Decision begin_file(std::uint64_t id, Entry entry, const disk::DirPtr& parent, const std::string& parent_path,
                       std::string name, const std::optional<OlderFile>& older);
   bool unchanged(const disk::Stat& there, const Entry& entry) const;
+  Result<disk::FilePtr> set_mode(const disk::DirPtr& parent, const std::string& name, std::uint32_t mode);
   Result<disk::FilePtr> match(const disk::DirPtr& parent, const std::string& name, const disk::Stat& there,
                               const Entry& entry);
   Result<disk::DirPtr> directory(const std::string& path);

@@ -172,6 +172,19 @@ def into_a_directory_that_cannot_be_read(t):
     t.equal(stat.S_IMODE(os.stat(target / "d").st_mode), stat.S_IMODE(os.stat(source / "d").st_mode), "mode of the directory")
 
 
+@case(user=True)
+def what_may_not_be_read_gets_its_mode(t):
+    """A file of the target's with the right size and time that its mode keeps its owner from opening: it gets the source's mode."""
+    source, target = t.directory / "source", t.directory / "target"
+    source.mkdir()
+    data.write_random(source / "file", 1000)
+    t.run("copy", "copy", f"{source}/", target)
+    os.chmod(target / "file", 0)
+    done = t.run("copy", "copy", "--json", f"{source}/", target).done()
+    t.equal((done["skipped_files"], done["modes_not_kept"]), (1, 0), "skipped, modes not kept")
+    t.equal(stat.S_IMODE(os.stat(target / "file").st_mode), stat.S_IMODE(os.stat(source / "file").st_mode), "mode")
+
+
 @case()
 def names_of_owners(t):
     """By name as rsync has it: the number that the receiver's machine has for it; --numeric-ids takes the number."""

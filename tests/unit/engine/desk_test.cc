@@ -1,5 +1,7 @@
 #include "engine/desk.h"
 
+#include <cerrno>
+
 #include "longhaul/sink.h"
 #include "place.h"
 #include "protocol/bounds.h"
@@ -208,6 +210,27 @@ TEST_F(DeskTest, ASkippedFileGetsItsMode) {
   place_.fs.put_file("target/a", bytes_of("hello"), 0600, 1'000'000'007);
   EXPECT_EQ(decide(file("a", 5)).verdict.action(), Verdict::SKIP);
   EXPECT_EQ(place_.disk->stat(place_.root, "a")->mode, 0644U);
+}
+
+TEST_F(DeskTest, AFileThatItsModeKeepsFromBeingReadGetsItsModeAllTheSame) {
+  place_.fs.put_file("target/a", bytes_of("hello"), 0, 1'000'000'007);
+  place_.fs.fault = [&](const sim::FaultPoint& point) {  // who is root could read it
+    return point.operation == "open" && point.path == "a" && place_.fs.look("target/a")->cached.mode == 0 ? EACCES : 0;
+  };
+  const Decision decision = decide(file("a", 5));
+  EXPECT_EQ(decision.verdict.action(), Verdict::SKIP);
+  EXPECT_TRUE(decision.kept) << "it is to be synced";
+  EXPECT_EQ(place_.disk->stat(place_.root, "a")->mode, 0644U);
+  EXPECT_EQ(counters_.modes_not_kept, 0U);
+}
+
+TEST_F(DeskTest, AModeThatCannotBeSetIsSaid) {
+  place_.fs.put_file("target/a", bytes_of("hello"), 0600, 1'000'000'007);
+  for (const int error : {EPERM, EIO}) {
+    place_.fs.fault = [&](const sim::FaultPoint& point) { return point.operation == "set_mode" ? error : 0; };
+    EXPECT_EQ(decide(file("a", 5)).verdict.action(), error == EIO ? Verdict::REFUSE : Verdict::SKIP);
+  }
+  EXPECT_EQ(counters_.modes_not_kept, 1U);
 }
 
 void expect_left_alone(const Decision& decision) {
