@@ -397,6 +397,7 @@ Decision Desk::begin_file(std::uint64_t id, Entry entry, const disk::DirPtr& par
   file->parent = parent;
   file->zone = std::move(*zone);
   file->leave_alone = setup_.leave_alone;
+  file->leave_alone.missing = false;  // what was there may have had to make room for it
   file->granularity_ns = mtime_granularity_ns_;
   if (trees_) file->log = trees_->log_of(file->entry.path);
   file->chunk_bytes = setup_.chunk_bytes;

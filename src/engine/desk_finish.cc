@@ -76,7 +76,8 @@ Result<> Desk::finish_link(const Entry& link) {
   if (!there && there.error().code != Code::not_found) return std::unexpected(there.error());
   const bool there_already = there && there->inode == file->inode && there->device == file->device;
   Result<bool> made = there_already;
-  if (!there_already && !left_alone(link, there)) {  // which may be another answer than when it was announced
+  const bool spared = there && left_alone(link, there);  // which may be another answer than when it was announced
+  if (!there_already && !spared) {
     if (there && there->type == disk::FileType::directory)
       if (auto room = make_room(link, *there); !room) return room;
     made = put_in_place(*parent, parent_path, name, [&](const disk::DirPtr& zone, const std::string& scratch) {

@@ -120,6 +120,17 @@ def what_comes_to_be_meanwhile_is_left_alone(t):
 
 
 @case()
+def what_exists_makes_room(t):
+    """--existing with --delete: a directory makes room for the file of its name, which is then published, though nothing is there any more."""
+    source, target = t.directory / "source", t.directory / "target"
+    source.mkdir()
+    (source / "name").write_text("a file")
+    (target / "name" / "below").mkdir(parents=True)
+    done = t.run("copy", "copy", "--json", "--existing", "--delete", f"{source}/", target).done()
+    t.equal(((target / "name").read_text(), done["left_alone"]), ("a file", 0), "what is at the target; left alone")
+
+
+@case()
 def a_receiver_without_a_directory_leaves_nothing_alone(t):
     """--stdout has nothing to compare with: it is refused in words, and nothing is written."""
     (t.directory / "file").write_text("content")

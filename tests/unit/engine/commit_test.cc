@@ -293,16 +293,16 @@ TEST_F(CommitTest, WhatHasComeToBeThereMeanwhileIsLeftAlone) {
     const std::string prefix = unnamed ? "unnamed-" : "named-";
     published_.clear();
     left_alone_.clear();
-    for (const std::string name : {"new", "taken", "just taken"}) {
-      const auto file = whole_file(prefix + name, little);
-      file->leave_alone.existing = true;
-      commit_->add_whole(file, chunk::file_digest(little), nullptr, place_.clock.now());
-    }
     const auto large = large_file(prefix + "large", content.size());
     large->leave_alone.existing = true;
     add_chunk(large, 0, content);
     add_chunk(large, 1, content);
     run();
+    for (const std::string name : {"new", "taken", "just taken"}) {
+      const auto file = whole_file(prefix + name, little);
+      file->leave_alone.existing = true;
+      commit_->add_whole(file, chunk::file_digest(little), nullptr, place_.clock.now());
+    }
     place_.put("target/" + prefix + "large", "mine");
     place_.put("target/" + prefix + "taken", "mine");
     const std::string late = prefix + "just taken";
@@ -342,20 +342,6 @@ TEST_F(CommitTest, WhatHasBecomeNewerMeanwhileIsLeftAlone) {
   EXPECT_EQ(left_alone_, std::vector<std::string>{"newer"});
   EXPECT_EQ(place_.content("newer").size(), 4U);
   EXPECT_EQ(place_.content("older"), content);
-}
-
-TEST_F(CommitTest, WhatHasGoneMeanwhileIsNotMadeAnewWhenOnlyWhatExistsIsWanted) {
-  const auto content = content_of(3000, 3);
-  place_.put("target/there", "old");
-  for (const std::string name : {"there", "gone"}) {
-    const auto file = whole_file(name, content);
-    file->leave_alone.missing = true;
-    commit_->add_whole(file, chunk::file_digest(content), nullptr, place_.clock.now());
-  }
-  run();
-  EXPECT_EQ(published_, std::vector<std::string>{"there"});
-  EXPECT_EQ(left_alone_, std::vector<std::string>{"gone"});
-  EXPECT_FALSE(place_.exists("gone"));
 }
 
 TEST_F(CommitTest, WhatIsDroppedIsForgotten) {
