@@ -103,7 +103,7 @@ struct Report {
   // Asked for, and not shown by the target: it was not permitted there, or its file system does not have it.
   std::uint64_t owners_not_kept = 0;
   std::uint64_t attributes_not_kept = 0;
-  std::uint64_t modes_not_kept = 0;  ///< setuid and setgid bits
+  std::uint64_t modes_not_kept = 0;  ///< setuid and setgid bits, and those of files that are another user's there
   std::uint64_t left_out = 0;        ///< entries that the selection leaves out; not what is beneath such directories
   // Options::mirror. In a dry run: what would be deleted.
   std::uint64_t deleted_files = 0;  ///< names of anything but directories

@@ -156,7 +156,8 @@ std::string not_kept_lines(const Report& report) {
   line(report.owners_not_kept, "owner", "owners", "the receiver may not give files away; it would have to be root");
   line(report.attributes_not_kept, "entry with attributes", "entries with attributes",
        "the target does not take some of them, or they need --special at the receiver");
-  line(report.modes_not_kept, "setuid or setgid bit", "setuid or setgid bits", "needs --special at the receiver");
+  line(report.modes_not_kept, "mode", "modes",
+       "setuid and setgid bits need --special at the receiver, others that the file there belongs to it");
   return out;
 }
 

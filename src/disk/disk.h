@@ -191,6 +191,8 @@ class Disk {
   virtual Result<> set_mode(OpenFile& file, std::uint32_t mode) = 0;
   virtual Result<> set_mtime(OpenFile& file, std::int64_t mtime_ns) = 0;
   virtual Result<> set_mode(const DirPtr& dir, std::uint32_t mode) = 0;
+  /// Of what cannot be opened: a file of one's own that its mode keeps one from reading. Not of a symlink: unsupported.
+  virtual Result<> set_mode(const DirPtr& base, std::string_view name, std::uint32_t mode) = 0;
   virtual Result<> set_mtime(const DirPtr& dir, std::int64_t mtime_ns) = 0;
   virtual Result<> set_link_mtime(const DirPtr& base, std::string_view name, std::int64_t mtime_ns) = 0;
   // Of the entry `name` in `base`, of a symlink its own; "": of `base` itself.

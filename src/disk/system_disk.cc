@@ -123,6 +123,7 @@ class SystemDisk final : public Disk {
   Result<> set_mode(OpenFile& file, std::uint32_t mode) override;
   Result<> set_mtime(OpenFile& file, std::int64_t mtime_ns) override;
   Result<> set_mode(const DirPtr& dir, std::uint32_t mode) override;
+  Result<> set_mode(const DirPtr& base, std::string_view name, std::uint32_t mode) override;
   Result<> set_mtime(const DirPtr& dir, std::int64_t mtime_ns) override;
   Result<> set_link_mtime(const DirPtr& base, std::string_view name, std::int64_t mtime_ns) override;
   Result<> set_owner(OpenFile& file, const Owner& owner) override;
@@ -411,6 +412,14 @@ Result<> SystemDisk::set_mode(const DirPtr& dir, std::uint32_t mode) {
   int result = ::fchmod(fd, mode);
   if (result != 0 && errno == EBADF) result = ::chmod(magic_path(fd).c_str(), mode);
   return outcome(result, "set the mode of", real(dir).name);
+}
+
+/// By a descriptor that reads nothing: older kernels have no fchmodat that follows no symlink.
+Result<> SystemDisk::set_mode(const DirPtr& base, std::string_view name, std::uint32_t mode) {
+  return at(base, name, "set the mode of", [mode](int dir, const char* last) {
+    const Fd found(::openat(dir, last, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    return found ? ::chmod(magic_path(found.get()).c_str(), mode) : -1;
+  });
 }
 
 Result<> SystemDisk::set_mtime(const DirPtr& dir, std::int64_t mtime_ns) {

@@ -1,12 +1,15 @@
 #include "engine/commit.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <unordered_set>
 #include <utility>
 
 #include "base/bytes.h"
 #include "base/check.h"
 #include "base/stages.h"
+#include "disk/blocking.h"
+#include "engine/desk.h"
 #include "engine/landing_ops.h"
 
 namespace longhaul::engine {
@@ -348,16 +351,52 @@ void Commit::publish_copies() {
   }
 }
 
+/// False: what has come to be there since it was announced is to be left alone.
+Result<bool> Commit::put_in_place(const InFile& file) {
+  const LeaveAlone& asked = file.leave_alone;
+  if (asked) {
+    const auto there = disk_.stat(file.parent, file.name);
+    if (!there && there.error().code != Code::not_found) return std::unexpected(there.error());
+    if (is_left_alone(asked, file.entry, there, file.granularity_ns)) return false;
+  }
+  using journal::Existing;
+  const auto done = zone_.publish(file.landing_file, file.parent, file.name,
+                                  asked.existing ? Existing::left_alone : Existing::replaced);
+  if (done) return true;
+  if (asked.existing && done.error().system_errno == EEXIST) return false;
+  return std::unexpected(done.error());
+}
+
+/// Their records are durable by now, and would say of what others have made that it is not as it was sent.
+Result<> Commit::take_back_records(const std::vector<Whole>& left_alone) {
+  std::vector<std::byte> records;
+  for (const Whole& whole : left_alone) {
+    journal::ManifestRecord record;
+    record.path = whole.file->entry.path;
+    record.gone = true;
+    journal::encode_manifest_record(record, records);
+  }
+  if (records.empty()) return {};
+  if (auto written = disk::write_now(disk_, manifest_.file(), manifest_.end_offset(), records); !written)
+    return written;
+  manifest_.written(records.size());
+  return disk::sync_now(disk_, manifest_.file(), false);
+}
+
 void Commit::publish() {
   publish_copies();
   const StageScope scope(Stage::names);
   std::vector<Whole> renamed;
+  std::vector<Whole> left_alone;
   for (Whole& whole : group_.whole) {
-    if (auto done = zone_.publish(whole.file->landing_file, whole.file->parent, whole.file->name); !done)
-      events_.publish_failed(whole.file, whole.bundle, std::move(done.error()));
+    auto placed = put_in_place(*whole.file);
+    if (!placed)
+      events_.publish_failed(whole.file, whole.bundle, std::move(placed.error()));
     else
-      renamed.push_back(whole);
+      (*placed ? renamed : left_alone).push_back(whole);
   }
+  if (auto taken = take_back_records(left_alone); !taken) return events_.commit_failed(std::move(taken.error()));
+  for (const Whole& whole : left_alone) events_.left_alone(whole.file, whole.bundle);
   for (const auto& dir : directories_to_sync(renamed)) {
     const StageScope syncing(Stage::sync);
     if (auto synced = disk_.sync_dir(dir); !synced) return events_.commit_failed(std::move(synced.error()));

@@ -33,6 +33,8 @@ class CommitEvents {
   /// It cannot appear at its final name.
   virtual void publish_failed(const std::shared_ptr<InFile>& file, const std::shared_ptr<InBundle>& bundle,
                               Error error) = 0;
+  /// Something has come to be at its name since it was announced, which is to be left alone: it is not published.
+  virtual void left_alone(const std::shared_ptr<InFile>& file, const std::shared_ptr<InBundle>& bundle) = 0;
   /// What add_kept() was told of is not durable.
   virtual void kept_lost(const std::string& path, Error error) = 0;
   /// The manifest cannot be written: the transfer cannot go on.
@@ -105,6 +107,8 @@ class Commit {
   void sync_journals();
   void write_manifest();
   void publish();
+  Result<bool> put_in_place(const InFile& file);
+  Result<> take_back_records(const std::vector<Whole>& left_alone);
   void publish_copies();
   bool sync_journal_names();
   void answer_chunks();

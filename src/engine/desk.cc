@@ -209,6 +209,7 @@ Decision Desk::take_directory(const Entry& entry) {
     if (there && (there->mode & 0700) != 0700) {
       // Left read-only by an earlier run: it gets its own mode back at the end.
       if (auto dir = directory(entry.path)) (void)setup_.disk.set_mode(*dir, there->mode | 0700);
+      open_dirs_.erase(entry.path);  // what could not be read was opened to be passed through: that cannot be synced
     }
     // Announced again, by another source or (where the case of letters is none) by another name: files of the first are
     // in it.
@@ -248,29 +249,37 @@ Decision Desk::take_symlink(const Entry& entry, const disk::DirPtr& parent, cons
 }
 
 /// Made beside the landing files by `make(zone, scratch)` and renamed, so that an existing name changes in one step.
-Result<> Desk::put_in_place(const disk::DirPtr& parent, std::string_view parent_path, const std::string& name,
-                            const MakeName& make) {
+/// False: something has just come to be there that is to be left alone.
+Result<bool> Desk::put_in_place(const disk::DirPtr& parent, std::string_view parent_path, const std::string& name,
+                                const MakeName& make) {
   const auto zone = setup_.zone->zone_for(parent, parent_path);
   if (!zone) return std::unexpected(zone.error());
   const std::string scratch = setup_.scratch_name + ".link";
   (void)setup_.disk.unlink(*zone, scratch);
   Result<> made = make(*zone, scratch);
-  if (made) made = setup_.disk.rename(*zone, scratch, parent, name);
-  if (!made) (void)setup_.disk.unlink(*zone, scratch);
-  return made;
+  using journal::Existing;
+  const bool spares = setup_.leave_alone.existing;
+  const bool begun = made.has_value();
+  if (begun)
+    made = setup_.zone->put_in_place(*zone, scratch, parent, name, spares ? Existing::left_alone : Existing::replaced);
+  if (made) return true;
+  (void)setup_.disk.unlink(*zone, scratch);
+  if (begun && spares && made.error().system_errno == EEXIST) return false;
+  return std::unexpected(std::move(made.error()));
 }
 
 Decision Desk::replace(const Entry& entry, const disk::DirPtr& parent, const std::string& name, const char* what,
                        const MakeName& make) {
   Unkept unkept;
-  const Result<> made = put_in_place(parent, split_path(entry.path).first, name,
-                                     [&](const disk::DirPtr& zone, const std::string& scratch) {
-                                       const Result<> there = make(zone, scratch);
-                                       return there ? set_properties(setup_.disk, zone, scratch, entry, unkept) : there;
-                                     });
+  const auto made = put_in_place(parent, split_path(entry.path).first, name,
+                                 [&](const disk::DirPtr& zone, const std::string& scratch) {
+                                   const Result<> there = make(zone, scratch);
+                                   return there ? set_properties(setup_.disk, zone, scratch, entry, unkept) : there;
+                                 });
   if (!made)
     return refuse(made.error().code,
                   fmt::format("cannot make the {} {}: {}", what, printable(entry.path), made.error().text));
+  if (!*made) return leave(entry);
   setup_.counters.count(unkept);
   Decision decision = done();
   decision.dirty = parent;
@@ -307,6 +316,22 @@ bool Desk::unchanged(const disk::Stat& there, const Entry& entry) const {
   return grain(there.mtime_ns) == grain(entry.mtime_ns);
 }
 
+/// What may not be read is opened once it has another mode. Null: its mode cannot be set, for it is somebody else's.
+Result<disk::FilePtr> Desk::set_mode(const disk::DirPtr& parent, const std::string& name, std::uint32_t mode) {
+  constexpr std::uint32_t owner_reads = 0400;
+  const auto open = [&] { return setup_.disk.open_file(parent, name, disk::Open::read, false); };
+  auto file = open();
+  const bool forbidden = !file && file.error().code == Code::permission;
+  if (forbidden && setup_.disk.set_mode(parent, name, mode | owner_reads)) file = open();
+  if (!file && file.error().system_errno == EIO) return file;
+  const Result<> set = file ? setup_.disk.set_mode(**file, mode) : std::unexpected(file.error());
+  if (set) return file;
+  if (set.error().system_errno == EIO) return std::unexpected(set.error());
+  const auto now = setup_.disk.stat(parent, name);
+  if (!now || now->mode != mode) setup_.counters.modes_not_kept.fetch_add(1, std::memory_order_relaxed);
+  return nullptr;
+}
+
 /// Brings what is there already up to what the entry says, but for its content. Returns a file of which something was
 /// set that is not durable yet.
 Result<disk::FilePtr> Desk::match(const disk::DirPtr& parent, const std::string& name, const disk::Stat& there,
@@ -322,10 +347,8 @@ Result<disk::FilePtr> Desk::match(const disk::DirPtr& parent, const std::string&
   }
   // A change of owner takes mode bits away, an ACL brings its own.
   if (there.mode == entry.mode && !*changed) return nullptr;
-  auto file = setup_.disk.open_file(parent, name, disk::Open::read, false);
-  if (!file) return nullptr;
-  (void)setup_.disk.set_mode(**file, entry.mode);
-  if (!trees_) return file;
+  auto file = set_mode(parent, name, entry.mode);
+  if (!file || !*file || !trees_) return file;
   // Of a tree, nothing is to be seen before all of it is durable.
   if (auto synced = disk::sync_now(setup_.disk, **file, true); !synced) return std::unexpected(synced.error());
   return nullptr;
@@ -373,6 +396,9 @@ Decision Desk::begin_file(std::uint64_t id, Entry entry, const disk::DirPtr& par
   file->name = std::move(name);
   file->parent = parent;
   file->zone = std::move(*zone);
+  file->leave_alone = setup_.leave_alone;
+  file->leave_alone.missing = false;  // what was there may have had to make room for it
+  file->granularity_ns = mtime_granularity_ns_;
   if (trees_) file->log = trees_->log_of(file->entry.path);
   file->chunk_bytes = setup_.chunk_bytes;
   file->direct = setup_.direct;

@@ -142,8 +142,8 @@ class Desk {
   Decision take_special(const Entry& entry, const disk::DirPtr& parent, const std::string& name);
   Decision take_hard_link(const Entry& entry, const disk::DirPtr& parent, const std::string& name);
   using MakeName = std::function<Result<>(const disk::DirPtr& zone, const std::string& scratch)>;
-  Result<> put_in_place(const disk::DirPtr& parent, std::string_view parent_path, const std::string& name,
-                        const MakeName& make);
+  Result<bool> put_in_place(const disk::DirPtr& parent, std::string_view parent_path, const std::string& name,
+                            const MakeName& make);
   Decision replace(const Entry& entry, const disk::DirPtr& parent, const std::string& name, const char* what,
                    const MakeName& make);
   Decision take_file(std::uint64_t id, Entry entry, const disk::DirPtr& parent, const std::string& parent_path,
@@ -167,6 +167,7 @@ class Desk {
   Decision begin_file(std::uint64_t id, Entry entry, const disk::DirPtr& parent, const std::string& parent_path,
                       std::string name, const std::optional<OlderFile>& older);
   bool unchanged(const disk::Stat& there, const Entry& entry) const;
+  Result<disk::FilePtr> set_mode(const disk::DirPtr& parent, const std::string& name, std::uint32_t mode);
   Result<disk::FilePtr> match(const disk::DirPtr& parent, const std::string& name, const disk::Stat& there,
                               const Entry& entry);
   Result<disk::DirPtr> directory(const std::string& path);

@@ -74,13 +74,19 @@ Result<> Desk::finish_link(const Entry& link) {
                                           "sent by itself");
   const auto there = look(link, *parent, name);
   if (!there && there.error().code != Code::not_found) return std::unexpected(there.error());
-  if (there && there->type == disk::FileType::directory)
-    if (auto room = make_room(link, *there); !room) return room;
-  setup_.counters.hard_links.fetch_add(1, std::memory_order_relaxed);
-  if (there && there->inode == file->inode && there->device == file->device) return {};
-  return put_in_place(*parent, parent_path, name, [&](const disk::DirPtr& zone, const std::string& scratch) {
-    return setup_.disk.make_hard_link(*file_parent, file_name, zone, scratch);
-  });
+  const bool there_already = there && there->inode == file->inode && there->device == file->device;
+  Result<bool> made = there_already;
+  const bool spared = there && left_alone(link, there);  // which may be another answer than when it was announced
+  if (!there_already && !spared) {
+    if (there && there->type == disk::FileType::directory)
+      if (auto room = make_room(link, *there); !room) return room;
+    made = put_in_place(*parent, parent_path, name, [&](const disk::DirPtr& zone, const std::string& scratch) {
+      return setup_.disk.make_hard_link(*file_parent, file_name, zone, scratch);
+    });
+  }
+  if (!made) return std::unexpected(made.error());
+  (*made ? setup_.counters.hard_links : setup_.counters.left_alone).fetch_add(1, std::memory_order_relaxed);
+  return {};
 }
 
 Result<> Desk::finish_directory(const Entry& entry) {

@@ -33,7 +33,8 @@ bool is_left_alone(const LeaveAlone& asked, const Entry& entry, const Result<dis
   if (!there) return asked.missing && there.error().code == Code::not_found;
   const bool both_directories = entry.type == EntryType::directory && there->type == disk::FileType::directory;
   if (asked.existing && !both_directories) return true;
-  const bool both_files = entry.type == EntryType::file && there->type == disk::FileType::file;
+  const bool is_file = entry.type == EntryType::file || entry.type == EntryType::hard_link;
+  const bool both_files = is_file && there->type == disk::FileType::file;
   return asked.newer && both_files && there->mtime_ns / granularity_ns > entry.mtime_ns / granularity_ns;
 }
 

@@ -18,6 +18,7 @@
 #include "journal/landing.h"
 #include "journal/manifest.h"
 #include "longhaul/entry.h"
+#include "longhaul/options.h"
 #include "longhaul/sink.h"
 
 namespace longhaul::engine {
@@ -62,6 +63,8 @@ struct InFile {
   std::uint64_t older_bytes = 0;
   std::atomic<bool> cannot_share = false;  ///< blocks with `older`; found out by trying, by whoever comes first
   Unkept unkept;                           ///< set before it is published, by whoever sets its metadata
+  LeaveAlone leave_alone;                  ///< asked again right before it is published: that may be hours later
+  std::int64_t granularity_ns = 1;         ///< ... of times at the target
 
   std::mutex mutex;
   bool source_gone = false;  ///< the sender could not read it again: what has landed is the last there will be

@@ -22,7 +22,8 @@ Planner::Planner(disk::Disk& disk, PlannerHost& host, Setup setup, Time now)
       setup_(std::move(setup)),
       packer_(setup_.transfer, setup_.feed),
       now_(now),
-      progress_at_(now) {
+      progress_at_(now),
+      held_(setup_.publish == Publish::tree) {
   if (!setup_.mirror) return;
   setup_.feed->mention_left_out();
   std::size_t bytes = 0;
@@ -186,7 +187,7 @@ void Planner::send_file(std::uint64_t id, Entry entry, const protocol::Verdict& 
     file.content = std::move(*content);
     setup_.feeder->fill(large.stream);
   }
-  large_queue_.push_back(id);
+  (large.file->one_chunk ? whole_queue_ : large_queue_).push_back(id);
   if (large.stream) pipes_.insert(id);
   auto [at, added] = large_.emplace(id, std::move(large));
   tell_end_if_read(at->second);
@@ -357,6 +358,7 @@ void Planner::file_failed(const protocol::FileFailed& failed) {
   const auto at = large_.find(failed.file());
   if (!failed.restart()) {
     if (failed.file() >= verdicts_seen_ || !settled_.add(failed.file())) return;
+    if (failed.left_alone()) return left_alone(failed.file());
     Error error{static_cast<Code>(failed.code()), failed.text(), 0};
     // A bundled file is named as the receiver names it; its bundle goes on.
     record_error(at == large_.end() ? failed.path() : setup_.feed->words(at->second.file->entry), std::move(error));
@@ -382,6 +384,17 @@ void Planner::file_failed(const protocol::FileFailed& failed) {
   large.end_told = false;
   large.older.reset();
   ++large.restarts;
+}
+
+/// It has been sent, and had a name no more when it was to be published.
+void Planner::left_alone(std::uint64_t file) {
+  ++totals_.left_alone;
+  ++totals_.skipped_files;
+  const auto at = large_.find(file);
+  if (at == large_.end()) return;  // in a bundle, which goes on
+  const std::uint64_t arrived = at->second.bytes_sent + at->second.bytes_skipped;
+  totals_.skipped_bytes += at->second.file->entry.size - std::min(at->second.file->entry.size, arrived);
+  forget_large(file);
 }
 
 /// Of entries that were accepted long ago. Not all are told, but all are counted.
@@ -430,7 +443,7 @@ void Planner::count_lost(std::uint64_t file) {
 
 bool Planner::has_unsent() const {
   return !walk_done_ || !held_.empty() || !announced_.empty() || !comparing_.empty() || !again_.empty() ||
-         !large_queue_.empty() || !packer_.empty();
+         !large_queue_.empty() || !whole_queue_.empty() || !packer_.empty();
 }
 
 bool Planner::at_rest() const {
@@ -456,7 +469,7 @@ void Planner::fed(FeedBatch batch) {
       ++totals_.files_found;
       totals_.bytes_found += entry.size;
     }
-    held_.push_back(std::move(entry));
+    held_.add(std::move(entry));
   }
   not_kept_ = batch.not_kept;
   walk_done_ = walk_done_ || batch.end;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/interval_set.h"
+#include "engine/announce_queue.h"
 #include "engine/bundle_packer.h"
 #include "engine/comparer.h"
 #include "engine/feeder.h"
@@ -161,13 +162,14 @@ class Planner {
   void look_at_reading();
 
   void announce();
-  bool may_announce(const Entry& entry) const;
+  [[nodiscard]] AnnounceRoom room_to_announce() const;
+  bool announce_batch();
   void send_file(std::uint64_t id, Entry entry, const protocol::Verdict& verdict);
   void pump(Time now);
   void note_starving(Time now);
   std::optional<ChunkTask> next_task();
   std::optional<ChunkTask> next_bundle();
-  std::optional<ChunkTask> next_large();
+  std::optional<ChunkTask> next_of(std::deque<std::uint64_t>& queue);
   bool chunk_ready(Large& large) const;
   ChunkTask cut(Large& large);
   void look_for_holes(Large& large, ChunkTask& task);
@@ -200,6 +202,7 @@ class Planner {
   void planned(const Entry& entry, const protocol::Verdict& verdict);
   void refused(const Entry& entry, const protocol::Verdict& verdict);
   void count_lost(std::uint64_t file);
+  void left_alone(std::uint64_t file);
   void check_stall(Time now);
   [[nodiscard]] bool all_known() const;
   [[nodiscard]] std::uint64_t remaining_bytes() const;
@@ -223,7 +226,8 @@ class Planner {
   disk::NotKept not_kept_;
   std::uint64_t filled_files_ = 0;  ///< whose holes are not kept
   bool end_told_ = false;
-  std::deque<Entry> held_;       ///< walked, not announced
+  /// Walked, not announced. Trees are published in the order of their sources.
+  AnnounceQueue held_;
   std::deque<Entry> announced_;  ///< waiting for their verdicts
   std::uint64_t next_id_ = 0;
   std::uint64_t verdicts_seen_ = 0;
@@ -239,10 +243,11 @@ class Planner {
   protocol::Compared keys_;           ///< not yet told
 
   // lanes
-  std::deque<std::uint64_t> large_queue_;  ///< files with chunks to cut
-  std::unordered_map<std::uint64_t, Large> large_;
-  std::set<std::uint64_t> pipes_;  ///< of them: sources whose length shows at their end
-  bool bundle_turn_ = false;
+  std::deque<std::uint64_t> large_queue_;           ///< files with chunks to cut
+  std::deque<std::uint64_t> whole_queue_;           ///< ... those that go in one
+  std::unordered_map<std::uint64_t, Large> large_;  ///< of both
+  std::set<std::uint64_t> pipes_;                   ///< of them: sources whose length shows at their end
+  unsigned turn_ = 0;
   std::deque<ChunkKey> again_;
   std::map<ChunkKey, InFlight> in_flight_;  ///< given to a stream and not durable
   std::uint64_t in_flight_bytes_ = 0;       ///< of these

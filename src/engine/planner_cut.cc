@@ -11,6 +11,10 @@ namespace longhaul::engine {
 namespace {
 
 constexpr unsigned journalled_open_max = 64;  // large files at once: two descriptors each at the receiver
+// What small files leave of the agreed bounds to large ones, and to all that is done with at once.
+constexpr std::uint64_t open_beside_small = 1024;
+constexpr std::size_t attribute_bytes_beside_small = journalled_open_max * protocol::attribute_bytes_max;
+constexpr unsigned lanes = 3;
 constexpr unsigned batches_ahead = 4;
 constexpr std::size_t held_max = 2048;
 constexpr std::uint32_t attempts_per_restart = 1 << 16;  // no copy from before a restart has the number of one after it
@@ -21,36 +25,46 @@ constexpr std::uint64_t unlimited_bytes = ~std::uint64_t{0} / 4;
 
 // --- announcing ---------------------------------------------------------------------------------------------------
 
-bool Planner::may_announce(const Entry& entry) const {
-  if (next_id_ - resolved_ >= protocol::entries_open_max) return false;
-  if (attribute_bytes_open_ >= protocol::attribute_bytes_open_max) return false;
-  return !is_journalled(entry) || journalled_open_ < journalled_open_max;
+AnnounceRoom Planner::room_to_announce() const {
+  const std::uint64_t open = next_id_ - resolved_;
+  AnnounceRoom room;
+  room.other = open < protocol::entries_open_max && attribute_bytes_open_ < protocol::attribute_bytes_open_max;
+  room.small = open < protocol::entries_open_max - open_beside_small &&
+               attribute_bytes_open_ < protocol::attribute_bytes_open_max - attribute_bytes_beside_small;
+  room.large = journalled_open_ < journalled_open_max;
+  return room;
+}
+
+/// False: nothing may be announced now.
+bool Planner::announce_batch() {
+  protocol::Message message;
+  auto& batch = *message.mutable_announce();
+  batch.set_transfer(setup_.transfer);
+  batch.set_first(next_id_);
+  std::size_t bytes = 0;
+  while (bytes < protocol::announce_bytes_soft &&
+         static_cast<std::size_t>(batch.entries_size()) < protocol::entries_per_announce_max) {
+    auto entry = held_.take(room_to_announce());
+    if (!entry) break;
+    if (!setup_.sparse && std::exchange(entry->sparse, false)) ++filled_files_;
+    const std::size_t attribute_bytes = protocol::attribute_bytes(*entry);
+    bytes += entry->path.size() + entry->link_target.size() + attribute_bytes + 64;
+    if (is_journalled(*entry)) ++journalled_open_;
+    *batch.add_entries() = protocol::to_wire(*entry);
+    if (attribute_bytes > 0) attributes_open_[next_id_] = attribute_bytes;
+    attribute_bytes_open_ += attribute_bytes;
+    entry->attributes.reset();  // they are the receiver's now
+    announced_.push_back(*std::move(entry));
+    ++next_id_;
+  }
+  if (batch.entries_size() == 0) return false;
+  host_.tell(std::move(message));
+  return true;
 }
 
 void Planner::announce() {
   const bool accepted = frame_bytes_ != 0;  // before that nobody listens
-  while (accepted && !held_.empty() && may_announce(held_.front())) {
-    protocol::Message message;
-    auto& batch = *message.mutable_announce();
-    batch.set_transfer(setup_.transfer);
-    batch.set_first(next_id_);
-    std::size_t bytes = 0;
-    while (!held_.empty() && may_announce(held_.front()) && bytes < protocol::announce_bytes_soft &&
-           static_cast<std::size_t>(batch.entries_size()) < protocol::entries_per_announce_max) {
-      Entry entry = std::move(held_.front());
-      held_.pop_front();
-      if (!setup_.sparse && std::exchange(entry.sparse, false)) ++filled_files_;
-      const std::size_t attribute_bytes = protocol::attribute_bytes(entry);
-      bytes += entry.path.size() + entry.link_target.size() + attribute_bytes + 64;
-      if (is_journalled(entry)) ++journalled_open_;
-      *batch.add_entries() = protocol::to_wire(entry);
-      if (attribute_bytes > 0) attributes_open_[next_id_] = attribute_bytes;
-      attribute_bytes_open_ += attribute_bytes;
-      entry.attributes.reset();  // they are the receiver's now
-      announced_.push_back(std::move(entry));
-      ++next_id_;
-    }
-    host_.tell(std::move(message));
+  while (accepted && announce_batch()) {
   }
   if (accepted && walk_done_ && held_.empty() && !std::exchange(end_told_, true)) {
     protocol::Message message;
@@ -59,7 +73,7 @@ void Planner::announce() {
     message.mutable_end_of_entries()->set_failed(walk_errors_);
     host_.tell(std::move(message));
   }
-  if (!walk_done_ && batches_wanted_ < batches_ahead && held_.size() < held_max) {
+  if (!walk_done_ && batches_wanted_ < batches_ahead && held_.ahead() < held_max) {
     setup_.feeder->want(batches_ahead - batches_wanted_);
     batches_wanted_ = batches_ahead;
   }
@@ -115,17 +129,17 @@ void Planner::look_for_holes(Large& large, ChunkTask& task) {
   task.holes = large.holes;
 }
 
-std::optional<ChunkTask> Planner::next_large() {
-  for (std::size_t looked = large_queue_.size(); looked > 0; --looked) {
-    const std::uint64_t id = large_queue_.front();
+std::optional<ChunkTask> Planner::next_of(std::deque<std::uint64_t>& queue) {
+  for (std::size_t looked = queue.size(); looked > 0; --looked) {
+    const std::uint64_t id = queue.front();
     const auto at = large_.find(id);
     if (at == large_.end() || (!at->second.stream && at->second.next_chunk >= at->second.chunks)) {
-      large_queue_.pop_front();
+      queue.pop_front();
       continue;
     }
     if (chunk_ready(at->second)) return cut(at->second);
-    large_queue_.pop_front();
-    if (at->second.stream || at->second.next_chunk < at->second.chunks) large_queue_.push_back(id);
+    queue.pop_front();
+    if (at->second.stream || at->second.next_chunk < at->second.chunks) queue.push_back(id);
   }
   return std::nullopt;
 }
@@ -149,10 +163,14 @@ std::optional<ChunkTask> Planner::next_task() {
     again_.pop_front();
     if (at != in_flight_.end() && !at->second.received && at->second.now.stream == 0) return at->second.task;
   }
-  // Two lanes in turn, so that neither large files nor small ones wait for the others.
-  bundle_turn_ = !bundle_turn_;
-  auto task = bundle_turn_ ? next_bundle() : next_large();
-  if (!task) task = bundle_turn_ ? next_large() : next_bundle();
+  // Three lanes in turn, so that neither large files nor small ones wait for the others.
+  std::optional<ChunkTask> task;
+  for (unsigned lane = 0; lane < lanes && !task; ++lane) {
+    turn_ = (turn_ + 1) % lanes;
+    if (turn_ == 0) task = next_bundle();
+    if (turn_ == 1) task = next_of(whole_queue_);
+    if (turn_ == 2) task = next_of(large_queue_);
+  }
   return task;
 }
 

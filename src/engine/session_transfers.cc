@@ -361,7 +361,7 @@ void SessionCore::open_incoming(const protocol::OpenTransfer& open) {
     post([transfer, message = std::move(message)](SessionCore& self) {
       const auto at = self.incoming_.find(transfer);
       if (at != self.incoming_.end() && at->second.of_old_session) return;
-      if (message.has_file_failed() && !message.file_failed().restart())
+      if (message.has_file_failed() && !message.file_failed().restart() && !message.file_failed().left_alone())
         self.note_failure(transfer,
                           {message.file_failed().path(),
                            {static_cast<Code>(message.file_failed().code()), message.file_failed().text(), 0}});

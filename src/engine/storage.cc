@@ -308,6 +308,20 @@ void Storage::publish_failed(const std::shared_ptr<InFile>& file, const std::sha
   resolve_in_bundle(bundle);
 }
 
+/// The sender hears of it. Of a large file all has been counted as it became durable.
+void Storage::left_alone(const std::shared_ptr<InFile>& file, const std::shared_ptr<InBundle>& bundle) {
+  counters_.left_alone.fetch_add(1, std::memory_order_relaxed);
+  counters_.skipped_files.fetch_add(1, std::memory_order_relaxed);
+  if (file->landing == Landing::whole) {
+    files_->backlog.fetch_sub(1, std::memory_order_relaxed);
+    counters_.skipped_bytes.fetch_add(file->entry.size, std::memory_order_relaxed);
+  }
+  tell_file_failed(*file, {Code::busy, "something has come to be at the target by its name, and is left alone", 0},
+                   true);
+  drop_file(file);
+  resolve_in_bundle(bundle);
+}
+
 /// Law 1: a failed sync is never repeated. What landed since the last good one counts for nothing, so the file starts
 /// anew.
 void Storage::landing_lost(const std::shared_ptr<InFile>& file, const std::shared_ptr<InBundle>& bundle, Error error) {
@@ -365,6 +379,8 @@ void Storage::restart_file(const std::shared_ptr<InFile>& file) {
   again->parent = parent;
   again->zone = file->zone;
   again->log = file->log;
+  again->leave_alone = file->leave_alone;
+  again->granularity_ns = file->granularity_ns;
   again->landing = Landing::journalled;
   again->chunk_bytes = file->chunk_bytes;
   again->direct = file->direct;
@@ -383,14 +399,7 @@ void Storage::restart_file(const std::shared_ptr<InFile>& file) {
 void Storage::give_up_file(const std::shared_ptr<InFile>& file, const Error& error) {
   if (files_->find(file->id) != file) return;
   ++errors_;
-  protocol::Message message;
-  auto& failed = *message.mutable_file_failed();
-  failed.set_transfer(setup_.transfer);
-  failed.set_file(file->id);
-  failed.set_code(static_cast<std::uint32_t>(error.code));
-  failed.set_text(error.text.substr(0, protocol::text_bytes_max));
-  failed.set_path(file->entry.path);
-  setup_.tell(std::move(message));
+  tell_file_failed(*file, error, false);
   drop_file(file);
 }
 
@@ -445,6 +454,18 @@ void Storage::tell_chunk_failed(std::uint64_t file, std::uint64_t chunk, std::ui
   failed.set_attempt(attempt);
   failed.set_code(static_cast<std::uint32_t>(error.code));
   failed.set_text(error.text.substr(0, protocol::text_bytes_max));
+  setup_.tell(std::move(message));
+}
+
+void Storage::tell_file_failed(const InFile& file, const Error& error, bool left_alone) {
+  protocol::Message message;
+  auto& failed = *message.mutable_file_failed();
+  failed.set_transfer(setup_.transfer);
+  failed.set_file(file.id);
+  failed.set_code(static_cast<std::uint32_t>(error.code));
+  failed.set_text(error.text.substr(0, protocol::text_bytes_max));
+  failed.set_path(file.entry.path);
+  failed.set_left_alone(left_alone);
   setup_.tell(std::move(message));
 }
 

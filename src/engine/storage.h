@@ -94,6 +94,7 @@ class Storage final : public Role, public LandingEvents, private CommitEvents {
   void landing_lost(const std::shared_ptr<InFile>& file, const std::shared_ptr<InBundle>& bundle, Error error) override;
   void publish_failed(const std::shared_ptr<InFile>& file, const std::shared_ptr<InBundle>& bundle,
                       Error error) override;
+  void left_alone(const std::shared_ptr<InFile>& file, const std::shared_ptr<InBundle>& bundle) override;
   void kept_lost(const std::string& path, Error error) override;
   void commit_failed(Error error) override { fail(std::move(error)); }
 
@@ -132,6 +133,7 @@ class Storage final : public Role, public LandingEvents, private CommitEvents {
   void fail_bundle(const std::shared_ptr<InBundle>& bundle, Error error);
   void answer_failed_bundles();
   void tell_chunk_failed(std::uint64_t file, std::uint64_t chunk, std::uint32_t attempt, const Error& error);
+  void tell_file_failed(const InFile& file, const Error& error, bool left_alone);
   void tell_durable(std::uint64_t file, std::uint64_t chunk);
   void flush_durable();
   disk::Operation* reap_one();

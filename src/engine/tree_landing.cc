@@ -234,7 +234,13 @@ void TreeLanding::publish(bool whole, std::vector<FileError>& failures) {
     if (auto published = trees_->publish(tree); !published) {
       Error error = std::move(published.error());
       error.text =
-          fmt::format("{} is not published: {}; what has arrived is kept: run again", printable(tree.name), error.text);
+          tree.placed
+              ? fmt::format(
+                    "{} is published, but not all is done that belongs to that: {}; the next transfer to this target "
+                    "does the rest",
+                    printable(tree.name), error.text)
+              : fmt::format("{} is not published: {}; what has arrived is kept: run again", printable(tree.name),
+                            error.text);
       failures.push_back({tree.name, std::move(error)});
       whole = false;  // in the order of the sources: what comes later may speak of what comes first
     }

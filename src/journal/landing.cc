@@ -295,18 +295,30 @@ Result<Digest> LandingZone::root_digest(const LandingFile& file, std::uint64_t s
   return root.finish(size);
 }
 
-Result<> LandingZone::publish(const LandingFile& file, const disk::DirPtr& parent, std::string_view name) {
+Result<> LandingZone::publish(const LandingFile& file, const disk::DirPtr& parent, std::string_view name,
+                              Existing existing) {
   const bool small = file.journal == nullptr;
-  auto published = file.name.empty() ? name_unnamed(file, parent, name)
-                                     : disk_.rename(file.zone, small ? file.name : part_of(file.name), parent, name);
+  auto published = file.name.empty()
+                       ? name_unnamed(file, parent, name, existing)
+                       : put_in_place(file.zone, small ? file.name : part_of(file.name), parent, name, existing);
   if (!published) return fail_landing(file.path, std::move(published.error()));
   return {};
 }
 
+Result<> LandingZone::put_in_place(const disk::DirPtr& zone, std::string_view from, const disk::DirPtr& parent,
+                                   std::string_view name, Existing existing) {
+  if (existing == Existing::left_alone) {
+    auto renamed = disk_.rename_to_new(zone, from, parent, name);
+    if (renamed || renamed.error().code != Code::unsupported) return renamed;
+  }
+  return disk_.rename(zone, from, parent, name);
+}
+
 /// A name that is there can only be replaced by another name.
-Result<> LandingZone::name_unnamed(const LandingFile& file, const disk::DirPtr& parent, std::string_view name) {
+Result<> LandingZone::name_unnamed(const LandingFile& file, const disk::DirPtr& parent, std::string_view name,
+                                   Existing existing) {
   auto named = disk_.name_file(*file.data, parent, name);
-  if (named || named.error().system_errno != EEXIST) return named;
+  if (named || named.error().system_errno != EEXIST || existing == Existing::left_alone) return named;
   const std::string scratch = scratch_ + hash_name(file.path);
   named = disk_.name_file(*file.data, file.zone, scratch);
   if (!named) return named;

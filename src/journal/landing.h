@@ -58,6 +58,12 @@ struct LandingFile {
                                                                 const Digest& digest);
 [[nodiscard]] std::uint64_t record_offset(const LandingFile& file, std::uint64_t node);
 
+/// What becomes of what stands at a final name already.
+enum class Existing : std::uint8_t {
+  replaced,
+  left_alone,  ///< the call fails with EEXIST; where the file system cannot do that (unsupported) it is replaced
+};
+
 /// Used by one thread (the storage role). All calls are plain calls on `disk`, which must have no data operation in
 /// flight meanwhile: give the zone a Disk of its own.
 class LandingZone {
@@ -91,7 +97,11 @@ class LandingZone {
   Result<Digest> root_digest(const LandingFile& file, std::uint64_t size);
   /// Gives data its final name. Syncs nothing: the caller syncs both directories (target first), for a group of
   /// files at once.
-  Result<> publish(const LandingFile& file, const disk::DirPtr& parent, std::string_view name);
+  Result<> publish(const LandingFile& file, const disk::DirPtr& parent, std::string_view name,
+                   Existing existing = Existing::replaced);
+  /// The same of any name that was made in a landing directory.
+  Result<> put_in_place(const disk::DirPtr& zone, std::string_view from, const disk::DirPtr& parent,
+                        std::string_view name, Existing existing);
   /// After both directories have been synced: before that, a crash may take the rename back, and the journal must still
   /// be there to say what is durable. One that cannot be removed is swept later.
   void forget_journal(const LandingFile& file);
@@ -123,7 +133,7 @@ class LandingZone {
   Result<bool> resume(LandingFile& file, const Entry& entry, bool direct);
   Result<> start(LandingFile& file, const Entry& entry, bool direct, Random& random, disk::OpenFile* older);
   [[nodiscard]] bool can_share(disk::OpenFile* older, disk::OpenFile& data);
-  Result<> name_unnamed(const LandingFile& file, const disk::DirPtr& parent, std::string_view name);
+  Result<> name_unnamed(const LandingFile& file, const disk::DirPtr& parent, std::string_view name, Existing existing);
   void sweep_name(const disk::DirPtr& landing, const std::string& name);
   void sweep_scratch(const disk::DirPtr& in, const std::string& name, const std::string& own);
   void sweep_large(const disk::DirPtr& landing, const std::string& hash);

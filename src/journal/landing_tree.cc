@@ -83,6 +83,18 @@ Result<> settle(disk::Disk& disk, const LandingZone& zone, Trash& trash, const s
   return done ? disk.sync_dir(directory) : done;
 }
 
+Result<> settle_if_left(disk::Disk& disk, const LandingZone& zone, Trash& trash, const std::string& name,
+                        const disk::DirPtr& trees) {
+  auto file = disk.open_file(zone.directory(), name, disk::Open::write, false);
+  if (!file && file.error().code == Code::not_found) return {};  // settled by somebody else
+  if (!file) return std::unexpected(std::move(file.error()));
+  const auto locked = disk.try_lock(**file);
+  if (!locked || !*locked) return {};
+  const auto same = still_named(disk, **file, zone.directory(), name);
+  if (!same || !*same) return {};
+  return settle(disk, zone, trash, name, trees, *inode_in(name));
+}
+
 }  // namespace
 
 Result<> settle_trees(disk::Disk& disk, const LandingZone& zone, Trash& trash) {
@@ -92,17 +104,14 @@ Result<> settle_trees(disk::Disk& disk, const LandingZone& zone, Trash& trash) {
     return true;
   });
   if (!listed || ready.empty()) return listed;
-  auto trees = disk.open_dir(zone.directory(), trees_name);
-  if (!trees) return std::unexpected(std::move(trees.error()));
+  const auto trees = disk.open_dir(zone.directory(), trees_name);
   for (const std::string& name : ready) {
-    auto file = disk.open_file(zone.directory(), name, disk::Open::write, false);
-    if (!file && file.error().code == Code::not_found) continue;  // settled by somebody else
-    if (!file) return std::unexpected(std::move(file.error()));
-    const auto locked = disk.try_lock(**file);
-    if (!locked || !*locked) continue;
-    const auto same = still_named(disk, **file, zone.directory(), name);
-    if (!same || !*same) continue;
-    if (auto settled = settle(disk, zone, trash, name, *trees, *inode_in(name)); !settled) return settled;
+    const Result<> settled = trees ? settle_if_left(disk, zone, trash, name, *trees) : std::unexpected(trees.error());
+    if (!settled)
+      log::warn(
+          fmt::format("an earlier transfer was stopped while it published a tree, of which {} in {} is about, and "
+                      "what is left to do of that cannot be done now: {}; it is tried again by the next transfer",
+                      name, zone_name, settled.error().text));
   }
   return {};
 }
@@ -116,6 +125,7 @@ Result<std::unique_ptr<LandingTrees>> LandingTrees::open(disk::Disk& disk, const
   auto opened = disk.open_dir(trees->zone_, trees_name);
   if (!opened) return std::unexpected(std::move(opened.error()));
   trees->trees_ = *std::move(opened);
+  if (auto ready = trash.open(); !ready) return std::unexpected(std::move(ready.error()));
   const auto root = disk.stat(trees->root_, "");
   const auto here = disk.stat(trees->trees_, "");
   if (!root) return std::unexpected(root.error());
@@ -192,20 +202,16 @@ Result<> LandingTrees::try_exchange(const std::string& shown) {
 
 Result<> LandingTrees::open_log(LandingTree& tree) {
   const std::string stem = log_stem(tree.name);
-  const auto held = [&] {
-    return fail(Code::busy,
-                "another transfer lands the tree " + printable(tree.name) + " now; run again when it has ended");
-  };
-  bool being_published = false;
+  std::string being_published;
   auto listed = each_name(disk_, zone_, [&](const std::string& name) {
-    being_published = being_published || (name.starts_with(stem + ".") && inode_in(name));
-    return !being_published;
+    if (name.starts_with(stem + ".") && inode_in(name)) being_published = name;
+    return being_published.empty();
   });
   if (!listed) return listed;
-  if (being_published) return held();  // else it would have been settled
+  if (!being_published.empty()) return held(tree, being_published);
   tree.log_name = stem + ".tree";
   auto log = ManifestLog::open(disk_, zone_, tree.log_name);
-  if (!log && log.error().code == Code::busy) return held();
+  if (!log && log.error().code == Code::busy) return held(tree, tree.log_name);
   if (!log) return std::unexpected(std::move(log.error()));
   tree.log = *std::move(log);
   const bool there = disk_.stat(trees_, tree.name).has_value();
@@ -227,6 +233,18 @@ Result<> LandingTrees::open_log(LandingTree& tree) {
   return disk::sync_now(disk_, tree.log->file(), true);
 }
 
+/// By another transfer; or by none, but settle_trees() could not bring it to its end.
+std::unexpected<Error> LandingTrees::held(const LandingTree& tree, const std::string& log) {
+  const auto file = disk_.open_file(zone_, log, disk::Open::write, false);
+  const auto locked = file ? disk_.try_lock(**file) : Result<bool>(false);
+  if (locked && *locked)
+    return fail(Code::busy, fmt::format("an earlier transfer was stopped while it published {}, and what is left to do "
+                                        "of that cannot be done now, as has been told; mend that first",
+                                        printable(tree.name)));
+  return fail(Code::busy,
+              "another transfer lands the tree " + printable(tree.name) + " now; run again when it has ended");
+}
+
 Result<> LandingTrees::rename_log(LandingTree& tree, const std::string& name) {
   if (auto renamed = rename_for_good(disk_, zone_, tree.log_name, name); !renamed) return renamed;
   tree.log_name = name;
@@ -243,6 +261,7 @@ Result<> LandingTrees::publish(LandingTree& tree) {
     (void)rename_log(tree, stem + ".tree");
     return placed;
   }
+  tree.placed = true;
   Result<> done = disk_.sync_dir(root_);
   if (done) done = disk_.sync_dir(trees_);
   if (done) done = trash_.take(trees_, tree.name);  // what it has replaced

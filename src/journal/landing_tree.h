@@ -31,7 +31,8 @@ struct LandingTree {
   std::shared_ptr<ManifestLog> log;
   bool continued = false;  ///< an earlier receiver has left some of it
   bool replaces = false;   ///< there was a directory of that name at the target
-  bool published = false;
+  bool placed = false;     ///< it stands at its name
+  bool published = false;  ///< ... durably, and its log is to be merged
   std::string log_name;
 };
 
@@ -49,7 +50,8 @@ class LandingTrees {
   /// Null: it has not begun.
   [[nodiscard]] LandingTree* find(std::string_view name);
   /// Puts it in its place. Everything in it must be durable, and its log. Then syncs both directories, and what it has
-  /// replaced is in the trash. Errors: it is not published, and stays to be continued.
+  /// replaced is in the trash. Errors: it is not published, and stays to be continued; or, with `placed`, what is left
+  /// to do is left to settle_trees().
   Result<> publish(LandingTree& tree);
 
   [[nodiscard]] const disk::DirPtr& directory() const { return trees_; }  ///< .longhaul/tree
@@ -61,6 +63,7 @@ class LandingTrees {
   Result<> look_at_target(LandingTree& tree);
   Result<> try_exchange(const std::string& name);
   Result<> open_log(LandingTree& tree);
+  [[nodiscard]] std::unexpected<Error> held(const LandingTree& tree, const std::string& log);
   Result<> put_in_place(const LandingTree& tree);
   Result<> put_in_place_once(const LandingTree& tree);
   Result<> make_movable(const LandingTree& tree);
@@ -76,7 +79,8 @@ class LandingTrees {
 };
 
 /// Trees whose receiver was killed right at their rename: those that were published become logs to be merged, those
-/// that were not go on landing. By every receiver, before it looks at logs.
+/// that were not go on landing. By every receiver, before it looks at logs. What cannot be settled now is told and left
+/// to the next one: nothing but a transfer of the same tree is kept from going on.
 Result<> settle_trees(disk::Disk& disk, const LandingZone& zone, Trash& trash);
 
 }  // namespace longhaul::journal

@@ -24,6 +24,8 @@ class Trash {
   Trash(disk::Disk& disk, disk::DirPtr zone, std::string own)
       : disk_(disk), zone_(std::move(zone)), own_(std::move(own)) {}
 
+  /// Makes its directory where it is missing, so that it need not be made when there is no room for it.
+  Result<> open();
   /// Takes `name` out of `in`; a directory by one rename. That it is not there is success. Syncs nothing.
   Result<> take(const disk::DirPtr& in, std::string_view name);
   /// Removes about `names` of what is in the trash. False: nothing is left that can be removed.
@@ -32,7 +34,6 @@ class Trash {
   [[nodiscard]] const std::string& stuck() const { return stuck_; }
 
  private:
-  Result<> open();
   Result<> move_up(const disk::DirPtr& in, std::string_view name);
   bool next_top();
   bool enter(const std::string& name);

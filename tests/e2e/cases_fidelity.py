@@ -159,6 +159,32 @@ def who_is_not_root_keeps_what_he_can(t):
     t.check(stat.S_ISFIFO(os.lstat(target / "pipe").st_mode), "no pipe")
 
 
+@case(user=True)
+def into_a_directory_that_cannot_be_read(t):
+    """One of the target's that its owner may enter and write to, and not read: what is new for it lands, and it gets the source's mode."""
+    source, target = t.directory / "source", t.directory / "target"
+    (source / "d").mkdir(parents=True)
+    data.write_random(source / "d" / "new", 1000)
+    (target / "d").mkdir(parents=True)
+    os.chmod(target / "d", 0o300)
+    t.run("copy", "copy", f"{source}/", target)
+    same(t, source, target)
+    t.equal(stat.S_IMODE(os.stat(target / "d").st_mode), stat.S_IMODE(os.stat(source / "d").st_mode), "mode of the directory")
+
+
+@case(user=True)
+def what_may_not_be_read_gets_its_mode(t):
+    """A file of the target's with the right size and time that its mode keeps its owner from opening: it gets the source's mode."""
+    source, target = t.directory / "source", t.directory / "target"
+    source.mkdir()
+    data.write_random(source / "file", 1000)
+    t.run("copy", "copy", f"{source}/", target)
+    os.chmod(target / "file", 0)
+    done = t.run("copy", "copy", "--json", f"{source}/", target).done()
+    t.equal((done["skipped_files"], done["modes_not_kept"]), (1, 0), "skipped, modes not kept")
+    t.equal(stat.S_IMODE(os.stat(target / "file").st_mode), stat.S_IMODE(os.stat(source / "file").st_mode), "mode")
+
+
 @case()
 def names_of_owners(t):
     """By name as rsync has it: the number that the receiver's machine has for it; --numeric-ids takes the number."""
@@ -237,7 +263,7 @@ def properties_cross_by_ssh(t):
 
 @case()
 def hard_links_and_what_is_left_alone(t):
-    """--existing makes no further name that is not there, --ignore-existing replaces none that is, and gives no name to what was left alone; of a list, only the listed names are linked."""
+    """--existing makes no further name that is not there, --ignore-existing replaces none that is, --update none that is newer, and no name is given to what was left alone; of a list, only the listed names are linked."""
     source = t.directory / "source"
     (source / "new").mkdir(parents=True)
     data.write_random(source / "new" / "file", 1000)
@@ -256,7 +282,17 @@ def hard_links_and_what_is_left_alone(t):
     t.equal((target / "third name").read_text(), "mine", "what was there")
     for name in ("new/file", "other name"):
         t.check(not (target / name).exists() or data.same_content(source / name, target / name), f"{name} has another file's content")
+    newer = t.directory / "newer"
+    newer.mkdir()
+    os.utime(source / "new" / "file", (10**9, 10**9))  # the time of all three
+    for name in ("other name", "third name"):
+        (newer / name).write_text("mine")
+        os.utime(newer / name, (10**9 + (1 if name == "third name" else -1),) * 2)
+    (t.directory / "list").write_text("third name\nother name\n")  # of a list names come in order
+    done = t.run("copy", "copy", "--json", "-H", "--update", "--files-from", "list", f"{source}/", newer).done()
+    t.equal((newer / "third name").read_bytes(), b"mine", "what was newer")
+    t.check(data.same_content(source / "other name", newer / "other name"), "what was older was not updated")
+    t.equal((done["left_alone"], done["failed_files"]), (1, 0), "left alone, failed")
     listed = t.directory / "listed"
-    (t.directory / "list").write_text("third name\nother name\n")
     t.run("copy", "copy", "-H", "--files-from", "list", f"{source}/", listed)
     t.equal((sorted(os.listdir(listed)), os.stat(listed / "third name").st_nlink), ([".longhaul", "other name", "third name"], 2), "of a list")

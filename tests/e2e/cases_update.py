@@ -4,8 +4,10 @@ import os
 import random
 import shutil
 
+import data
 from cases_names import listing, make_tree
-from checks import need
+from checks import need, verify
+from data import MIB
 from harness import case
 
 OPTIONS = ("--update", "--existing", "--ignore-existing")
@@ -93,6 +95,39 @@ def what_is_left_alone_is_counted(t):
                 f"files, skipped, left alone, failed as {done['role']} tells")
     t.equal([name for name, *_ in listing(target)], ["newer", "same"], "what is at the target")
     t.says(t.run("copy", "copy", "-u", "source/", "target"), "left alone at the target, as asked: 1 file")
+
+
+@case()
+def what_comes_to_be_meanwhile_is_left_alone(t):
+    """Somebody makes the name, or a newer file, at the target while ours is on its way: theirs stays, both sides say so, and nothing failed."""
+    source = t.directory / "source"
+    source.mkdir()
+    set_time(data.write_random(source / "large", 12 * MIB), 10**9)
+    (source / "small").write_text("small")
+    for option in ("--ignore-existing", "--update"):
+        target = t.directory / f"target{option}"
+        receiver = t.receive(target)
+        sender = t.send(option, f"{source}/", cap="20Mbps")
+        t.wait_for(lambda: list(target.glob(".longhaul/landing/*.part")), "the landing file")
+        (target / "large").write_text("theirs")
+        t.exits(sender, 0)
+        t.exits(receiver, 0)
+        t.equal((target / "large").read_bytes()[:10], b"theirs", f"what was made meanwhile, with {option}")
+        for done in (sender.done(), receiver.done()):
+            t.equal((done["files"], done["left_alone"], done["failed_files"]), (1, 1, 0), f"files, left alone, failed as {done['role']} tells")
+        t.equal(os.listdir(target / ".longhaul/landing"), [], "in the landing zone")
+        verify(t, target)
+
+
+@case()
+def what_exists_makes_room(t):
+    """--existing with --delete: a directory makes room for the file of its name, which is then published, though nothing is there any more."""
+    source, target = t.directory / "source", t.directory / "target"
+    source.mkdir()
+    (source / "name").write_text("a file")
+    (target / "name" / "below").mkdir(parents=True)
+    done = t.run("copy", "copy", "--json", "--existing", "--delete", f"{source}/", target).done()
+    t.equal(((target / "name").read_text(), done["left_alone"]), ("a file", 0), "what is at the target; left alone")
 
 
 @case()

@@ -50,6 +50,9 @@ Result<> SimDisk::set_owner(disk::OpenFile& file, const Owner& owner) {
 Result<> SimDisk::set_owner(const disk::DirPtr& base, std::string_view name, const Owner& owner) {
   return change_named(base, name, "set_owner", owned_by(owner));
 }
+Result<> SimDisk::set_mode(const disk::DirPtr& base, std::string_view name, std::uint32_t mode) {
+  return change_named(base, name, "set_mode", [mode](Metadata& of) { of.mode = mode; });
+}
 Result<> SimDisk::set_attribute(disk::OpenFile& file, const Attribute& attribute) {
   return change_open(file, "set_attribute", with(attribute));
 }

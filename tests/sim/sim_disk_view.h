@@ -90,6 +90,7 @@ class SimDisk final : public disk::Disk {
   Result<> set_mode(disk::OpenFile& file, std::uint32_t mode) override;
   Result<> set_mtime(disk::OpenFile& file, std::int64_t mtime_ns) override;
   Result<> set_mode(const disk::DirPtr& dir, std::uint32_t mode) override;
+  Result<> set_mode(const disk::DirPtr& base, std::string_view name, std::uint32_t mode) override;
   Result<> set_mtime(const disk::DirPtr& dir, std::int64_t mtime_ns) override;
   Result<> set_link_mtime(const disk::DirPtr& base, std::string_view name, std::int64_t mtime_ns) override;
   Result<> set_owner(disk::OpenFile& file, const Owner& owner) override;

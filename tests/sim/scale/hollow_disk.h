@@ -87,6 +87,9 @@ class HollowDisk final : public disk::Disk {
   Result<> set_mode(disk::OpenFile& file, std::uint32_t mode) override { return under_->set_mode(file, mode); }
   Result<> set_mtime(disk::OpenFile& file, std::int64_t time) override { return under_->set_mtime(file, time); }
   Result<> set_mode(const disk::DirPtr& dir, std::uint32_t mode) override { return under_->set_mode(dir, mode); }
+  Result<> set_mode(const disk::DirPtr& base, std::string_view name, std::uint32_t mode) override {
+    return under_->set_mode(base, name, mode);
+  }
   Result<> set_mtime(const disk::DirPtr& dir, std::int64_t time) override { return under_->set_mtime(dir, time); }
   Result<> set_link_mtime(const disk::DirPtr& base, std::string_view name, std::int64_t time) override {
     return under_->set_link_mtime(base, name, time);

@@ -140,6 +140,9 @@ class Landings final : private engine::CommitEvents {
   void publish_failed(const std::shared_ptr<InFile>&, const std::shared_ptr<engine::InBundle>&, Error error) override {
     ADD_FAILURE() << error.text;
   }
+  void left_alone(const std::shared_ptr<InFile>& file, const std::shared_ptr<engine::InBundle>&) override {
+    ADD_FAILURE() << file->name;
+  }
   void kept_lost(const std::string&, Error error) override { ADD_FAILURE() << error.text; }
   void commit_failed(Error error) override { ADD_FAILURE() << error.text; }
 

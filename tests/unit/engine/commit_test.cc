@@ -122,6 +122,10 @@ class CommitTest : public ::testing::Test, protected CommitEvents {
     failed_.push_back(file->name);
     problem_ = std::move(error);
   }
+  void left_alone(const std::shared_ptr<InFile>& file, const std::shared_ptr<InBundle>&) override {
+    left_alone_.push_back(file->name);
+    EXPECT_TRUE(place_.zone->drop(file->landing_file));
+  }
   void kept_lost(const std::string& path, Error) override { kept_lost_.push_back(path); }
   void commit_failed(Error error) override { problem_ = std::move(error); }
 
@@ -136,6 +140,7 @@ class CommitTest : public ::testing::Test, protected CommitEvents {
   std::vector<std::string> lost_;
   std::vector<std::string> failed_;
   std::vector<std::string> kept_lost_;
+  std::vector<std::string> left_alone_;
   std::optional<Error> problem_;
 };
 
@@ -267,6 +272,76 @@ TEST_F(CommitTest, ARenameThatFailsFailsItsFileOnly) {
   run();
   EXPECT_EQ(failed_, std::vector<std::string>{"bad"});
   EXPECT_EQ(published_, std::vector<std::string>{"good"});
+}
+
+/// What the log of the transfer says of a file last: its size; 0: nothing.
+std::uint64_t last_noted(Place& place, const std::string& path) {
+  std::uint64_t size = 0;
+  EXPECT_TRUE(journal::read_manifest(*place.disk, place.zone->directory(), "manifest.test.log", true,
+                                     [&](const journal::ManifestRecord& record) {
+                                       if (record.path == path) size = record.gone ? 0 : record.size;
+                                       return true;
+                                     }));
+  return size;
+}
+
+TEST_F(CommitTest, WhatHasComeToBeThereMeanwhileIsLeftAlone) {
+  const auto content = content_of(node_bytes + 100, 3);
+  const ConstBytes little(content.data(), 3000);
+  for (const bool unnamed : {false, true}) {
+    place_.fs.best_unnamed = unnamed;
+    const std::string prefix = unnamed ? "unnamed-" : "named-";
+    published_.clear();
+    left_alone_.clear();
+    const auto large = large_file(prefix + "large", content.size());
+    large->leave_alone.existing = true;
+    add_chunk(large, 0, content);
+    add_chunk(large, 1, content);
+    run();
+    for (const std::string name : {"new", "taken", "just taken"}) {
+      const auto file = whole_file(prefix + name, little);
+      file->leave_alone.existing = true;
+      commit_->add_whole(file, chunk::file_digest(little), nullptr, place_.clock.now());
+    }
+    place_.put("target/" + prefix + "large", "mine");
+    place_.put("target/" + prefix + "taken", "mine");
+    const std::string late = prefix + "just taken";
+    place_.fs.fault = [&](const sim::FaultPoint& point) {  // after it has been looked for
+      if ((point.operation == "rename_to_new" || point.operation == "name_file") && point.path == late)
+        place_.put("target/" + late, "mine");
+      return 0;
+    };
+    commit_->add_finished(large, place_.clock.now());
+    run();
+    EXPECT_EQ(published_, std::vector<std::string>{prefix + "new"});
+    EXPECT_EQ(left_alone_, (std::vector<std::string>{prefix + "taken", late, prefix + "large"}));
+    for (const std::string name : {"taken", "just taken", "large"}) {
+      EXPECT_EQ(place_.content(prefix + name).size(), 4U) << name;
+      EXPECT_EQ(last_noted(place_, prefix + name), 0U) << name;
+    }
+    EXPECT_EQ(last_noted(place_, prefix + "new"), 3000U);
+  }
+  EXPECT_TRUE(failed_.empty());
+  EXPECT_FALSE(problem_);
+  std::size_t left = 0;
+  place_.fs.for_each("target/.longhaul/landing", "", [&](const std::string&, const sim::Inode&) { ++left; });
+  EXPECT_EQ(left, 0U) << "landing files";
+}
+
+TEST_F(CommitTest, WhatHasBecomeNewerMeanwhileIsLeftAlone) {
+  const auto content = content_of(3000, 3);
+  for (const std::string name : {"newer", "older", "absent"}) {
+    const auto file = whole_file(name, content);  // of 1234 ns
+    file->leave_alone.newer = true;
+    commit_->add_whole(file, chunk::file_digest(content), nullptr, place_.clock.now());
+  }
+  place_.fs.put_file("target/newer", bytes_of("mine"), 0600, 1235);
+  place_.fs.put_file("target/older", bytes_of("mine"), 0600, 1233);
+  run();
+  EXPECT_EQ(published_, (std::vector<std::string>{"older", "absent"}));
+  EXPECT_EQ(left_alone_, std::vector<std::string>{"newer"});
+  EXPECT_EQ(place_.content("newer").size(), 4U);
+  EXPECT_EQ(place_.content("older"), content);
 }
 
 TEST_F(CommitTest, WhatIsDroppedIsForgotten) {

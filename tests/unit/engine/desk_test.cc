@@ -1,5 +1,7 @@
 #include "engine/desk.h"
 
+#include <cerrno>
+
 #include "longhaul/sink.h"
 #include "place.h"
 #include "protocol/bounds.h"
@@ -210,6 +212,27 @@ TEST_F(DeskTest, ASkippedFileGetsItsMode) {
   EXPECT_EQ(place_.disk->stat(place_.root, "a")->mode, 0644U);
 }
 
+TEST_F(DeskTest, AFileThatItsModeKeepsFromBeingReadGetsItsModeAllTheSame) {
+  place_.fs.put_file("target/a", bytes_of("hello"), 0, 1'000'000'007);
+  place_.fs.fault = [&](const sim::FaultPoint& point) {  // who is root could read it
+    return point.operation == "open" && point.path == "a" && place_.fs.look("target/a")->cached.mode == 0 ? EACCES : 0;
+  };
+  const Decision decision = decide(file("a", 5));
+  EXPECT_EQ(decision.verdict.action(), Verdict::SKIP);
+  EXPECT_TRUE(decision.kept) << "it is to be synced";
+  EXPECT_EQ(place_.disk->stat(place_.root, "a")->mode, 0644U);
+  EXPECT_EQ(counters_.modes_not_kept, 0U);
+}
+
+TEST_F(DeskTest, AModeThatCannotBeSetIsSaid) {
+  place_.fs.put_file("target/a", bytes_of("hello"), 0600, 1'000'000'007);
+  for (const int error : {EPERM, EIO}) {
+    place_.fs.fault = [&](const sim::FaultPoint& point) { return point.operation == "set_mode" ? error : 0; };
+    EXPECT_EQ(decide(file("a", 5)).verdict.action(), error == EIO ? Verdict::REFUSE : Verdict::SKIP);
+  }
+  EXPECT_EQ(counters_.modes_not_kept, 1U);
+}
+
 void expect_left_alone(const Decision& decision) {
   EXPECT_EQ(decision.verdict.action(), Verdict::SKIP);
   EXPECT_TRUE(decision.verdict.left_alone());
@@ -414,6 +437,43 @@ TEST_F(DeskTest, FurtherNamesThatAreThereStay) {
     reopen();
   }
   EXPECT_EQ(place_.fs.look("target/one")->links, 2U);
+}
+
+TEST_F(DeskTest, FurtherNamesReplaceNothingThatIsNewer) {
+  place_.put("target/one", "content");
+  place_.fs.put_file("target/newer", bytes_of("mine"), 0644, 2);
+  place_.fs.put_file("target/newer at last", bytes_of("mine"), 0644, 0);
+  place_.fs.put_file("target/older", bytes_of("mine"), 0644, 0);
+  reopen(protocol::node_bytes, {.newer = true});
+  expect_left_alone(decide(hard_link("newer", "one")));
+  for (const char* name : {"newer at last", "older", "absent"})
+    EXPECT_EQ(decide(hard_link(name, "one")).verdict.action(), Verdict::DONE) << name;
+  place_.fs.put_file("target/newer at last", bytes_of("mine"), 0644, 2);
+  EXPECT_EQ(late_failures(), 0U);
+  EXPECT_EQ(place_.content("newer").size(), 4U);
+  EXPECT_EQ(place_.content("newer at last").size(), 4U);
+  EXPECT_EQ(place_.fs.look("target/one")->links, 3U);
+  EXPECT_EQ(counters_.hard_links, 2U);
+  EXPECT_EQ(counters_.left_alone, 2U);
+}
+
+TEST_F(DeskTest, FurtherNamesReplaceNothingThatExistsIfThatIsToBeLeftAlone) {
+  place_.put("target/one", "content");
+  reopen(protocol::node_bytes, {.existing = true});
+  for (const char* name : {"taken", "just taken", "absent"})
+    EXPECT_EQ(decide(hard_link(name, "one")).verdict.action(), Verdict::DONE) << name;
+  place_.put("target/taken", "mine");
+  place_.fs.fault = [&](const sim::FaultPoint& point) {
+    if (point.operation == "rename_to_new" && point.path == "just taken") place_.put("target/just taken", "mine");
+    return 0;
+  };
+  EXPECT_EQ(late_failures(), 0U);
+  place_.fs.fault = nullptr;
+  EXPECT_EQ(place_.content("taken").size(), 4U);
+  EXPECT_EQ(place_.content("just taken").size(), 4U);
+  EXPECT_EQ(place_.fs.look("target/one")->links, 2U) << "of the scratch name, too, nothing may be left";
+  EXPECT_EQ(counters_.left_alone, 2U);
+  expect_left_alone(decide(symlink("taken", "elsewhere")));
 }
 
 TEST_F(DeskTest, NoNameIsGivenToAnotherVersion) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <set>
 #include <utility>
 
 #include "place.h"
@@ -96,6 +97,12 @@ class PlannerTest : public ::testing::Test, protected PlannerHost {
     batch.end = end;
     planner_->fed(std::move(batch));
     planner_->step(now_);
+  }
+  std::vector<std::string> announced() {
+    std::vector<std::string> paths;
+    for (const auto& message : told_)
+      for (const auto& entry : message.announce().entries()) paths.push_back(entry.path());
+    return paths;
   }
   protocol::Verdicts all(Verdict::Action action, int count) {
     protocol::Verdicts verdicts;
@@ -226,6 +233,56 @@ TEST_F(PlannerTest, AnnouncesEverythingOnce) {
   EXPECT_EQ(told_.back().end_of_entries().entries(), 3U);
 }
 
+TEST_F(PlannerTest, LargeFilesDoNotKeepSmallOnesFromBeingAnnounced) {
+  std::vector<Entry> entries;
+  for (int i = 0; i < 70; ++i) entries.push_back(file("large-" + std::to_string(i), 20 * node_bytes));
+  entries.push_back(file("small", 5));
+  feed(std::move(entries));
+  ASSERT_EQ(announced().size(), 65U);
+  EXPECT_EQ(announced().back(), "small");
+  EXPECT_FALSE(told_.back().has_end_of_entries());
+  decide(all(Verdict::SKIP, 1));  // one of the large ones is done with
+  EXPECT_EQ(announced().size(), 66U);
+  EXPECT_EQ(announced().back(), "large-64");
+  decide(all(Verdict::SKIP, 65));
+  EXPECT_EQ(announced().size(), 71U);
+  EXPECT_EQ(announced().back(), "large-69");
+  EXPECT_TRUE(told_.back().has_end_of_entries());
+}
+
+TEST_F(PlannerTest, SmallFilesDoNotKeepLargeOnesFromBeingAnnounced) {
+  std::vector<Entry> entries;
+  for (std::size_t i = 0; i < protocol::entries_open_max; ++i) entries.push_back(file("small-" + std::to_string(i), 5));
+  Entry directory = file("d", 0);
+  directory.type = EntryType::directory;
+  entries.push_back(directory);
+  entries.push_back(file("d/large", 20 * node_bytes));
+  feed(std::move(entries));
+  const auto paths = announced();
+  EXPECT_LT(paths.size(), protocol::entries_open_max);
+  ASSERT_GT(paths.size(), 2U);
+  EXPECT_EQ(paths[paths.size() - 2], "d");
+  EXPECT_EQ(paths.back(), "d/large");
+  EXPECT_FALSE(told_.back().has_end_of_entries());
+  decide(all(Verdict::SKIP, static_cast<int>(paths.size())));
+  EXPECT_EQ(announced().size(), protocol::entries_open_max + 2);
+  EXPECT_TRUE(told_.back().has_end_of_entries());
+}
+
+TEST_F(PlannerTest, AFileOfOneChunkDoesNotWaitForALargeOne) {
+  planner_->stream_up(1, 1);
+  feed({file("large", 100 * node_bytes), file("middle", protocol::bundled_bytes_max + 1), file("small", 5)});
+  decide(all(Verdict::SEND, 3));
+  std::set<std::uint64_t> first;
+  for (int i = 0; i < 3; ++i) {
+    const Assigned it = take();
+    first.insert(it.task.file_id());
+    arrive(it);
+    planner_->step(now_);
+  }
+  EXPECT_EQ(first, (std::set<std::uint64_t>{0, 1, bundle_file}));
+}
+
 TEST_F(PlannerTest, TellsHowMuchTheWalkCouldNotRead) {
   FeedBatch batch;
   batch.entries = {file("a", 1)};
@@ -321,6 +378,32 @@ TEST_F(PlannerTest, RefusedAndSkippedFilesAreCounted) {
   ASSERT_EQ(errors_.size(), 1U);
   EXPECT_EQ(errors_[0].path, "busy");
   EXPECT_EQ(errors_[0].error.code, Code::busy);
+}
+
+TEST_F(PlannerTest, WhatIsLeftAloneInTheEndIsNoFailure) {
+  planner_->stream_up(1, 1);
+  feed({file("large", 2 * node_bytes), file("small", 5), file("other", 7)});
+  decide(all(Verdict::SEND, 3));
+  planner_->durable(one(0, 0));
+  for (const std::uint64_t id : {0U, 1U, 1U}) {
+    protocol::FileFailed failed;
+    failed.set_file(id);
+    failed.set_left_alone(true);
+    planner_->file_failed(failed);
+  }
+  while (!assigned_.empty()) {
+    const Assigned it = take();
+    if (it.task.bundle) planner_->durable(one(bundle_file, it.task.chunk));
+    planner_->step(now_);
+  }
+  EXPECT_TRUE(errors_.empty());
+  const Report told = report();
+  EXPECT_EQ(told.left_alone, 2U);
+  EXPECT_EQ(told.skipped_files, 2U);
+  EXPECT_EQ(told.failed_files, 0U);
+  EXPECT_EQ(told.files, 1U);
+  EXPECT_EQ(told.bytes + told.skipped_bytes, 2 * node_bytes + 7);
+  EXPECT_FALSE(planner_->has_unsent());
 }
 
 TEST_F(PlannerTest, WhatIsLeftAloneIsCountedByItself) {

@@ -392,6 +392,20 @@ TEST_F(TreeDesk, WhatIsNotWholeIsNotPublishedAndKept) {
   EXPECT_EQ(decide(file("t/f", 7)).verdict.action(), Verdict::SKIP);
 }
 
+TEST_F(TreeDesk, WhatFailsAfterTheRenameIsNotCalledUnpublished) {
+  place_.put("target/t/f", "old");
+  make(directory("t"));
+  land(file("t/f", 7));
+  place_.fs.fault = [](const sim::FaultPoint& point) {
+    return point.operation == "rename_to" && point.path.starts_with("test.") ? ENOSPC : 0;
+  };
+  const LateFailures late = finish();
+  ASSERT_EQ(late.count, 1U);
+  EXPECT_EQ(late.first.front().error.text.find("is not published"), std::string::npos);
+  EXPECT_NE(late.first.front().error.text.find("t is published, but"), std::string::npos);
+  EXPECT_EQ(place_.content("t/f").size(), 7U);
+}
+
 TEST_F(TreeDesk, AHardLinkThatCannotBeMadeKeepsTheTreeBack) {
   make(directory("t"));
   Entry second = file("t/second name", 7);

@@ -280,6 +280,45 @@ TEST_F(SimTrees, WithoutExchangeOnlyANewNameWillDo) {
   EXPECT_TRUE(exists(root_, "u"));
 }
 
+TEST_F(SimTrees, WithoutRoomForATrashNothingIsBegun) {
+  trees_.reset();
+  trash_ = std::make_unique<Trash>(*disk_, zone_->directory(), "test");
+  ASSERT_TRUE(disk_->remove_dir(zone_->directory(), "trash"));
+  place_.fs().fault = [](const sim::FaultPoint& point) {
+    return point.operation == "make_dir" && point.path == "trash" ? ENOSPC : 0;
+  };
+  const auto trees = LandingTrees::open(*disk_, *zone_, "scratch.test", *trash_);
+  ASSERT_FALSE(trees);
+  EXPECT_EQ(trees.error().code, Code::no_space);
+}
+
+TEST_F(SimTrees, WhatIsLeftToDoOfAPublishedTreeIsDoneByTheNextReceiver) {
+  ASSERT_TRUE(disk_->make_dir(root_, "t", 0755));
+  put(dir(root_, "t"), "f", "old");
+  LandingTree& tree = land("new");
+  const auto full = [](const sim::FaultPoint& point) {  // nothing goes into the trash
+    return point.operation == "rename_to" && point.path.starts_with("test.") ? ENOSPC : 0;
+  };
+  place_.fs().fault = full;
+  EXPECT_FALSE(trees_->publish(tree));
+  EXPECT_TRUE(tree.placed);
+  EXPECT_FALSE(tree.published);
+  EXPECT_EQ(content("t/f"), "new");
+  settle();  // which keeps nobody from going on
+  EXPECT_EQ(logs(".ready").size(), 1U);
+  EXPECT_TRUE(trees_->begin("another", true));
+  const auto same = trees_->begin("t", true);
+  ASSERT_FALSE(same);
+  EXPECT_NE(same.error().text.find("an earlier transfer"), std::string::npos) << same.error().text;
+  place_.fs().fault = nullptr;
+  settle();
+  EXPECT_EQ(logs(".ready").size(), 0U);
+  EXPECT_EQ(logs(".log").size(), 1U);
+  EXPECT_EQ(in_trash(), 1U);
+  EXPECT_EQ(content("t/f"), "new");
+  EXPECT_TRUE(trees_->begin("t", true));
+}
+
 TEST_F(SimTrees, ARenameThatFailsLeavesTheTreeToBeContinued) {
   LandingTree& tree = land("new");
   place_.fs().fault = [](const sim::FaultPoint& point) { return point.operation == "rename_to_new" ? EIO : 0; };
