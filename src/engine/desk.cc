@@ -45,7 +45,7 @@ Result<> check_target_path(const std::string& path) {
     const std::string_view part(path.data() + begin, end - begin);
     if (part.empty() || part == "." || part == "..") return bad("would lead out of the target");
     if (part.size() > protocol::name_bytes_max) return bad("has a component of over 255 bytes");
-    if (begin == 0 && part == journal::zone_name) return bad("is the landing zone");
+    if (part == journal::zone_name) return bad("is in a landing zone, of this target or of one in it");
     begin = end + 1;
   }
   return {};

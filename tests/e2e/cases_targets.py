@@ -155,6 +155,18 @@ def mount_point_below_the_target(t):
 
 
 @case()
+def landing_zones_are_not_sent(t):
+    """A directory that was a target itself is sent without its landing zone, which holds tickets, at whatever level."""
+    source, first, second = small_tree(t), t.directory / "first", t.directory / "second"
+    first.mkdir()
+    t.transfer(f"{source}/", first / "checkpoint")
+    done = t.transfer(first, second)[0].done()
+    t.equal(done["landing_zones"], 1, "landing zones that are counted")
+    t.equal(list(second.rglob(".longhaul")), [second / ".longhaul"], "landing zones")
+    same(t, source, second / "first/checkpoint")
+
+
+@case()
 def two_transfers_side_by_side(t):
     """Two transfers with names of their own into one target at the same time."""
     pairs = []
