@@ -256,8 +256,9 @@ Result<> Desk::put_in_place(const disk::DirPtr& parent, std::string_view parent_
   (void)setup_.disk.unlink(*zone, scratch);
   Result<> made = make(*zone, scratch);
   if (made) made = setup_.disk.rename(*zone, scratch, parent, name);
-  if (!made) (void)setup_.disk.unlink(*zone, scratch);
-  return made;
+  if (made) return made;
+  (void)setup_.disk.unlink(*zone, scratch);
+  return std::unexpected(journal::with_way_around_mounts(std::move(made.error())));
 }
 
 Decision Desk::replace(const Entry& entry, const disk::DirPtr& parent, const std::string& name, const char* what,
@@ -386,6 +387,7 @@ Decision Desk::begin_file(std::uint64_t id, Entry entry, const disk::DirPtr& par
     if (!landing) return refuse(landing.error().code, landing.error().text);
     file->landing = Landing::journalled;
     file->landing_file = std::move(*landing);
+    file->zone = file->landing_file.zone;
     file->chunk_bytes = file->landing_file.chunk_bytes;
     decision.verdict.set_chunk_bytes(file->chunk_bytes);
     const auto& nodes = file->landing_file.durable_nodes;

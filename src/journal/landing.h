@@ -58,6 +58,9 @@ struct LandingFile {
                                                                 const Digest& digest);
 [[nodiscard]] std::uint64_t record_offset(const LandingFile& file, std::uint64_t node);
 
+/// Says of a name that no rename leads to what can be done about it; any other error stays as it is.
+[[nodiscard]] Error with_way_around_mounts(Error error);
+
 /// Used by one thread (the storage role). All calls are plain calls on `disk`, which must have no data operation in
 /// flight meanwhile: give the zone a Disk of its own.
 class LandingZone {
@@ -83,7 +86,7 @@ class LandingZone {
   /// one may be called from any worker's thread at once with others. Errors: no_space; io.
   Result<LandingFile> begin_small(disk::Disk& disk, std::string_view path, const disk::DirPtr& parent,
                                   const disk::DirPtr& zone) const;
-  /// The landing directory on the file system of `parent`.
+  /// The landing directory on the mount of `parent`.
   Result<disk::DirPtr> zone_for(const disk::DirPtr& parent, std::string_view parent_path);
 
   /// Root digest from the journal's records, read as a stream. `size`: final size. Errors: Code::corrupt when a node is
@@ -106,18 +109,26 @@ class LandingZone {
   [[nodiscard]] std::uint64_t unfinished_files();
 
   [[nodiscard]] const disk::DirPtr& root() const { return root_; }
-  [[nodiscard]] const disk::DirPtr& directory() const { return zones_.at(root_device_).zone; }  ///< TARGET/.longhaul
+  [[nodiscard]] const disk::DirPtr& directory() const { return zones_.at(root_place_).zone; }  ///< TARGET/.longhaul
 
  private:
   struct Zone {
-    disk::DirPtr top;      ///< topmost directory beneath the root on this device
+    disk::DirPtr top;      ///< topmost directory beneath the root in this place
     disk::DirPtr zone;     ///< its .longhaul
     disk::DirPtr landing;  ///< .longhaul/landing
   };
+  /// A rename leads from one directory to another within a mount of a file system: one may be mounted twice (containers
+  /// do that with directories of theirs), and one mount may show several devices (subvolumes).
+  struct Place {
+    std::uint64_t device = 0;
+    std::uint64_t mount = 0;  ///< 0 wherever the system does not tell
+    auto operator<=>(const Place&) const = default;
+  };
+  static Place place_of(const disk::Stat& stat) { return {stat.device, stat.mount}; }
   LandingZone(disk::Disk& disk, disk::DirPtr root, std::string scratch)
       : disk_(disk), root_(std::move(root)), scratch_(std::move(scratch)) {}
   Result<Zone> make_zone(disk::DirPtr top);
-  Result<disk::DirPtr> topmost_on(std::uint64_t device, const disk::DirPtr& parent, std::string_view parent_path);
+  Result<disk::DirPtr> topmost_in(const Place& place, const disk::DirPtr& parent, std::string_view parent_path);
   Result<LandingFile> begin_in(const disk::DirPtr& landing, const Entry& entry, std::uint64_t chunk_bytes, bool direct,
                                Random& random, disk::OpenFile* older);
   Result<bool> resume(LandingFile& file, const Entry& entry, bool direct);
@@ -131,9 +142,9 @@ class LandingZone {
   disk::Disk& disk_;
   disk::DirPtr root_;
   std::string scratch_;
-  std::uint64_t root_device_ = 0;
-  std::map<std::uint64_t, Zone> zones_;  // by device
-  disk::DirPtr last_parent_;             // the one that zone_for() was asked for last: entries come by directory
+  Place root_place_;
+  std::map<Place, Zone> zones_;
+  disk::DirPtr last_parent_;  // the one that zone_for() was asked for last: entries come by directory
   disk::DirPtr last_zone_;
 };
 
