@@ -100,6 +100,20 @@ Result<LandingZone::Zone> LandingZone::make_zone(disk::DirPtr top) {
   return made;
 }
 
+/// Another receiver that ends removes the landing directories of mount points that are empty: a name of ours keeps this
+/// one. Between making it and that name it may still go, and is made again.
+Result<LandingZone::Zone> LandingZone::make_held_zone(const disk::DirPtr& top) {
+  constexpr int attempts_max = 20;
+  for (int attempt = 1;; ++attempt) {
+    auto made = make_zone(top);
+    if (made && scratch_.empty()) return made;
+    const auto held = made ? disk_.open_file(made->landing, scratch_ + "held", disk::Open::create_or_open, false)
+                           : std::unexpected(made.error());
+    if (held) return made;
+    if (held.error().code != Code::not_found || attempt == attempts_max) return std::unexpected(held.error());
+  }
+}
+
 Result<std::unique_ptr<LandingZone>> LandingZone::open(disk::Disk& disk, disk::DirPtr root, std::string scratch) {
   auto zone = std::unique_ptr<LandingZone>(new LandingZone(disk, std::move(root), std::move(scratch)));
   auto stat = disk.stat(zone->root_, "");
@@ -140,7 +154,7 @@ Result<disk::DirPtr> LandingZone::zone_for(const disk::DirPtr& parent, std::stri
   }
   auto top = topmost_in(place, parent, parent_path);
   if (!top) return fail_landing(parent_path, std::move(top.error()));
-  auto made = make_zone(std::move(*top));
+  auto made = make_held_zone(*top);
   if (!made) return fail_landing(parent_path, std::move(made.error()));
   return zones_.emplace(place, std::move(*made)).first->second.landing;
 }
@@ -151,7 +165,7 @@ Result<LandingFile> LandingZone::begin_large(const Entry& entry, const disk::Dir
   if (!landing) return std::unexpected(std::move(landing.error()));
   auto file = begin_in(*landing, entry, chunk_bytes, direct, random, older);
   if (file || file.error().code != Code::not_found) return file;
-  // Another receiver that ended has swept the empty landing directory of this mount point: make it again.
+  // Somebody has taken the landing directory of this mount point away, whatever was in it: make it again.
   std::erase_if(zones_, [&](const auto& zone) { return zone.first != root_place_; });
   last_parent_ = nullptr;
   landing = zone_for(parent, parent_of(entry.path));

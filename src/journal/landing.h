@@ -4,7 +4,7 @@
 //   .longhaul/            mode 0700
 //     manifest            published files with their digests, sorted (manifest.h)
 //     manifest.ID.log     what transfer ID has published so far
-//     landing/            (only this part exists below mount points)
+//     landing/            (only this part exists below mount points, with scratch.ID.*held of who has a use for it)
 //       HASH.part         content of an unfinished large file      HASH = hex XXH3-128 of the target path
 //       HASH.journal      its journal: locked (flock) by the receiver that lands the file
 //       scratch.ID.*      what transfer ID has in hand: small files between creation and publish, names being made.
@@ -86,7 +86,7 @@ class LandingZone {
   /// one may be called from any worker's thread at once with others. Errors: no_space; io.
   Result<LandingFile> begin_small(disk::Disk& disk, std::string_view path, const disk::DirPtr& parent,
                                   const disk::DirPtr& zone) const;
-  /// The landing directory on the mount of `parent`.
+  /// The landing directory on the mount of `parent`. It stays until `sweep`, whoever else sweeps.
   Result<disk::DirPtr> zone_for(const disk::DirPtr& parent, std::string_view parent_path);
 
   /// Root digest from the journal's records, read as a stream. `size`: final size. Errors: Code::corrupt when a node is
@@ -128,6 +128,7 @@ class LandingZone {
   LandingZone(disk::Disk& disk, disk::DirPtr root, std::string scratch)
       : disk_(disk), root_(std::move(root)), scratch_(std::move(scratch)) {}
   Result<Zone> make_zone(disk::DirPtr top);
+  Result<Zone> make_held_zone(const disk::DirPtr& top);
   Result<disk::DirPtr> topmost_in(const Place& place, const disk::DirPtr& parent, std::string_view parent_path);
   Result<LandingFile> begin_in(const disk::DirPtr& landing, const Entry& entry, std::uint64_t chunk_bytes, bool direct,
                                Random& random, disk::OpenFile* older);
