@@ -100,6 +100,7 @@ struct Report {
   std::uint64_t sparse_files = 0;   ///< files with holes that arrive filled (Options::sparse)
   std::uint64_t xattr_files = 0;    ///< entries with extended attributes or ACLs that were not sent
   std::uint64_t special_files = 0;  ///< devices, sockets, pipes: not sent
+  std::uint64_t landing_zones = 0;  ///< .longhaul, of transfers into what is sent now: never sent
   // Asked for, and not shown by the target: it was not permitted there, or its file system does not have it.
   std::uint64_t owners_not_kept = 0;
   std::uint64_t attributes_not_kept = 0;

@@ -109,6 +109,7 @@ void put_totals(Json& object, const Report& report) {
   object["sparse_files"] = report.sparse_files;
   object["xattr_files"] = report.xattr_files;
   object["special_files"] = report.special_files;
+  object["landing_zones"] = report.landing_zones;
   object["owners_not_kept"] = report.owners_not_kept;
   object["attributes_not_kept"] = report.attributes_not_kept;
   object["modes_not_kept"] = report.modes_not_kept;

@@ -153,6 +153,8 @@ std::string not_kept_lines(const Report& report) {
        "sent without them (--xattrs, --acls keep them)");
   line(report.special_files, "special file (device, socket, pipe)", "special files (devices, sockets, pipes)",
        "not sent (--special sends them)");
+  line(report.landing_zones, "landing zone (.longhaul) of transfers into what was sent",
+       "landing zones (.longhaul) of transfers into what was sent", "never sent");
   line(report.owners_not_kept, "owner", "owners", "the receiver may not give files away; it would have to be root");
   line(report.attributes_not_kept, "entry with attributes", "entries with attributes",
        "the target does not take some of them, or they need --special at the receiver");

@@ -67,6 +67,15 @@ Result<> check_distinct(Disk& disk, const std::vector<Root>& roots) {
 
 }  // namespace
 
+bool is_in_landing_zone(std::string_view path) {
+  for (std::size_t begin = 0; begin <= path.size();) {
+    const std::size_t end = std::min(path.find('/', begin), path.size());
+    if (path.substr(begin, end - begin) == landing_zone_name) return true;
+    begin = end + 1;
+  }
+  return false;
+}
+
 std::string name_of_root(const std::string& path) {
   std::string last = path.substr(path.rfind('/') + 1);
   return last == "." || last == ".." ? std::string() : last;

@@ -9,8 +9,10 @@
 
 namespace longhaul::disk {
 
-/// The landing zone of receives, at the top of a target: never sent.
+/// The landing zone of receives, at the top of a target, wherever that is: never sent.
 constexpr std::string_view landing_zone_name = ".longhaul";
+/// It is one, or beneath one.
+[[nodiscard]] bool is_in_landing_zone(std::string_view path);
 
 /// One named place. Paths of its entries are relative to `base` in the source and to the target root alike.
 struct Root {

@@ -170,7 +170,10 @@ bool TreeWalk::State::advance(const Harvest& harvest) {
   }
   const DirEntry entry = std::move(level.names[level.next_name++]);
   level.resume_at = entry.resume_at;
-  if (level.path_bytes == 0 && entry.name == landing_zone_name) return true;
+  if (entry.name == landing_zone_name) {
+    ++not_kept.landing_zones;
+    return true;
+  }
   if (!path.empty()) path += '/';
   path += entry.name;
   const DirPtr directory = level.directory;  // `visit` may add a level and move this one
@@ -202,8 +205,8 @@ bool TreeWalk::State::take_listed(const Harvest& harvest) {
 bool TreeWalk::State::find_listed(const Harvest& harvest) {
   path = list->name().path;
   if (path.empty()) return true;
-  if (path == landing_zone_name || path.starts_with(std::string(landing_zone_name) + '/')) {
-    ++not_kept.left_out;
+  if (is_in_landing_zone(path)) {
+    ++not_kept.landing_zones;
     return false;
   }
   const auto lost = [&](const Error& error) {

@@ -20,6 +20,7 @@ struct NotKept {
   std::uint64_t hard_links = 0;     ///< regular files with more than one name, sent by each of them
   std::uint64_t xattr_files = 0;    ///< entries with attributes or ACLs that are not sent
   std::uint64_t special_files = 0;  ///< devices, sockets, pipes: not sent
+  std::uint64_t landing_zones = 0;  ///< of transfers into a directory that is sent now: not sent, at whatever level
   std::uint64_t left_out = 0;       ///< by the selection; what is beneath a directory that is left out is not counted
 };
 

@@ -45,7 +45,7 @@ Result<> check_target_path(const std::string& path) {
     const std::string_view part(path.data() + begin, end - begin);
     if (part.empty() || part == "." || part == "..") return bad("would lead out of the target");
     if (part.size() > protocol::name_bytes_max) return bad("has a component of over 255 bytes");
-    if (begin == 0 && part == journal::zone_name) return bad("is the landing zone");
+    if (part == journal::zone_name) return bad("is in a landing zone, of this target or of one in it");
     begin = end + 1;
   }
   return {};
@@ -265,7 +265,7 @@ Result<bool> Desk::put_in_place(const disk::DirPtr& parent, std::string_view par
   if (made) return true;
   (void)setup_.disk.unlink(*zone, scratch);
   if (begun && spares && made.error().system_errno == EEXIST) return false;
-  return std::unexpected(std::move(made.error()));
+  return std::unexpected(journal::with_way_around_mounts(std::move(made.error())));
 }
 
 Decision Desk::replace(const Entry& entry, const disk::DirPtr& parent, const std::string& name, const char* what,
@@ -412,6 +412,7 @@ Decision Desk::begin_file(std::uint64_t id, Entry entry, const disk::DirPtr& par
     if (!landing) return refuse(landing.error().code, landing.error().text);
     file->landing = Landing::journalled;
     file->landing_file = std::move(*landing);
+    file->zone = file->landing_file.zone;
     file->chunk_bytes = file->landing_file.chunk_bytes;
     decision.verdict.set_chunk_bytes(file->chunk_bytes);
     const auto& nodes = file->landing_file.durable_nodes;

@@ -217,8 +217,8 @@ void hold_to_what_is_allowed(disk::Disk& disk, const Sink& sink, ReceiveCounters
 /// `why` nothing else can be done about it; empty: nobody asked for that.
 [[nodiscard]] Error in_the_way(const Entry& entry, std::string_view why = {});
 
-/// A name that may be made below a target: relative, no "", ".", "..", NUL; no component over 255 bytes; not the
-/// landing zone.
+/// A name that may be made below a target: relative, no "", ".", "..", NUL; no component over 255 bytes; in no
+/// landing zone, for what is beneath may be a target of its own.
 [[nodiscard]] Result<> check_target_path(const std::string& path);
 
 }  // namespace longhaul::engine

@@ -15,6 +15,8 @@ constexpr std::size_t told_max = 100;
 Result<LateFailures> Desk::finish(bool errors, journal::ManifestLog* manifest) {
   if (!directories_) return LateFailures{};
   if (auto finished = finish_links(); !finished) return std::unexpected(finished.error());
+  // Behind the last name that is made there, and before the directories get their times: it takes some out of others.
+  setup_.zone->sweep(setup_.scratch_name);
   if (setup_.mirror != nullptr)  // before the directories get their times, which it changes
     if (auto made = setup_.mirror->finish(errors || late_.count > 0, manifest); !made)
       return std::unexpected(made.error());

@@ -319,6 +319,7 @@ void Planner::fill(Report& report) const {
   report.sparse_files = filled_files_;
   report.xattr_files = not_kept_.xattr_files;
   report.special_files = not_kept_.special_files;
+  report.landing_zones = not_kept_.landing_zones;
   report.left_out = not_kept_.left_out;
   report.paused = paused_;
   if (paused_)

@@ -101,7 +101,6 @@ Result<> Storage::open_mirror(const disk::DirPtr& root) {
 }
 
 Result<> Storage::finish_desk() {
-  if (zone_) zone_->sweep("scratch." + setup_.id);  // takes directories out of others, which then get their times
   Result<> finished;
   if (desk_) {
     finished = finish_at_desk();

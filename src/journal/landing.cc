@@ -71,6 +71,14 @@ Result<> make_room(disk::Disk& disk, disk::OpenFile& file, std::uint64_t bytes) 
 
 }  // namespace
 
+Error with_way_around_mounts(Error error) {
+  if (error.system_errno != EXDEV) return error;
+  error.text += fmt::format(
+      "; it lies on another mount than {}, or under another quota: send its directory as a target of its own",
+      zone_name);
+  return error;
+}
+
 Result<LandingZone::Zone> LandingZone::make_zone(disk::DirPtr top) {
   Zone made;
   made.top = std::move(top);
@@ -80,32 +88,55 @@ Result<LandingZone::Zone> LandingZone::make_zone(disk::DirPtr top) {
   auto landing = open_or_make(disk_, made.zone, landing_name);
   if (!landing) return std::unexpected(std::move(landing.error()));
   made.landing = std::move(*landing);
+  const auto above = disk_.stat(made.top, "");
+  const auto here = disk_.stat(made.landing, "");
+  if (!above) return std::unexpected(above.error());
+  if (!here) return std::unexpected(here.error());
+  if (place_of(*above) != place_of(*here))
+    return fail(Code::unsupported,
+                fmt::format("something is mounted on its {} or in it, and no rename leads from there "
+                            "to where files are to be; unmount that",
+                            zone_name));
   return made;
+}
+
+/// Another receiver that ends removes the landing directories of mount points that are empty: a name of ours keeps this
+/// one. Between making it and that name it may still go, and is made again.
+Result<LandingZone::Zone> LandingZone::make_held_zone(const disk::DirPtr& top) {
+  constexpr int attempts_max = 20;
+  for (int attempt = 1;; ++attempt) {
+    auto made = make_zone(top);
+    if (made && scratch_.empty()) return made;
+    const auto held = made ? disk_.open_file(made->landing, scratch_ + "held", disk::Open::create_or_open, false)
+                           : std::unexpected(made.error());
+    if (held) return made;
+    if (held.error().code != Code::not_found || attempt == attempts_max) return std::unexpected(held.error());
+  }
 }
 
 Result<std::unique_ptr<LandingZone>> LandingZone::open(disk::Disk& disk, disk::DirPtr root, std::string scratch) {
   auto zone = std::unique_ptr<LandingZone>(new LandingZone(disk, std::move(root), std::move(scratch)));
   auto stat = disk.stat(zone->root_, "");
   if (!stat) return std::unexpected(std::move(stat.error()));
-  zone->root_device_ = stat->device;
+  zone->root_place_ = place_of(*stat);
   auto made = zone->make_zone(zone->root_);
   if (!made) {
     Error error = std::move(made.error());
     error.text = fmt::format("cannot make the landing zone {} in the target directory: {}", zone_name, error.text);
     return std::unexpected(std::move(error));
   }
-  zone->zones_.emplace(stat->device, std::move(*made));
+  zone->zones_.emplace(zone->root_place_, std::move(*made));
   return zone;
 }
 
-Result<disk::DirPtr> LandingZone::topmost_on(std::uint64_t device, const disk::DirPtr& parent,
+Result<disk::DirPtr> LandingZone::topmost_in(const Place& place, const disk::DirPtr& parent,
                                              std::string_view parent_path) {
   std::string_view top = parent_path;
   while (!top.empty()) {
     const std::string_view above = parent_of(top);
     auto stat = disk_.stat(root_, above);
     if (!stat) return std::unexpected(std::move(stat.error()));
-    if (stat->device != device) break;
+    if (place_of(*stat) != place) break;
     top = above;
   }
   if (top == parent_path) return parent;
@@ -116,15 +147,16 @@ Result<disk::DirPtr> LandingZone::zone_for(const disk::DirPtr& parent, std::stri
   if (parent == last_parent_) return last_zone_;
   auto stat = disk_.stat(parent, "");
   if (!stat) return fail_landing(parent_path, std::move(stat.error()));
-  if (const auto known = zones_.find(stat->device); known != zones_.end()) {
+  const Place place = place_of(*stat);
+  if (const auto known = zones_.find(place); known != zones_.end()) {
     last_parent_ = parent;
     return last_zone_ = known->second.landing;
   }
-  auto top = topmost_on(stat->device, parent, parent_path);
+  auto top = topmost_in(place, parent, parent_path);
   if (!top) return fail_landing(parent_path, std::move(top.error()));
-  auto made = make_zone(std::move(*top));
+  auto made = make_held_zone(*top);
   if (!made) return fail_landing(parent_path, std::move(made.error()));
-  return zones_.emplace(stat->device, std::move(*made)).first->second.landing;
+  return zones_.emplace(place, std::move(*made)).first->second.landing;
 }
 
 Result<LandingFile> LandingZone::begin_large(const Entry& entry, const disk::DirPtr& parent, std::uint64_t chunk_bytes,
@@ -133,8 +165,8 @@ Result<LandingFile> LandingZone::begin_large(const Entry& entry, const disk::Dir
   if (!landing) return std::unexpected(std::move(landing.error()));
   auto file = begin_in(*landing, entry, chunk_bytes, direct, random, older);
   if (file || file.error().code != Code::not_found) return file;
-  // Another receiver that ended has swept the empty landing directory of this mount point: make it again.
-  std::erase_if(zones_, [&](const auto& zone) { return zone.first != root_device_; });
+  // Somebody has taken the landing directory of this mount point away, whatever was in it: make it again.
+  std::erase_if(zones_, [&](const auto& zone) { return zone.first != root_place_; });
   last_parent_ = nullptr;
   landing = zone_for(parent, parent_of(entry.path));
   if (!landing) return std::unexpected(std::move(landing.error()));
@@ -301,7 +333,7 @@ Result<> LandingZone::publish(const LandingFile& file, const disk::DirPtr& paren
   auto published = file.name.empty()
                        ? name_unnamed(file, parent, name, existing)
                        : put_in_place(file.zone, small ? file.name : part_of(file.name), parent, name, existing);
-  if (!published) return fail_landing(file.path, std::move(published.error()));
+  if (!published) return fail_landing(file.path, with_way_around_mounts(std::move(published.error())));
   return {};
 }
 

@@ -4,7 +4,7 @@
 //   .longhaul/            mode 0700
 //     manifest            published files with their digests, sorted (manifest.h)
 //     manifest.ID.log     what transfer ID has published so far
-//     landing/            (only this part exists below mount points)
+//     landing/            (only this part exists below mount points, with scratch.ID.*held of who has a use for it)
 //       HASH.part         content of an unfinished large file      HASH = hex XXH3-128 of the target path
 //       HASH.journal      its journal: locked (flock) by the receiver that lands the file
 //       scratch.ID.*      what transfer ID has in hand: small files between creation and publish, names being made.
@@ -64,6 +64,9 @@ enum class Existing : std::uint8_t {
   left_alone,  ///< the call fails with EEXIST; where the file system cannot do that (unsupported) it is replaced
 };
 
+/// Says of a name that no rename leads to what can be done about it; any other error stays as it is.
+[[nodiscard]] Error with_way_around_mounts(Error error);
+
 /// Used by one thread (the storage role). All calls are plain calls on `disk`, which must have no data operation in
 /// flight meanwhile: give the zone a Disk of its own.
 class LandingZone {
@@ -89,7 +92,7 @@ class LandingZone {
   /// one may be called from any worker's thread at once with others. Errors: no_space; io.
   Result<LandingFile> begin_small(disk::Disk& disk, std::string_view path, const disk::DirPtr& parent,
                                   const disk::DirPtr& zone) const;
-  /// The landing directory on the file system of `parent`.
+  /// The landing directory on the mount of `parent`. It stays until `sweep`, whoever else sweeps.
   Result<disk::DirPtr> zone_for(const disk::DirPtr& parent, std::string_view parent_path);
 
   /// Root digest from the journal's records, read as a stream. `size`: final size. Errors: Code::corrupt when a node is
@@ -116,18 +119,27 @@ class LandingZone {
   [[nodiscard]] std::uint64_t unfinished_files();
 
   [[nodiscard]] const disk::DirPtr& root() const { return root_; }
-  [[nodiscard]] const disk::DirPtr& directory() const { return zones_.at(root_device_).zone; }  ///< TARGET/.longhaul
+  [[nodiscard]] const disk::DirPtr& directory() const { return zones_.at(root_place_).zone; }  ///< TARGET/.longhaul
 
  private:
   struct Zone {
-    disk::DirPtr top;      ///< topmost directory beneath the root on this device
+    disk::DirPtr top;      ///< topmost directory beneath the root in this place
     disk::DirPtr zone;     ///< its .longhaul
     disk::DirPtr landing;  ///< .longhaul/landing
   };
+  /// A rename leads from one directory to another within a mount of a file system: one may be mounted twice (containers
+  /// do that with directories of theirs), and one mount may show several devices (subvolumes).
+  struct Place {
+    std::uint64_t device = 0;
+    std::uint64_t mount = 0;  ///< 0 wherever the system does not tell
+    auto operator<=>(const Place&) const = default;
+  };
+  static Place place_of(const disk::Stat& stat) { return {stat.device, stat.mount}; }
   LandingZone(disk::Disk& disk, disk::DirPtr root, std::string scratch)
       : disk_(disk), root_(std::move(root)), scratch_(std::move(scratch)) {}
   Result<Zone> make_zone(disk::DirPtr top);
-  Result<disk::DirPtr> topmost_on(std::uint64_t device, const disk::DirPtr& parent, std::string_view parent_path);
+  Result<Zone> make_held_zone(const disk::DirPtr& top);
+  Result<disk::DirPtr> topmost_in(const Place& place, const disk::DirPtr& parent, std::string_view parent_path);
   Result<LandingFile> begin_in(const disk::DirPtr& landing, const Entry& entry, std::uint64_t chunk_bytes, bool direct,
                                Random& random, disk::OpenFile* older);
   Result<bool> resume(LandingFile& file, const Entry& entry, bool direct);
@@ -141,9 +153,9 @@ class LandingZone {
   disk::Disk& disk_;
   disk::DirPtr root_;
   std::string scratch_;
-  std::uint64_t root_device_ = 0;
-  std::map<std::uint64_t, Zone> zones_;  // by device
-  disk::DirPtr last_parent_;             // the one that zone_for() was asked for last: entries come by directory
+  Place root_place_;
+  std::map<Place, Zone> zones_;
+  disk::DirPtr last_parent_;  // the one that zone_for() was asked for last: entries come by directory
   disk::DirPtr last_zone_;
 };
 

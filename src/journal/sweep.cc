@@ -16,7 +16,7 @@ bool is_missing(disk::Disk& disk, const disk::DirPtr& directory, const std::stri
 
 void LandingZone::sweep(const std::string& own_scratch) {
   for (auto at = zones_.begin(); at != zones_.end();) {
-    const auto& [device, zone] = *at;
+    const auto& [place, zone] = *at;
     const auto& landing = zone.landing;
     (void)each_name(disk_, landing, [&](const std::string& name) {
       sweep_name(landing, name);
@@ -26,14 +26,14 @@ void LandingZone::sweep(const std::string& own_scratch) {
     // Also for the journals that publishing took away: a crash after the last word of a transfer, which nothing follows
     // that would sweep again, must not bring them back.
     (void)disk_.sync_dir(landing);
-    if (device == root_device_)
+    if (place == root_place_)
       (void)each_name(disk_, zone.zone, [&](const std::string& name) {
         sweep_scratch(directory(), name, own_scratch);
         return true;
       });
     // The root's own landing zone stays. Others go when they are empty; the file system itself refuses when they are
     // not.
-    const bool gone = device != root_device_ && disk_.remove_dir(zone.zone, "landing").has_value();
+    const bool gone = place != root_place_ && disk_.remove_dir(zone.zone, "landing").has_value();
     if (gone) (void)disk_.remove_dir(zone.top, zone_name);
     if (gone) last_parent_ = nullptr;
     at = gone ? zones_.erase(at) : std::next(at);
@@ -85,7 +85,7 @@ void LandingZone::sweep_large(const disk::DirPtr& landing, const std::string& ha
 
 std::uint64_t LandingZone::unfinished_files() {
   std::uint64_t count = 0;
-  for (const auto& [device, zone] : zones_) {
+  for (const auto& [place, zone] : zones_) {
     (void)each_name(disk_, zone.landing, [&](const std::string& name) {
       count += name.ends_with(".journal") ? 1 : 0;
       return true;

@@ -154,6 +154,51 @@ def mount_point_below_the_target(t):
     t.equal((done["files"], done["skipped_files"]), (0, 6), "files of a second run")
 
 
+@case(root=True)
+def mounts_of_one_file_system_below_the_target(t):
+    """Another directory of the same file system at TARGET/bound, as containers have them: the device number does not tell,
+    and no rename leads from one mount to the other."""
+    source, target, elsewhere = t.directory / "source", t.directory / "target", t.directory / "elsewhere"
+    inside = source / "bound/deeper"
+    inside.mkdir(parents=True)
+    data.write_random(source / "large", 20 * MIB + 3)
+    data.write_random(inside / "large", 40 * MIB + 3)
+    for number in range(50):
+        data.write_random(inside / f"small-{number}", 3000)
+    os.symlink("small-1", inside / "link")
+    os.link(inside / "small-2", inside / "other")
+    (elsewhere / "deeper").mkdir(parents=True)
+    (elsewhere / "deeper/small-3").write_text("old")
+    os.symlink("old", elsewhere / "deeper/link")
+    (target / "bound").mkdir(parents=True)
+    t.mount("--bind", elsewhere, target / "bound")
+    receiver, sender = t.receive(target), t.send("--hard-links", f"{source}/", cap="200Mbps")
+    t.wait_for(lambda: data.durable_bytes(elsewhere) > 0, "a durable chunk in the landing zone of the other mount")
+    receiver.kill()
+    sender.kill()
+    done = t.transfer(f"{source}/", target, send_options=("--hard-links",))[0].done()
+    t.check(done["skipped_bytes"] >= data.NODE, f"a rerun found {done['skipped_bytes']} bytes")
+    same(t, source, target)
+    verify(t, target)
+    for name in ("large", "small-4"):
+        data.write_random(inside / name, 21 * MIB if name == "large" else 4000)
+    t.transfer(f"{source}/", target, send_options=("--hard-links",))
+    same(t, source, target)
+    t.equal(sorted(os.listdir(elsewhere)), ["deeper"], "what is on the other mount")
+
+
+@case()
+def landing_zones_are_not_sent(t):
+    """A directory that was a target itself is sent without its landing zone, which holds tickets, at whatever level."""
+    source, first, second = small_tree(t), t.directory / "first", t.directory / "second"
+    first.mkdir()
+    t.transfer(f"{source}/", first / "checkpoint")
+    done = t.transfer(first, second)[0].done()
+    t.equal(done["landing_zones"], 1, "landing zones that are counted")
+    t.equal(list(second.rglob(".longhaul")), [second / ".longhaul"], "landing zones")
+    same(t, source, second / "first/checkpoint")
+
+
 @case()
 def two_transfers_side_by_side(t):
     """Two transfers with names of their own into one target at the same time."""

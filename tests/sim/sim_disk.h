@@ -154,6 +154,9 @@ class SimFileSystem {
   void put_symlink(std::string_view path, std::string target);
   /// Makes the directory `path` the root of another device.
   void mount(std::string_view path);
+  /// The same device once more, by another mount: no rename leads there, whatever the device number says.
+  void bind(std::string_view path);
+  bool tells_mounts = true;  ///< old kernels do not
   [[nodiscard]] std::optional<std::vector<std::byte>> content(std::string_view path) const;
   /// Everything beneath `path`, with paths relative to it, without what lies beneath a name `except`.
   [[nodiscard]] Tree tree(std::string_view path, std::string_view except = {}) const;
@@ -202,6 +205,7 @@ class SimFileSystem {
   SimRandom random_;
   std::uint64_t next_inode_ = 1;
   std::uint64_t next_device_ = 1;
+  std::map<std::uint64_t, std::uint64_t> bound_;  // what is a device of its own here, and the one that it shows
   std::uint64_t next_sequence_ = 1;
   std::vector<std::weak_ptr<Inode>> inodes_;  // in the order of their making
   InodePtr root_;

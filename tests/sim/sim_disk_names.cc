@@ -202,7 +202,9 @@ disk::Stat SimDisk::stat_of(const Inode& inode) const {
   stat.mtime_ns = inode.cached.mtime_ns;
   stat.ctime_ns = inode.ctime_ns;
   stat.inode = inode.number;
-  stat.device = inode.device;
+  const auto bound = fs_.bound_.find(inode.device);
+  stat.device = bound == fs_.bound_.end() ? inode.device : bound->second;
+  stat.mount = fs_.tells_mounts ? inode.device : 0;
   stat.links = inode.links;
   stat.user = inode.cached.user;
   stat.group = inode.cached.group;

@@ -336,6 +336,13 @@ void SimFileSystem::mount(std::string_view path) {
   find(path)->device = ++next_device_;
 }
 
+void SimFileSystem::bind(std::string_view path) {
+  put_dir(path);
+  const std::uint64_t shown = find(path)->device;
+  mount(path);
+  bound_[find(path)->device] = shown;
+}
+
 std::optional<std::vector<std::byte>> SimFileSystem::content(std::string_view path) const {
   const auto inode = find(path);
   if (inode == nullptr || inode->type != disk::FileType::file) return std::nullopt;

@@ -142,11 +142,12 @@ TEST(Summary, NamesEverythingThatIsNotKept) {
   outcome.report.sparse_files = 2;
   outcome.report.xattr_files = 3;
   outcome.report.special_files = 4;
+  outcome.report.landing_zones = 5;
   outcome.report.resent_bytes = 4096;
   outcome.report.skipped_files = 7;
   const std::string text = summary_of(sending(), outcome);
   for (const char* part : {"1 file with further hard links", "2 files with holes", "3 entries with extended attributes",
-                           "4 special files", "sent again: ", "already there: 7 files"}) {
+                           "4 special files", "5 landing zones", "sent again: ", "already there: 7 files"}) {
     EXPECT_TRUE(has(text, part)) << part << "\n" << text;
   }
 }

@@ -343,10 +343,17 @@ TEST_F(TreeWalkTest, AnUnreadableDirectoryIsAnEntryAndAnError) {
   EXPECT_EQ(all.errors[0].error.code, Code::permission);
 }
 
-TEST_F(TreeWalkTest, TheLandingZoneAtTheTopIsNotSent) {
+/// What is sent may be a target, or hold some: their tickets are secret, and unfinished files are of no use elsewhere.
+TEST_F(TreeWalkTest, LandingZonesAreNotSent) {
   fs::create_directories(in("dir/.longhaul/x"));
   fs::create_directories(in("dir/sub/.longhaul"));
-  EXPECT_EQ(walk({in("dir/")}).paths(), (Names{"", "sub", "sub/.longhaul"}));
+  fs::create_directories(in("dir/sub/longhaul"));
+  for (const bool by_name : {false, true}) {
+    const Walked all = walk({by_name ? in("dir") : in("dir/")});
+    EXPECT_EQ(all.paths(),
+              by_name ? (Names{"dir", "dir/sub", "dir/sub/longhaul"}) : (Names{"", "sub", "sub/longhaul"}));
+    EXPECT_EQ(all.not_kept.landing_zones, 2U);
+  }
   EXPECT_EQ(refused({in("dir/.longhaul")}).code, Code::usage);
 }
 

@@ -453,15 +453,92 @@ TEST_F(SimLanding, MountPointsHaveLandingZonesOfTheirOwn) {
   EXPECT_TRUE(exists(root_, "mnt/.longhaul/landing"));
   ASSERT_TRUE(zone_->publish(*file, parent, "file"));
   zone_->forget_journal(*file);
-  zone_->sweep();
+  zone_->sweep("scratch.test");
   EXPECT_FALSE(exists(root_, "mnt/.longhaul"));
   EXPECT_TRUE(exists(root_, ".longhaul/landing"));
+}
+
+/// As containers have them: one device, two mounts, and no rename from one to the other.
+TEST_F(SimLanding, MountsOfOneFileSystemHaveLandingZonesOfTheirOwn) {
+  place_.fs().bind("target/dir/bound");
+  place_.fs().put_dir("target/dir/bound/a");
+  auto parent = *disk_->open_dir(root_, "dir/bound/a");
+  ASSERT_EQ(disk_->stat(parent, "")->device, disk_->stat(root_, "")->device);
+  entry_.path = "dir/bound/a/file";
+  const auto zone = zone_->zone_for(parent, "dir/bound/a");
+  ASSERT_TRUE(zone) << zone.error().text;
+  auto large = zone_->begin_large(entry_, parent, protocol::node_bytes, false, random_);
+  auto small = zone_->begin_small(*disk_, "dir/bound/a/small", parent, *zone);
+  ASSERT_TRUE(large && small);
+  EXPECT_TRUE(exists(root_, "dir/bound/.longhaul/landing/" + large->name + ".part"));
+  EXPECT_TRUE(zone_->publish(*large, parent, "file"));
+  EXPECT_TRUE(zone_->publish(*small, parent, "small"));
+  zone_->forget_journal(*large);
+  zone_->sweep("scratch.test");
+  EXPECT_FALSE(exists(root_, "dir/bound/.longhaul"));
+}
+
+TEST_F(SimLanding, WhereMountsAreNotToldOfItSaysWhatToDo) {
+  place_.fs().tells_mounts = false;
+  place_.fs().bind("target/bound");
+  auto parent = *disk_->open_dir(root_, "bound");
+  auto file = zone_->begin_small(*disk_, "bound/small", parent, *zone_->zone_for(parent, "bound"));
+  ASSERT_TRUE(file) << file.error().text;
+  const auto refused = zone_->publish(*file, parent, "small");
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().text.find("bound/small"), std::string::npos) << refused.error().text;
+  EXPECT_NE(refused.error().text.find("a target of its own"), std::string::npos) << refused.error().text;
+}
+
+TEST_F(SimLanding, ALandingZoneOnAnotherMountIsRefusedBeforeAnythingLands) {
+  place_.fs().bind("target/.longhaul/landing");
+  const auto refused = LandingZone::open(*disk_, root_, "scratch.other.");
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().text.find("unmount"), std::string::npos) << refused.error().text;
+}
+
+/// What two receivers need of a mount point below the target: whoever ends first leaves it to the other.
+TEST_F(SimLanding, ALandingDirectoryThatAnotherUsesIsNotSwept) {
+  place_.fs().mount("target/mnt");
+  const auto parent = *disk_->open_dir(root_, "mnt");
+  const auto other_log = ManifestLog::open(*disk_, zone_->directory(), "manifest.other.log");
+  const auto log = ManifestLog::open(*disk_, zone_->directory(), "manifest.test.log");
+  ASSERT_TRUE(log && other_log);
+  auto other = *LandingZone::open(*disk_, root_, "scratch.other.1.");
+  const auto zone = other->zone_for(parent, "mnt");
+  ASSERT_TRUE(zone && zone_->zone_for(parent, "mnt"));
+  zone_->sweep("scratch.test");
+  const auto small = other->begin_small(*disk_, "mnt/small", parent, *zone);
+  ASSERT_TRUE(small) << small.error().text;
+  EXPECT_TRUE(other->publish(*small, parent, "small"));
+  EXPECT_TRUE(disk_->make_symlink("nowhere", *zone, "scratch.other.link"));
+  EXPECT_TRUE(exists(parent, ".longhaul/landing"));
+  other->sweep("scratch.other");
+  EXPECT_FALSE(exists(parent, ".longhaul"));
+}
+
+/// ... also at the very moment at which the other comes.
+TEST_F(SimLanding, ALandingDirectoryThatGoesAsItIsTakenIsMadeAgain) {
+  place_.fs().mount("target/mnt");
+  const auto parent = *disk_->open_dir(root_, "mnt");
+  unsigned taken_away = 0;
+  place_.fs().fault = [&](const sim::FaultPoint& at) {
+    if (at.operation != "open" || !at.path.ends_with("held") || taken_away == 3) return 0;
+    ++taken_away;
+    EXPECT_TRUE(place_.fs().make_disk("other")->remove_dir(root_, "mnt/.longhaul/landing"));
+    return 0;
+  };
+  const auto zone = zone_->zone_for(parent, "mnt");
+  ASSERT_TRUE(zone) << zone.error().text;
+  EXPECT_EQ(taken_away, 3U);
+  EXPECT_TRUE(zone_->begin_small(*disk_, "mnt/small", parent, *zone));
 }
 
 TEST_F(SimLanding, ALandingDirectoryThatAnotherSweptIsMadeAgain) {
   place_.fs().mount("target/mnt");
   auto parent = *disk_->open_dir(root_, "mnt");
   ASSERT_TRUE(zone_->zone_for(parent, "mnt"));
+  ASSERT_TRUE(disk_->unlink(root_, "mnt/.longhaul/landing/scratch.test.held"));
   ASSERT_TRUE(disk_->remove_dir(root_, "mnt/.longhaul/landing"));
   ASSERT_TRUE(disk_->remove_dir(root_, "mnt/.longhaul"));
   entry_.path = "mnt/file";
