@@ -27,6 +27,15 @@ bool in_commit(InFile& file) {
   return file.landing == Landing::whole && file.closed;
 }
 
+/// Law 4: what is durable of a file stays for the next run to go on from, whatever has failed, unless its source is
+/// another version now; or has no identity by which that could be told.
+bool is_worth_keeping(InFile& file, Code why) {
+  if (file.landing != Landing::journalled || !file.landing_file.data || why == Code::source_changed) return false;
+  if (!file.entry.size_known || file.entry.identity == Identity{}) return false;
+  const std::lock_guard lock(file.mutex);
+  return file.durable.runs() > 0;
+}
+
 }  // namespace
 
 Storage::Storage(Kit kit, World& world, Setup setup)
@@ -132,7 +141,7 @@ void Storage::file_end(const protocol::FileEnd& end) {
   if (!file) return;
   if (source_failed) {
     file->source_gone = true;
-    if (!in_commit(*file)) drop_file(file);
+    if (!in_commit(*file)) end_file(file, is_worth_keeping(*file, static_cast<Code>(end.code())));
     return;
   }
   if (end.restarts() < file->restarts) return;  // of before its landing file was lost
@@ -207,7 +216,7 @@ void Storage::file_failed(std::shared_ptr<InFile> file, std::shared_ptr<InBundle
   post([file = std::move(file), bundle = std::move(bundle), error = std::move(error)](Storage& self) {
     if (self.failed_) return;
     if (error.code == Code::no_space || error.code == Code::read_only) return self.fail(error);
-    if (!in_commit(*file)) self.give_up_file(file, error);
+    if (!in_commit(*file)) self.give_up_file(file, error, is_worth_keeping(*file, error.code));
     self.resolve_in_bundle(bundle);
   });
 }
@@ -304,7 +313,7 @@ void Storage::published(const std::shared_ptr<InFile>& file, const std::shared_p
 void Storage::publish_failed(const std::shared_ptr<InFile>& file, const std::shared_ptr<InBundle>& bundle,
                              Error error) {
   if (file->landing == Landing::whole) files_->backlog.fetch_sub(1, std::memory_order_relaxed);
-  give_up_file(file, error);
+  give_up_file(file, error, is_worth_keeping(*file, error.code));
   resolve_in_bundle(bundle);
 }
 
@@ -318,7 +327,7 @@ void Storage::left_alone(const std::shared_ptr<InFile>& file, const std::shared_
   }
   tell_file_failed(*file, {Code::busy, "something has come to be at the target by its name, and is left alone", 0},
                    true);
-  drop_file(file);
+  end_file(file, false);
   resolve_in_bundle(bundle);
 }
 
@@ -337,7 +346,7 @@ void Storage::landing_lost(const std::shared_ptr<InFile>& file, const std::share
     file->closed = false;
   }
   if (file->source_gone) {  // there is nobody to send it again
-    drop_file(file);
+    end_file(file, false);
     return resolve_in_bundle(bundle);
   }
   if (!bundle) return tell_chunk_failed(file->id, 0, protocol::any_attempt, error);
@@ -350,14 +359,16 @@ void Storage::fail_bundle(const std::shared_ptr<InBundle>& bundle, Error error) 
   failed_bundles_.emplace_back(bundle, std::move(error));
 }
 
-/// A new landing file under the same id; the sender cuts the file anew.
+/// A new landing file under the same id; the sender cuts the file anew. One that was lost is of no use to another run
+/// either.
 void Storage::restart_file(const std::shared_ptr<InFile>& file) {
   constexpr unsigned restarts_max = 3;
   if (file->restarts + 1 >= restarts_max)
     return give_up_file(
         file,
         {Code::io,
-         "the landing file of " + printable(file->entry.path) + " was lost three times; look at the target's disk", 0});
+         "the landing file of " + printable(file->entry.path) + " was lost three times; look at the target's disk", 0},
+        false);
   Entry entry = file->entry;
   const disk::DirPtr parent = file->parent;
   commit_->drop(*file);
@@ -371,7 +382,7 @@ void Storage::restart_file(const std::shared_ptr<InFile>& file) {
   file->landing_file.data.reset();
   file->landing_file.journal.reset();
   auto landing = zone_->begin_large(entry, parent, file->chunk_bytes, file->direct, world_.random);
-  if (!landing) return give_up_file(file, landing.error());
+  if (!landing) return give_up_file(file, landing.error(), false);
   auto again = std::make_shared<InFile>();
   again->id = file->id;
   again->entry = std::move(entry);
@@ -396,14 +407,18 @@ void Storage::restart_file(const std::shared_ptr<InFile>& file) {
 }
 
 /// The sender hears of it.
-void Storage::give_up_file(const std::shared_ptr<InFile>& file, const Error& error) {
+void Storage::give_up_file(const std::shared_ptr<InFile>& file, const Error& error, bool keep) {
   if (files_->find(file->id) != file) return;
   ++errors_;
-  tell_file_failed(*file, error, false);
-  drop_file(file);
+  const std::string_view next = keep ? "; what has landed of it is kept, and the same command goes on from there" : "";
+  Error told = error;
+  told.text = error.text.substr(0, protocol::text_bytes_max - next.size()).append(next);
+  tell_file_failed(*file, told, false);
+  end_file(file, keep);
 }
 
-void Storage::drop_file(const std::shared_ptr<InFile>& file) {
+/// It is not published. `keep`: its landing file stays, as after an interruption.
+void Storage::end_file(const std::shared_ptr<InFile>& file, bool keep) {
   if (files_->find(file->id) != file) return;
   {
     const std::lock_guard lock(file->mutex);
@@ -412,7 +427,12 @@ void Storage::drop_file(const std::shared_ptr<InFile>& file) {
   }
   if (commit_) commit_->drop(*file);
   final_sizes_.erase(file->id);
-  if (zone_ && file->landing_file.data) (void)zone_->drop(file->landing_file);
+  if (!keep && zone_ && file->landing_file.data) (void)zone_->drop(file->landing_file);
+  if (keep) {  // with its lock
+    const std::lock_guard lock(file->mutex);
+    file->landing_file.data.reset();
+    file->landing_file.journal.reset();
+  }
   forget(file);
 }
 

@@ -125,8 +125,8 @@ class Storage final : public Role, public LandingEvents, private CommitEvents {
   void write_to_sink(InFile& file);
   void finish_if_whole(const std::shared_ptr<InFile>& file);
   void finish_sink(const std::shared_ptr<InFile>& file);
-  void give_up_file(const std::shared_ptr<InFile>& file, const Error& error);
-  void drop_file(const std::shared_ptr<InFile>& file);
+  void give_up_file(const std::shared_ptr<InFile>& file, const Error& error, bool keep);
+  void end_file(const std::shared_ptr<InFile>& file, bool keep);
   void forget(const std::shared_ptr<InFile>& file);
   void resolve_in_bundle(const std::shared_ptr<InBundle>& bundle);
   void restart_file(const std::shared_ptr<InFile>& file);
