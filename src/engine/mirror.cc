@@ -157,7 +157,8 @@ bool TargetMirror::ready(Level& level) {
 
 /// Of what nobody announced: it is protected, or lies on another file system.
 bool TargetMirror::stays(const disk::Stat& found) {
-  if (!filter_.takes(path_, found.type == disk::FileType::directory)) return true;
+  const std::string at_source = setup_.ask.name.at_source(path_);
+  if (!at_source.empty() && !filter_.takes(at_source, found.type == disk::FileType::directory)) return true;
   if (other_mount(found)) {
     setup_.counters.mounts_kept.fetch_add(1, std::memory_order_relaxed);
     return true;

@@ -13,6 +13,7 @@
 
 #include "disk/disk.h"
 #include "disk/filter.h"
+#include "engine/other_name.h"
 #include "journal/manifest.h"
 #include "journal/name_set.h"
 #include "journal/path_list.h"
@@ -28,6 +29,7 @@ struct MirrorAsk {
   bool ignore_errors = false;
   std::uint64_t at_most = longhaul::Mirror::no_limit;
   bool tell = false;
+  OtherName name = {};  ///< of the one source, whose rules know it by its own
 };
 
 /// Written by storage, sampled by control. In a dry run: what would be.

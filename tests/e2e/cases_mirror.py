@@ -250,6 +250,28 @@ def other_types_make_room(t):
 
 
 @case()
+def rules_know_the_source_by_its_own_name(t):
+    """--name: what rules leave out stays at the target beneath the other name, where anchored rules and those that name the source
+    itself would not match any more."""
+    source, target = t.directory / "data", t.directory / "target"
+    (source / "cache").mkdir(parents=True)
+    for name in ("a", "keep.log", "cache/c"):
+        (source / name).write_text(name)
+    for own, rule, kept in (("data/", "/keep.log", "keep.log"), ("data/", "/cache/**", "cache/old"), ("data", "data/cache", "cache/old"),
+                            ("data", "/data/keep.log", "keep.log")):
+        for name in ("cache/old", "keep.log", "gone/too", "gone/data/cache"):
+            (target / "ckpt" / name).parent.mkdir(parents=True, exist_ok=True)
+            (target / "ckpt" / name).write_text("at the target")
+        options = ("--name", "ckpt", "--delete", "--exclude", rule)
+        dry = t.run("copy", "copy", "-n", *options, own, "target").out().decode()
+        t.run("copy", "copy", *options, own, "target")
+        t.equal((target / "ckpt" / kept).read_text(), "at the target", f"{kept} at the target, after {own} without {rule}")
+        t.check(not (target / "ckpt" / "gone" / "too").exists(), "what no rule is about stayed")
+        told = [line for line in dry.splitlines() if line.startswith("delete ")]
+        t.check(f"delete ckpt/{kept}" not in told and "delete ckpt/gone/too" in told, f"a dry run says: {told}")
+
+
+@case()
 def names_of_any_bytes_go(t):
     """What is deleted may be called anything, be read-only, and lie deep."""
     source, target = t.directory / "source", t.directory / "target"

@@ -1,6 +1,7 @@
 #include "engine/mirror.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <set>
 
@@ -245,6 +246,32 @@ TEST_F(MirrorTest, TheManifestForgetsFirst) {
                                            });
   ASSERT_TRUE(read) << read.error().text;
   EXPECT_EQ(gone, (std::set<std::string>{"x", "d/y", "more/z", "more/deep/z"}));
+}
+
+/// Rules know the one source by its own name, or its content by none.
+TEST_F(MirrorTest, RulesAreAboutNamesAtTheSource) {
+  for (const auto& [at_target, at_source, rule] : std::vector<std::array<const char*, 3>>{{"more", "", "- /z"},
+                                                                                          {"more", "data", "- data/z"},
+                                                                                          {"more", "data", "- /data/z"},
+                                                                                          {"more", "", "- /deep/**"}}) {
+    SCOPED_TRACE(rule);
+    reopen({.rules = {rule}, .name = OtherName(at_target, at_source)});
+    announce({file("a"), directory("more"), of_type(EntryType::mention, "x")});
+    const bool deep = std::string(rule).ends_with("**");
+    finish();
+    EXPECT_EQ(place_.exists("more/z"), !deep);
+    EXPECT_EQ(place_.exists("more/deep/z"), deep);
+    place_.fs.put_dir("target/more/deep");
+    for (const char* name : {"more/z", "more/deep/z"}) place_.put(std::string("target/") + name, name);
+  }
+  const OtherName name("new", "data");
+  EXPECT_EQ(name.at_source("new"), "data");
+  EXPECT_EQ(name.at_source("new/x"), "data/x");
+  EXPECT_EQ(name.at_source("newer/x"), "newer/x") << "not of this source";
+  EXPECT_EQ(name.at_target("data/new"), "new/new");
+  EXPECT_EQ(OtherName("new", "").at_source("new"), "");
+  EXPECT_EQ(OtherName("new", "").at_target("x"), "new/x");
+  EXPECT_EQ(OtherName().at_source("new/x"), "new/x");
 }
 
 TEST_F(MirrorTest, WhatWasGivenUpDeletesNothingMore) {
