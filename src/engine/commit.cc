@@ -348,12 +348,17 @@ void Commit::publish_copies() {
   }
 }
 
+Result<> Commit::give_name(const InFile& file) {
+  const auto give = [&] { return zone_.publish(file.landing_file, file.parent, file.name); };
+  return file.displaces ? events_.displace(file, give) : give();
+}
+
 void Commit::publish() {
   publish_copies();
   const StageScope scope(Stage::names);
   std::vector<Whole> renamed;
   for (Whole& whole : group_.whole) {
-    if (auto done = zone_.publish(whole.file->landing_file, whole.file->parent, whole.file->name); !done)
+    if (auto done = give_name(*whole.file); !done)
       events_.publish_failed(whole.file, whole.bundle, std::move(done.error()));
     else
       renamed.push_back(whole);

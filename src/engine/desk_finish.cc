@@ -12,12 +12,11 @@ namespace {
 constexpr std::size_t told_max = 100;
 }
 
-Result<LateFailures> Desk::finish(bool errors, journal::ManifestLog* manifest) {
+Result<LateFailures> Desk::finish(bool errors) {
   if (!directories_) return LateFailures{};
   if (auto finished = finish_links(); !finished) return std::unexpected(finished.error());
   if (setup_.mirror != nullptr)  // before the directories get their times, which it changes
-    if (auto made = setup_.mirror->finish(errors || late_.count > 0, manifest); !made)
-      return std::unexpected(made.error());
+    if (auto made = setup_.mirror->finish(errors || late_.count > 0); !made) return std::unexpected(made.error());
   if (auto finished = finish_directories(); !finished) return std::unexpected(finished.error());
   return std::move(late_);
 }
@@ -74,11 +73,10 @@ Result<> Desk::finish_link(const Entry& link) {
                                           "sent by itself");
   const auto there = look(link, *parent, name);
   if (!there && there.error().code != Code::not_found) return std::unexpected(there.error());
-  if (there && there->type == disk::FileType::directory)
-    if (auto room = make_room(link, *there); !room) return room;
   setup_.counters.hard_links.fetch_add(1, std::memory_order_relaxed);
   if (there && there->inode == file->inode && there->device == file->device) return {};
-  return put_in_place(*parent, parent_path, name, [&](const disk::DirPtr& zone, const std::string& scratch) {
+  const bool displaces = there && is_in_the_way(link, *there);
+  return put_in_place(link, *parent, displaces, [&](const disk::DirPtr& zone, const std::string& scratch) {
     return setup_.disk.make_hard_link(*file_parent, file_name, zone, scratch);
   });
 }
