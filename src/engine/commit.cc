@@ -359,9 +359,12 @@ Result<bool> Commit::put_in_place(const InFile& file) {
     if (!there && there.error().code != Code::not_found) return std::unexpected(there.error());
     if (is_left_alone(asked, file.entry, there, file.granularity_ns)) return false;
   }
-  using journal::Existing;
-  const auto done = zone_.publish(file.landing_file, file.parent, file.name,
-                                  asked.existing ? Existing::left_alone : Existing::replaced);
+  const auto give = [&] {
+    using journal::Existing;
+    return zone_.publish(file.landing_file, file.parent, file.name,
+                         asked.existing ? Existing::left_alone : Existing::replaced);
+  };
+  const auto done = file.displaces ? events_.displace(file, give) : give();
   if (done) return true;
   if (asked.existing && done.error().system_errno == EEXIST) return false;
   return std::unexpected(done.error());

@@ -176,15 +176,32 @@ Result<disk::Stat> Desk::look_for_file(const Entry& entry, const disk::DirPtr& p
   return look(entry, parent, name);
 }
 
-/// What is at the target by the name of an entry of another type goes, if the target becomes a mirror.
+/// What is at the target by the name of an entry of another type goes, if the target becomes a mirror: at once for a
+/// directory, whose content will lie in it; for anything else when that takes its name (`displace`), for until then it
+/// may turn out that the source cannot be read.
 Result<> Desk::make_room(const Entry& entry, const disk::Stat& there) {
   if (setup_.mirror == nullptr) return std::unexpected(in_the_way(entry));
-  const auto made = setup_.mirror->make_room(entry.path, there);
+  const bool at_once = entry.type == EntryType::directory;
+  const auto made =
+      at_once ? setup_.mirror->make_room(entry.path, there) : setup_.mirror->could_make_room(entry.path, there);
   if (!made) return std::unexpected(made.error());
   if (!*made) return std::unexpected(in_the_way(entry, "something in it stays"));
+  if (at_once) forget_directories();
+  return {};
+}
+
+Result<> Desk::displace(const Entry& entry, const std::function<Result<>()>& publish) {
+  if (setup_.mirror == nullptr) return std::unexpected(in_the_way(entry));
+  const auto replaced = setup_.mirror->replace(entry.path, publish);
+  if (!replaced) return std::unexpected(replaced.error());
+  if (!*replaced) return std::unexpected(in_the_way(entry, "something in it stays"));
+  forget_directories();
+  return {};
+}
+
+void Desk::forget_directories() {
   open_dirs_.clear();
   made_dirs_.clear();
-  return {};
 }
 
 /// Not with trees, which look at the old one too, nor where what somebody else has put there must be left alone.
@@ -232,7 +249,8 @@ Decision Desk::take_symlink(const Entry& entry, const disk::DirPtr& parent, cons
   const auto there = look(entry, parent, name);
   if (!there && there.error().code != Code::not_found) return refuse(there.error().code, there.error().text);
   if (left_alone(entry, there)) return leave(entry);
-  if (there && is_in_the_way(entry, *there))
+  const bool displaces = there && is_in_the_way(entry, *there);
+  if (displaces)
     if (auto room = make_room(entry, *there); !room) return refuse(room.error().code, room.error().text);
   Decision decision = done();
   setup_.counters.symlinks.fetch_add(1, std::memory_order_relaxed);
@@ -243,39 +261,40 @@ Decision Desk::take_symlink(const Entry& entry, const disk::DirPtr& parent, cons
       return matched ? decision : refuse(matched.error().code, matched.error().text);
     }
   }
-  return replace(entry, parent, name, "symlink", [&](const disk::DirPtr& zone, const std::string& scratch) {
+  return replace(entry, parent, displaces, "symlink", [&](const disk::DirPtr& zone, const std::string& scratch) {
     return setup_.disk.make_symlink(entry.link_target, zone, scratch);
   });
 }
 
 /// Made beside the landing files by `make(zone, scratch)` and renamed, so that an existing name changes in one step.
-/// False: something has just come to be there that is to be left alone.
-Result<bool> Desk::put_in_place(const disk::DirPtr& parent, std::string_view parent_path, const std::string& name,
-                                const MakeName& make) {
+/// `displaces`: a directory has it. False: something has just come to be there that is to be left alone.
+Result<bool> Desk::put_in_place(const Entry& entry, const disk::DirPtr& parent, bool displaces, const MakeName& make) {
+  const auto [parent_path, name] = split_path(entry.path);
   const auto zone = setup_.zone->zone_for(parent, parent_path);
   if (!zone) return std::unexpected(zone.error());
   const std::string scratch = setup_.scratch_name + ".link";
   (void)setup_.disk.unlink(*zone, scratch);
   Result<> made = make(*zone, scratch);
-  using journal::Existing;
   const bool spares = setup_.leave_alone.existing;
   const bool begun = made.has_value();
-  if (begun)
-    made = setup_.zone->put_in_place(*zone, scratch, parent, name, spares ? Existing::left_alone : Existing::replaced);
+  const auto rename = [&, &last = name] {
+    using journal::Existing;
+    return setup_.zone->put_in_place(*zone, scratch, parent, last, spares ? Existing::left_alone : Existing::replaced);
+  };
+  if (begun) made = displaces ? displace(entry, rename) : rename();
   if (made) return true;
   (void)setup_.disk.unlink(*zone, scratch);
   if (begun && spares && made.error().system_errno == EEXIST) return false;
   return std::unexpected(journal::with_way_around_mounts(std::move(made.error())));
 }
 
-Decision Desk::replace(const Entry& entry, const disk::DirPtr& parent, const std::string& name, const char* what,
+Decision Desk::replace(const Entry& entry, const disk::DirPtr& parent, bool displaces, const char* what,
                        const MakeName& make) {
   Unkept unkept;
-  const auto made = put_in_place(parent, split_path(entry.path).first, name,
-                                 [&](const disk::DirPtr& zone, const std::string& scratch) {
-                                   const Result<> there = make(zone, scratch);
-                                   return there ? set_properties(setup_.disk, zone, scratch, entry, unkept) : there;
-                                 });
+  const auto made = put_in_place(entry, parent, displaces, [&](const disk::DirPtr& zone, const std::string& scratch) {
+    const Result<> there = make(zone, scratch);
+    return there ? set_properties(setup_.disk, zone, scratch, entry, unkept) : there;
+  });
   if (!made)
     return refuse(made.error().code,
                   fmt::format("cannot make the {} {}: {}", what, printable(entry.path), made.error().text));
@@ -291,14 +310,15 @@ Decision Desk::take_special(const Entry& entry, const disk::DirPtr& parent, cons
   const auto there = look(entry, parent, name);
   if (!there && there.error().code != Code::not_found) return refuse(there.error().code, there.error().text);
   if (left_alone(entry, there)) return leave(entry);
-  if (there && is_in_the_way(entry, *there))
+  const bool displaces = there && is_in_the_way(entry, *there);
+  if (displaces)
     if (auto room = make_room(entry, *there); !room) return refuse(room.error().code, room.error().text);
   setup_.counters.specials.fetch_add(1, std::memory_order_relaxed);
   if (there && there->special == entry.special && there->mode == entry.mode) {
     const auto matched = match(parent, name, *there, entry);
     return matched ? done() : refuse(matched.error().code, matched.error().text);
   }
-  return replace(entry, parent, name, "special file", [&](const disk::DirPtr& zone, const std::string& scratch) {
+  return replace(entry, parent, displaces, "special file", [&](const disk::DirPtr& zone, const std::string& scratch) {
     return setup_.disk.make_special(*entry.special, entry.mode, zone, scratch);
   });
 }
@@ -359,7 +379,8 @@ Decision Desk::take_file(std::uint64_t id, Entry entry, const disk::DirPtr& pare
   const auto there = look_for_file(entry, parent, parent_path, name);
   if (!there && there.error().code != Code::not_found) return refuse(there.error().code, there.error().text);
   if (left_alone(entry, there)) return leave(entry);
-  if (there && is_in_the_way(entry, *there))
+  const bool displaces = there && is_in_the_way(entry, *there);
+  if (displaces)
     if (auto room = make_room(entry, *there); !room) return refuse(room.error().code, room.error().text);
   const auto older = older_of(entry, parent, name, there);
   if (!older) return refuse(older.error().code, older.error().text);
@@ -374,7 +395,9 @@ Decision Desk::take_file(std::uint64_t id, Entry entry, const disk::DirPtr& pare
     if (auto kept = keep(entry, parent, name, *there, compared)) return std::move(*kept);
   if (trees_)
     if (auto taken = take_over(entry, parent, parent_path, name, *older, compared)) return std::move(*taken);
-  return begin_file(id, std::move(entry), parent, parent_path, std::move(name), *older);
+  Decision decision = begin_file(id, std::move(entry), parent, parent_path, std::move(name), *older);
+  if (decision.file) decision.file->displaces = displaces;
+  return decision;
 }
 
 /// What cannot be read is not compared.

@@ -114,7 +114,10 @@ class Desk {
   Decision decide_compared(std::uint64_t id, Entry entry, const ComparedContent& found);
   /// Further names of files that are there by now; then modes and times of all directories, children first.
   /// In between the target is made a mirror; `errors`: not all that was announced has arrived.
-  Result<LateFailures> finish(bool errors = false, journal::ManifestLog* manifest = nullptr);
+  Result<LateFailures> finish(bool errors = false);
+  /// A directory that stood in the way of `entry` when that was decided upon goes, and `publish` gives the entry its
+  /// name.
+  Result<> displace(const Entry& entry, const std::function<Result<>()>& publish);
   /// With whole trees, around `finish`: before it, if everything has arrived; after it, with what it has told - and
   /// puts the trees in their places, or says in `late` that they are not.
   Result<> settle_trees();
@@ -132,6 +135,7 @@ class Desk {
   Result<> finish_directories();
   Result<> finish_directory(const Entry& entry);
   Result<> make_room(const Entry& entry, const disk::Stat& there);
+  void forget_directories();
   Decision refuse(Code code, const std::string& text);
   Decision skip(const Entry& entry);
   Decision leave(const Entry& entry);
@@ -142,9 +146,8 @@ class Desk {
   Decision take_special(const Entry& entry, const disk::DirPtr& parent, const std::string& name);
   Decision take_hard_link(const Entry& entry, const disk::DirPtr& parent, const std::string& name);
   using MakeName = std::function<Result<>(const disk::DirPtr& zone, const std::string& scratch)>;
-  Result<bool> put_in_place(const disk::DirPtr& parent, std::string_view parent_path, const std::string& name,
-                            const MakeName& make);
-  Decision replace(const Entry& entry, const disk::DirPtr& parent, const std::string& name, const char* what,
+  Result<bool> put_in_place(const Entry& entry, const disk::DirPtr& parent, bool displaces, const MakeName& make);
+  Decision replace(const Entry& entry, const disk::DirPtr& parent, bool displaces, const char* what,
                    const MakeName& make);
   Decision take_file(std::uint64_t id, Entry entry, const disk::DirPtr& parent, const std::string& parent_path,
                      std::string name, const ComparedContent* compared = nullptr);

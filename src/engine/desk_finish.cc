@@ -12,14 +12,13 @@ namespace {
 constexpr std::size_t told_max = 100;
 }
 
-Result<LateFailures> Desk::finish(bool errors, journal::ManifestLog* manifest) {
+Result<LateFailures> Desk::finish(bool errors) {
   if (!directories_) return LateFailures{};
   if (auto finished = finish_links(); !finished) return std::unexpected(finished.error());
   // Behind the last name that is made there, and before the directories get their times: it takes some out of others.
   setup_.zone->sweep(setup_.scratch_name);
   if (setup_.mirror != nullptr)  // before the directories get their times, which it changes
-    if (auto made = setup_.mirror->finish(errors || late_.count > 0, manifest); !made)
-      return std::unexpected(made.error());
+    if (auto made = setup_.mirror->finish(errors || late_.count > 0); !made) return std::unexpected(made.error());
   if (auto finished = finish_directories(); !finished) return std::unexpected(finished.error());
   return std::move(late_);
 }
@@ -80,9 +79,8 @@ Result<> Desk::finish_link(const Entry& link) {
   Result<bool> made = there_already;
   const bool spared = there && left_alone(link, there);  // which may be another answer than when it was announced
   if (!there_already && !spared) {
-    if (there && there->type == disk::FileType::directory)
-      if (auto room = make_room(link, *there); !room) return room;
-    made = put_in_place(*parent, parent_path, name, [&](const disk::DirPtr& zone, const std::string& scratch) {
+    const bool displaces = there && is_in_the_way(link, *there);
+    made = put_in_place(link, *parent, displaces, [&](const disk::DirPtr& zone, const std::string& scratch) {
       return setup_.disk.make_hard_link(*file_parent, file_name, zone, scratch);
     });
   }

@@ -30,27 +30,6 @@ struct Trees {
   }
 };
 
-/// The one source lands by another name than it has, or its content by one at all.
-class OtherName {
- public:
-  /// `other` empty: nothing is changed. `own`: what the walk calls the source; empty: its content comes by itself.
-  OtherName(std::string other, std::string own) : other_(std::move(other)), own_(std::move(own)) {}
-  [[nodiscard]] bool changes() const { return !other_.empty(); }
-  [[nodiscard]] std::string at_target(std::string path) const { return exchanged(std::move(path), own_, other_); }
-  [[nodiscard]] std::string at_source(std::string path) const { return exchanged(std::move(path), other_, own_); }
-
- private:
-  /// `path` is `from`, or beneath it.
-  [[nodiscard]] std::string exchanged(std::string path, const std::string& from, const std::string& to) const {
-    if (other_.empty()) return path;
-    std::string rest = from.empty() ? std::move(path) : path.substr(std::min(from.size() + 1, path.size()));
-    if (rest.empty()) return to;
-    return to.empty() ? rest : to + "/" + rest;
-  }
-  std::string other_;
-  std::string own_;
-};
-
 class TreeFeed final : public Feed {
  public:
   explicit TreeFeed(Trees trees)
@@ -90,6 +69,7 @@ class TreeFeed final : public Feed {
   [[nodiscard]] std::string words(const Entry& entry) const override { return walk()->source_path(at_source(entry)); }
   void mention_left_out() override { mentions_ = true; }
   [[nodiscard]] std::vector<std::string> rules() const override { return trees_.selection.rules; }
+  [[nodiscard]] OtherName other_name() const override { return name_; }
   [[nodiscard]] disk::NotKept not_kept() const override { return walk()->not_kept(); }
 
  private:

@@ -8,6 +8,7 @@
 
 #include "disk/disk.h"
 #include "disk/tree_walk.h"
+#include "engine/other_name.h"
 #include "longhaul/source.h"
 #include "longhaul/transfer.h"
 
@@ -38,6 +39,8 @@ class Feed {
   virtual void mention_left_out() {}
   /// By which names are left out, as `Selection::rules`.
   [[nodiscard]] virtual std::vector<std::string> rules() const { return {}; }
+  /// What makes of a name that rules are asked about the one that is announced.
+  [[nodiscard]] virtual OtherName other_name() const { return {}; }
   /// The feeder role only.
   [[nodiscard]] virtual disk::NotKept not_kept() const { return {}; }
 };

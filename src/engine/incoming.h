@@ -62,6 +62,7 @@ struct InFile {
   disk::FilePtr older;                        ///< what stands at the target, if it is compared; set before it is sent
   std::uint64_t older_bytes = 0;
   std::atomic<bool> cannot_share = false;  ///< blocks with `older`; found out by trying, by whoever comes first
+  bool displaces = false;                  ///< a directory has its name, which goes for it; the storage role only
   Unkept unkept;                           ///< set before it is published, by whoever sets its metadata
   LeaveAlone leave_alone;                  ///< asked again right before it is published: that may be hours later
   std::int64_t granularity_ns = 1;         ///< ... of times at the target

@@ -73,7 +73,7 @@ bool TargetMirror::other_mount(const disk::Stat& found) const {
 
 // --- finding what the sources do not have ---------------------------------------------------------------------------
 
-Result<> TargetMirror::finish(bool errors, journal::ManifestLog* manifest) {
+Result<> TargetMirror::finish(bool errors) {
   if (errors && !setup_.ask.ignore_errors) {
     setup_.counters.held = true;
   } else {
@@ -83,8 +83,7 @@ Result<> TargetMirror::finish(bool errors, journal::ManifestLog* manifest) {
     if (!found) return found;
   }
   parent_.reset();
-  if (manifest != nullptr)
-    if (auto forgotten = forget(*manifest); !forgotten) return forgotten;
+  if (auto forgotten = forget({&gone_, &doomed_}); !forgotten) return forgotten;
   if (auto removed = remove_all(); !removed) return removed;
   abandon();
   return {};
@@ -157,7 +156,8 @@ bool TargetMirror::ready(Level& level) {
 
 /// Of what nobody announced: it is protected, or lies on another file system.
 bool TargetMirror::stays(const disk::Stat& found) {
-  if (!filter_.takes(path_, found.type == disk::FileType::directory)) return true;
+  const std::string at_source = setup_.ask.name.at_source(path_);
+  if (!at_source.empty() && !filter_.takes(at_source, found.type == disk::FileType::directory)) return true;
   if (other_mount(found)) {
     setup_.counters.mounts_kept.fetch_add(1, std::memory_order_relaxed);
     return true;
@@ -256,43 +256,112 @@ void TargetMirror::trouble(const Error& error) {
 // --- deleting
 // ---------------------------------------------------------------------------------------------------------
 
-Result<bool> TargetMirror::make_room(const std::string& path, const disk::Stat& there) {
+journal::PathList TargetMirror::list_of_room() {
+  return {setup_.disk, place_of(setup_), scratch_of(setup_, ".room")};
+}
+
+/// Lists what goes with `path`, which is `there`. False: some of it stays, and nothing counts as doomed.
+Result<bool> TargetMirror::doom_whole(const std::string& path, const disk::Stat& there, journal::PathList& doomed) {
+  const std::uint64_t doomed_before = doomed_count_;
+  auto whole = walk_doomed(path, there, doomed);
+  levels_.clear();  // of a walk that has failed
+  if (!whole || !*whole) doomed_count_ = doomed_before;
+  return whole;
+}
+
+Result<bool> TargetMirror::walk_doomed(const std::string& path, const disk::Stat& there, journal::PathList& doomed) {
   const bool is_directory = there.type == disk::FileType::directory;
-  parent_.reset();  // what was opened before may have been replaced
   const auto [parent_path, name] = split_path(path);
   const auto parent = setup_.disk.open_dir(setup_.root, parent_path);
   if (!parent) return std::unexpected(parent.error());
-  journal::PathList doomed(setup_.disk, place_of(setup_), scratch_of(setup_, ".room"));
-  const std::uint64_t doomed_before = doomed_count_;
+  if (other_mount(there)) return false;
   path_ = path;
-  bool whole = !other_mount(there);
-  if (whole && is_directory) {
-    whole = descend(*parent, name);
+  if (is_directory) {
+    if (!descend(*parent, name)) return false;
     if (auto walked = walk(doomed); !walked) return std::unexpected(walked.error());
-    whole = whole && !base_keeps_;
+    if (base_keeps_) return false;
     path_ = path;
   }
-  if (whole) {
-    const auto taken = doom(is_directory, doomed);
-    if (!taken) return std::unexpected(taken.error());
-    whole = *taken;
-  }
-  if (!whole) doomed_count_ = doomed_before;
-  auto done = whole ? doomed.read([&](const std::string& each, bool directory) -> Result<> {
-    if (!directory && !dry_run())
-      if (auto added = gone_.add(each, true); !added) return added;
-    return remove_one(each, directory);
-  })
-                    : Result<>();
+  return doom(is_directory, doomed);
+}
+
+Result<bool> TargetMirror::could_make_room(const std::string& path, const disk::Stat& there) {
+  journal::PathList doomed = list_of_room();
+  const std::uint64_t doomed_before = doomed_count_;
+  auto whole = doom_whole(path, there, doomed);
+  doomed_count_ = doomed_before;
+  if (auto removed = doomed.remove(); !removed && whole) return std::unexpected(removed.error());
+  return whole;
+}
+
+Result<bool> TargetMirror::make_room(const std::string& path, const disk::Stat& there) {
+  parent_.reset();  // what was opened before may have been replaced
+  journal::PathList doomed = list_of_room();
+  auto whole = doom_whole(path, there, doomed);
+  Result<> done;
+  if (whole && *whole)
+    done = doomed.read([&](const std::string& each, bool directory) -> Result<> {
+      if (!directory && !dry_run())
+        if (auto added = gone_.add(each, false); !added) return added;
+      return remove_one(each, directory);
+    });
   if (done) done = doomed.remove();
   if (!done) return std::unexpected(done.error());
   return whole;
 }
 
+Result<bool> TargetMirror::replace(const std::string& path, const std::function<Result<>()>& publish) {
+  parent_.reset();
+  const auto [parent_path, name] = split_path(path);
+  const auto parent = setup_.disk.open_dir(setup_.root, parent_path);
+  if (!parent) return std::unexpected(parent.error());
+  const auto there = setup_.disk.stat(*parent, name);
+  if (!there || there->type != disk::FileType::directory) {  // it has gone meanwhile
+    auto published = publish();
+    if (!published) return std::unexpected(std::move(published.error()));
+    return true;
+  }
+  journal::PathList doomed = list_of_room();
+  const std::uint64_t doomed_before = doomed_count_;
+  auto whole = doom_whole(path, *there, doomed);
+  Result<> done;
+  if (whole && *whole) done = displace(path, *parent, doomed, publish);
+  if (!done) doomed_count_ = doomed_before;
+  if (auto removed = doomed.remove(); !removed && done) done = removed;
+  if (!done) return std::unexpected(std::move(done.error()));
+  return whole;
+}
+
+/// What is in the trash may go once its directory shows that it went there.
+Result<> TargetMirror::displace(const std::string& path, const disk::DirPtr& parent, journal::PathList& doomed,
+                                const std::function<Result<>()>& publish) {
+  constexpr std::size_t names_at_once = 256;
+  if (auto forgotten = forget({&doomed}); !forgotten) return forgotten;
+  const std::string name = split_path(path).second;
+  const auto taken = setup_.trash->take_directory(parent, name);
+  if (!taken) return fail(taken.error().code, "what is there cannot be taken away: " + taken.error().text);
+  if (auto published = publish(); !published) {
+    if (auto back = setup_.trash->put_back(*taken, parent, name); !back)
+      published.error().text += "; and what was there cannot be put back: " + back.error().text;
+    return published;
+  }
+  Result<> done = setup_.disk.sync_dir(parent);
+  if (done)
+    done = doomed.read([&](const std::string& each, bool directory) -> Result<> {
+      gone(each, directory);
+      return {};
+    });
+  if (done)
+    while (!setup_.ended && setup_.trash->remove_some(names_at_once)) continue;
+  return done;
+}
+
 /// Without it `verify` would miss what is gone. Before it is: a crash in between leaves a file that the manifest does
 /// not name, which is deleted by the next run, and never a name that nobody will ever take out.
-Result<> TargetMirror::forget(journal::ManifestLog& manifest) {
+Result<> TargetMirror::forget(std::initializer_list<journal::PathList*> lists) {
   constexpr std::size_t buffer_bytes = 256 * 1024;
+  if (setup_.manifest == nullptr) return {};
+  journal::ManifestLog& manifest = *setup_.manifest;
   std::vector<std::byte> records;
   bool any = false;
   const auto write = [&]() -> Result<> {
@@ -311,8 +380,9 @@ Result<> TargetMirror::forget(journal::ManifestLog& manifest) {
     journal::encode_manifest_record(record, records);
     return records.size() < buffer_bytes ? Result<>() : write();
   };
-  Result<> done = gone_.read([&](const std::string& path, bool) { return add(path, false); });
-  if (done) done = doomed_.read(add);
+  Result<> done;
+  for (journal::PathList* list : lists)
+    if (done) done = list->read(add);
   if (done && !records.empty()) done = write();
   if (done && any) done = disk::sync_now(setup_.disk, manifest.file(), true);
   return done;
@@ -366,10 +436,14 @@ Result<> TargetMirror::remove_one(const std::string& path, bool directory) {
     if (!removed && removed.error().code == Code::not_found) return {};
     if (!removed) return removed;
   }
+  gone(path, directory);
+  return {};
+}
+
+void TargetMirror::gone(const std::string& path, bool directory) {
   auto& counter = directory ? setup_.counters.directories : setup_.counters.files;
   counter.fetch_add(1, std::memory_order_relaxed);
   if (setup_.deleted) setup_.deleted(directory ? path + '/' : path);
-  return {};
 }
 
 void TargetMirror::abandon() {

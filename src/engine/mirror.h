@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -13,9 +14,11 @@
 
 #include "disk/disk.h"
 #include "disk/filter.h"
+#include "engine/other_name.h"
 #include "journal/manifest.h"
 #include "journal/name_set.h"
 #include "journal/path_list.h"
+#include "journal/trash.h"
 #include "longhaul/entry.h"
 #include "longhaul/options.h"
 #include "longhaul/status.h"
@@ -28,6 +31,7 @@ struct MirrorAsk {
   bool ignore_errors = false;
   std::uint64_t at_most = longhaul::Mirror::no_limit;
   bool tell = false;
+  OtherName name = {};  ///< of the one source, whose rules know it by its own
 };
 
 /// Written by storage, sampled by control. In a dry run: what would be.
@@ -51,6 +55,8 @@ class TargetMirror {
     const std::atomic<bool>& ended;  ///< the transfer was given up: nothing more is deleted
     std::function<void(const std::string& path, Error error)> failed;
     std::function<void(std::string path)> deleted;  ///< a directory's ends in a slash
+    journal::Trash* trash = nullptr;                ///< for `replace`
+    journal::ManifestLog* manifest = nullptr;  ///< forgets what is deleted, durably, before it is; null: there is none
   };
   /// Errors: a rule that is none; the target cannot be looked at.
   static Result<std::unique_ptr<TargetMirror>> open(Setup setup);
@@ -60,9 +66,14 @@ class TargetMirror {
   /// Deletes `path`, which is `there`, because an entry of another type comes; a directory only whole. False: some of
   /// it stays, so all of it does.
   Result<bool> make_room(const std::string& path, const disk::Stat& there);
+  /// Whether it could be deleted so; nothing is.
+  Result<bool> could_make_room(const std::string& path, const disk::Stat& there);
+  /// `publish` gives an entry that is no directory its name, right after a directory that has it is taken away, by one
+  /// rename and only whole. False: some of it stays, and nothing has happened. Errors: of `publish`, too; then it is
+  /// back.
+  Result<bool> replace(const std::string& path, const std::function<Result<>()>& publish);
   /// When all that was announced is dealt with: deletes what was not. `errors`: it may be at the source all the same.
-  /// The manifest (null in a dry run) forgets first what is deleted, durably.
-  Result<> finish(bool errors, journal::ManifestLog* manifest);
+  Result<> finish(bool errors);
   /// Lets go of the scratch files.
   void abandon();
 
@@ -87,11 +98,17 @@ class TargetMirror {
   bool ready(Level& level);
   Result<> leave_level(journal::PathList& doomed);
   Result<bool> doom(bool directory, journal::PathList& doomed);
+  Result<bool> doom_whole(const std::string& path, const disk::Stat& there, journal::PathList& doomed);
+  Result<bool> walk_doomed(const std::string& path, const disk::Stat& there, journal::PathList& doomed);
+  Result<> displace(const std::string& path, const disk::DirPtr& parent, journal::PathList& doomed,
+                    const std::function<Result<>()>& publish);
   void trouble(const Error& error);
-  Result<> forget(journal::ManifestLog& manifest);
+  [[nodiscard]] journal::PathList list_of_room();
+  Result<> forget(std::initializer_list<journal::PathList*> lists);
   Result<> leave_parent(const std::string& next);
   Result<> remove_all();
   Result<> remove_one(const std::string& path, bool directory);
+  void gone(const std::string& path, bool directory);
   [[nodiscard]] bool dry_run() const { return setup_.zone == nullptr; }
   [[nodiscard]] bool other_mount(const disk::Stat& found) const;
 

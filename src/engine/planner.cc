@@ -26,6 +26,12 @@ Planner::Planner(disk::Disk& disk, PlannerHost& host, Setup setup, Time now)
       held_(setup_.publish == Publish::tree) {
   if (!setup_.mirror) return;
   setup_.feed->mention_left_out();
+  if (rules_need_name() && (setup_.peer_features & protocol::feature_mirror_name) == 0)
+    failure_ = Error{Code::refused,
+                     "what rules leave out must not be deleted at the target, and this receiver does not know how to "
+                     "apply them to a source that has another name there (--name); update the receiver, leave out "
+                     "--name or --delete, or say --delete-excluded",
+                     0};
   std::size_t bytes = 0;
   for (const std::string& rule : setup_.feed->rules()) bytes += rule.size();
   if (bytes > protocol::rule_bytes_max)
@@ -37,6 +43,13 @@ Planner::Planner(disk::Disk& disk, PlannerHost& host, Setup setup, Time now)
 
 Planner::~Planner() {
   tally_->ended = true;
+}
+
+/// What the receiver finds must be called what it would be called at the source before rules are asked about it.
+bool Planner::rules_need_name() const {
+  if (setup_.mirror.excluded_too || setup_.feed->rules().empty()) return false;
+  const OtherName name = setup_.feed->other_name();
+  return name.changes() && name.name_at_target() != name.name_at_source();
 }
 
 protocol::Message Planner::opening(const std::string& id) const {
@@ -58,6 +71,11 @@ protocol::Message Planner::opening(const std::string& id) const {
   auto& mirror = *open.mutable_mirror();
   if (!setup_.mirror.excluded_too)
     for (const std::string& rule : setup_.feed->rules()) mirror.add_rule(rule);
+  if (rules_need_name()) {
+    const OtherName name = setup_.feed->other_name();
+    mirror.mutable_name()->set_at_target(name.name_at_target());
+    mirror.mutable_name()->set_at_source(name.name_at_source());
+  }
   mirror.set_ignore_errors(setup_.mirror.ignore_errors);
   if (setup_.mirror.at_most != Mirror::no_limit) mirror.set_delete_max(setup_.mirror.at_most);
   mirror.set_tell(setup_.mirror.tell || setup_.dry_run);

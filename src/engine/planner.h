@@ -62,6 +62,7 @@ class Planner {
     Delta delta = Delta::none;
     Delta checksum = Delta::none;
     bool dry_run = false;
+    std::uint64_t peer_features = 0;
     Time stall_after = 0;
   };
   Planner(disk::Disk& disk, PlannerHost& host, Setup setup, Time now);
@@ -183,6 +184,7 @@ class Planner {
   void tell_end_if_read(Large& large);
   void tell_file_end(std::uint64_t file, std::uint64_t size, const FileError* failed);
   void forget_large(std::uint64_t file);
+  [[nodiscard]] bool rules_need_name() const;
   void resolve(std::uint64_t entry) {
     ++resolved_;
     settled_.add(entry);

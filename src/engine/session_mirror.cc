@@ -30,10 +30,12 @@ void SessionCore::ask_for_mirror(const protocol::OpenTransfer& open, Storage::Se
     };
   if (!open.has_mirror()) return;
   const protocol::Mirror& asked = open.mirror();
-  setup.mirror = MirrorAsk{.rules = {asked.rule().begin(), asked.rule().end()},
-                           .ignore_errors = asked.ignore_errors(),
-                           .at_most = asked.has_delete_max() ? asked.delete_max() : Mirror::no_limit,
-                           .tell = asked.tell()};
+  setup.mirror =
+      MirrorAsk{.rules = {asked.rule().begin(), asked.rule().end()},
+                .ignore_errors = asked.ignore_errors(),
+                .at_most = asked.has_delete_max() ? asked.delete_max() : Mirror::no_limit,
+                .tell = asked.tell(),
+                .name = asked.has_name() ? OtherName(asked.name().at_target(), asked.name().at_source()) : OtherName()};
   if (setup_.options.mirror.tell && !open.dry_run())
     setup.deleted = [this](std::string path) {
       post([path = std::move(path)](SessionCore& self) { self.tell_deleted(path, false); });

@@ -229,6 +229,7 @@ void SessionCore::start_planner(std::uint32_t transfer, Outgoing& outgoing, Time
   setup.delta = delta_used(setup_.options);
   setup.checksum = setup_.options.checksum;
   setup.dry_run = setup_.options.dry_run;
+  setup.peer_features = peer_features_;
   setup.stall_after = static_cast<Time>(setup_.options.stall_after_s * static_cast<double>(second));
   outgoing.planner =
       std::make_unique<Planner>(*kit_.plain_disk, static_cast<PlannerHost&>(*this), std::move(setup), now);

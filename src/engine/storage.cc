@@ -312,6 +312,7 @@ void Storage::published(const std::shared_ptr<InFile>& file, const std::shared_p
 
 void Storage::publish_failed(const std::shared_ptr<InFile>& file, const std::shared_ptr<InBundle>& bundle,
                              Error error) {
+  if (error.code == Code::interrupted) return;  // the transfer was given up: what has landed is for the next one
   if (file->landing == Landing::whole) files_->backlog.fetch_sub(1, std::memory_order_relaxed);
   give_up_file(file, error, is_worth_keeping(*file, error.code));
   resolve_in_bundle(bundle);

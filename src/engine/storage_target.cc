@@ -94,7 +94,9 @@ Result<> Storage::open_mirror(const disk::DirPtr& root) {
        .ended = files_->ended,
        .failed = [this](const std::string& path, Error error) { late_failures_.add(path, std::move(error)); },
        .deleted =
-           tells ? [this](std::string path) { take_deleted(std::move(path)); } : std::function<void(std::string)>()});
+           tells ? [this](std::string path) { take_deleted(std::move(path)); } : std::function<void(std::string)>(),
+       .trash = trash_.get(),
+       .manifest = manifest_.get()});
   if (!mirror) return std::unexpected(mirror.error());
   mirror_ = std::move(*mirror);
   return {};
@@ -105,7 +107,7 @@ Result<> Storage::finish_desk() {
   if (desk_) {
     finished = finish_at_desk();
   } else if (mirror_) {
-    finished = mirror_->finish(errors_ > 0, nullptr);
+    finished = mirror_->finish(errors_ > 0);
   }
   flush_deleted();
   return finished;
@@ -114,7 +116,7 @@ Result<> Storage::finish_desk() {
 Result<> Storage::finish_at_desk() {
   if (errors_ == 0)
     if (auto settled = desk_->settle_trees(); !settled) return settled;
-  auto late = desk_->finish(errors_ > 0, manifest_.get());
+  auto late = desk_->finish(errors_ > 0);
   if (!late) return std::unexpected(std::move(late.error()));
   late_failures_.add(std::move(*late));
   desk_->publish_trees(errors_ == 0, late_failures_);

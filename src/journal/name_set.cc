@@ -11,6 +11,9 @@ namespace longhaul::journal {
 namespace {
 
 constexpr std::size_t block_digests = 512;  // 8 KiB are read to find one name; their first digest is in memory
+// So many are looked through rather than sorted: where names and questions take turns, each sorting serves as many
+// names.
+constexpr std::size_t unsorted_usual = 512;
 
 }  // namespace
 
@@ -19,17 +22,34 @@ Result<> NameSet::add(std::string_view path) {
   return gathered_.size() < run_digests_max_ ? Result<>() : write_run();
 }
 
+/// But for the last ones, if there are no more than `unsorted_max`.
+void NameSet::sort_gathered(std::size_t unsorted_max) {
+  if (gathered_.size() - sorted_ <= unsorted_max) return;
+  const auto added = gathered_.begin() + static_cast<std::ptrdiff_t>(sorted_);
+  std::sort(added, gathered_.end());
+  std::inplace_merge(gathered_.begin(), added, gathered_.end());
+  sorted_ = gathered_.size();
+}
+
+bool NameSet::gathered_contains(const Digest& wanted) {
+  sort_gathered(unsorted_usual);
+  const auto added = gathered_.begin() + static_cast<std::ptrdiff_t>(sorted_);
+  return std::binary_search(gathered_.begin(), added, wanted) ||
+         std::find(added, gathered_.end(), wanted) != gathered_.end();
+}
+
 Result<> NameSet::write_run() {
-  std::ranges::sort(gathered_);
+  sort_gathered(0);
   if (auto written = runs_.append(std::as_bytes(std::span(gathered_))); !written) return written;
   run_ends_.push_back(runs_.bytes() / sizeof(Digest));
   gathered_.clear();
+  sorted_ = 0;
   return {};
 }
 
 Result<> NameSet::settle() {
   if (std::exchange(settled_, true)) return {};
-  std::ranges::sort(gathered_);
+  sort_gathered(0);
   return run_ends_.empty() ? Result<>() : merge();
 }
 
@@ -108,8 +128,8 @@ Result<bool> NameSet::runs_contain(const Digest& wanted) {
 
 Result<bool> NameSet::contains(std::string_view path) {
   const Digest wanted = digest_of(bytes_of(path));
-  if (!settled_) return std::ranges::find(gathered_, wanted) != gathered_.end() ? true : runs_contain(wanted);
-  if (std::ranges::binary_search(gathered_, wanted)) return true;
+  if (gathered_contains(wanted)) return true;
+  if (!settled_) return runs_contain(wanted);
   const auto after = std::ranges::upper_bound(firsts_, wanted);
   if (after == firsts_.begin()) return false;
   const auto number = static_cast<std::uint64_t>(after - firsts_.begin() - 1);
@@ -126,6 +146,7 @@ Result<bool> NameSet::contains(std::string_view path) {
 
 Result<> NameSet::remove() {
   gathered_ = {};
+  sorted_ = 0;
   run_ends_ = {};
   firsts_ = {};
   block_number_ = no_block;

@@ -16,8 +16,9 @@
 namespace longhaul::journal {
 
 /// What does not fit into 16 MiB goes to sorted runs in a scratch file. Once all are added, `settle` merges them, so
-/// that a question costs one read at most; before that it is answered too, by looking into each run. Used by one
-/// thread.
+/// that a question costs one read at most; before that it is answered too, by looking into each run. What is in memory
+/// is sorted when a question comes, so that many questions between few names cost no more than after `settle`. Used by
+/// one thread.
 class NameSet {
  public:
   /// As `Scratch` has them; two files are made, of which `name` is the beginning.
@@ -41,6 +42,8 @@ class NameSet {
     std::size_t next = 0;  ///< of `read`
   };
   Result<> write_run();
+  void sort_gathered(std::size_t unsorted_max);
+  [[nodiscard]] bool gathered_contains(const Digest& wanted);
   Result<bool> run_contains(std::uint64_t begin, std::uint64_t end, const Digest& wanted);
   Result<bool> runs_contain(const Digest& wanted);
   Result<> merge();
@@ -50,7 +53,8 @@ class NameSet {
   std::size_t run_digests_max_;
   Scratch runs_;
   Scratch merged_;
-  std::vector<Digest> gathered_;         ///< not in a run; sorted by `settle`
+  std::vector<Digest> gathered_;         ///< not in a run
+  std::size_t sorted_ = 0;               ///< so many of them, from the beginning, are sorted
   std::vector<std::uint64_t> run_ends_;  ///< in digests
   std::vector<Digest> firsts_;           ///< of each block of the merged ones
   std::vector<Digest> block_;            ///< the one that was read last

@@ -25,23 +25,33 @@ Result<> Trash::open() {
   return {};
 }
 
-/// A directory that its owner may not write to cannot be moved: its ".." changes.
-Result<> Trash::move_up(const disk::DirPtr& in, std::string_view name) {
-  const std::string there = own_ + "." + std::to_string(number_++);
+/// A directory that its owner may not write to cannot be moved: its ".." changes. Returns its new name.
+Result<std::string> Trash::move_up(const disk::DirPtr& in, std::string_view name) {
+  std::string there = own_ + "." + std::to_string(number_++);
   Result<> moved = disk_.rename(in, name, trash_, there);
-  if (moved || moved.error().code != Code::permission) return moved;
-  const auto directory = disk_.open_dir(in, name);
-  if (!directory) return moved;
-  if (auto changed = disk_.set_mode(*directory, 0700); !changed) return moved;
-  return disk_.rename(in, name, trash_, there);
+  if (!moved && moved.error().code == Code::permission) {
+    const auto directory = disk_.open_dir(in, name);
+    if (directory && disk_.set_mode(*directory, 0700)) moved = disk_.rename(in, name, trash_, there);
+  }
+  if (!moved) return std::unexpected(std::move(moved.error()));
+  return there;
 }
 
 Result<> Trash::take(const disk::DirPtr& in, std::string_view name) {
   const auto stat = disk_.stat(in, name);
   if (!stat) return stat.error().code == Code::not_found ? Result<>() : std::unexpected(stat.error());
   if (stat->type != disk::FileType::directory) return disk_.unlink(in, name);
-  if (auto opened = open(); !opened) return opened;
+  const auto taken = take_directory(in, name);
+  return taken ? Result<>() : std::unexpected(taken.error());
+}
+
+Result<std::string> Trash::take_directory(const disk::DirPtr& in, std::string_view name) {
+  if (auto opened = open(); !opened) return std::unexpected(std::move(opened.error()));
   return move_up(in, name);
+}
+
+Result<> Trash::put_back(const std::string& called, const disk::DirPtr& in, std::string_view name) {
+  return disk_.rename_to_new(trash_, called, in, name);
 }
 
 void Trash::note(const Error& why) {
@@ -117,7 +127,10 @@ bool Trash::enter(const std::string& name) {
 
 void Trash::remove(const std::string& name) {
   Result<> removed = disk_.unlink(current_, name);
-  if (!removed && is_directory_error(removed.error())) removed = move_up(current_, name);
+  if (!removed && is_directory_error(removed.error())) {
+    const auto moved = move_up(current_, name);
+    removed = moved ? Result<>() : std::unexpected(moved.error());
+  }
   if (removed)
     progress_ = true;
   else if (removed.error().code != Code::not_found)  // another receiver removes it, too

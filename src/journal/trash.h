@@ -28,13 +28,17 @@ class Trash {
   Result<> open();
   /// Takes `name` out of `in`; a directory by one rename. That it is not there is success. Syncs nothing.
   Result<> take(const disk::DirPtr& in, std::string_view name);
+  /// Takes the directory `name` out of `in`. Returns what it is called in the trash.
+  Result<std::string> take_directory(const disk::DirPtr& in, std::string_view name);
+  /// What `take_directory` took gets its name again, unless something else has it by now.
+  Result<> put_back(const std::string& called, const disk::DirPtr& in, std::string_view name);
   /// Removes about `names` of what is in the trash. False: nothing is left that can be removed.
   bool remove_some(std::size_t names);
   /// What could not be removed, and why; empty: nothing.
   [[nodiscard]] const std::string& stuck() const { return stuck_; }
 
  private:
-  Result<> move_up(const disk::DirPtr& in, std::string_view name);
+  Result<std::string> move_up(const disk::DirPtr& in, std::string_view name);
   bool next_top();
   bool enter(const std::string& name);
   void remove(const std::string& name);

@@ -19,9 +19,10 @@ constexpr std::uint64_t feature_delta = 1ULL << 5;         ///< OpenTransfer.del
 constexpr std::uint64_t feature_checksum = 1ULL << 6;      ///< OpenTransfer.checksum, verdict COMPARE, Compared
 constexpr std::uint64_t feature_fabric = 1ULL << 7;        ///< PathTerms.transport: RailOpen, RailGrant, RailWritten
 constexpr std::uint64_t feature_stages = 1ULL << 8;        ///< Stages; told to whoever supports it, never required
+constexpr std::uint64_t feature_mirror_name = 1ULL << 9;  ///< Mirror.name; asked for by who has rules for such a mirror
 constexpr std::uint64_t features_known = feature_leave_alone | feature_compression | feature_publish_tree |
                                          feature_mirror | feature_dry_run | feature_delta | feature_checksum |
-                                         feature_fabric | feature_stages;
+                                         feature_fabric | feature_stages | feature_mirror_name;
 constexpr std::uint64_t features_required = 0;  ///< always
 
 // The digest tree's constants; never tuned (DESIGN: "format constants").

@@ -250,6 +250,98 @@ def other_types_make_room(t):
 
 
 @case()
+def rules_know_the_source_by_its_own_name(t):
+    """--name: what rules leave out stays at the target beneath the other name, where anchored rules and those that name the source
+    itself would not match any more."""
+    source, target = t.directory / "data", t.directory / "target"
+    (source / "cache").mkdir(parents=True)
+    for name in ("a", "keep.log", "cache/c"):
+        (source / name).write_text(name)
+    for own, rule, kept in (("data/", "/keep.log", "keep.log"), ("data/", "/cache/**", "cache/old"), ("data", "data/cache", "cache/old"),
+                            ("data", "/data/keep.log", "keep.log")):
+        for name in ("cache/old", "keep.log", "gone/too", "gone/data/cache"):
+            (target / "ckpt" / name).parent.mkdir(parents=True, exist_ok=True)
+            (target / "ckpt" / name).write_text("at the target")
+        options = ("--name", "ckpt", "--delete", "--exclude", rule)
+        dry = t.run("copy", "copy", "-n", *options, own, "target").out().decode()
+        t.run("copy", "copy", *options, own, "target")
+        t.equal((target / "ckpt" / kept).read_text(), "at the target", f"{kept} at the target, after {own} without {rule}")
+        t.check(not (target / "ckpt" / "gone" / "too").exists(), "what no rule is about stayed")
+        told = [line for line in dry.splitlines() if line.startswith("delete ")]
+        t.check(f"delete ckpt/{kept}" not in told and "delete ckpt/gone/too" in told, f"a dry run says: {told}")
+
+
+def fill(directory, names):
+    directory.mkdir(parents=True)
+    for name in names:
+        (directory / name).parent.mkdir(exist_ok=True)
+        (directory / name).write_text(name)
+
+
+@case(user=True)
+def what_cannot_be_read_displaces_nothing(t):
+    """A directory at the target stands until the file that comes by its name is whole: one that cannot be read takes nothing away,
+    nor does one that is interrupted."""
+    source, target = t.directory / "source", t.directory / "target"
+    source.mkdir()
+    names = ("model", "large")
+    for name in names:
+        fill(target / name, ("a", "deep/b"))
+    (source / "model").write_text("one file by now")
+    data.write_random(source / "large", 20 * MIB)
+    (source / "other").write_text("other")
+    before = {name: listing(target / name) for name in names}
+    for name in names:
+        (source / name).chmod(0)
+    for options in ((), ("--ignore-errors",)):
+        t.run("copy", "copy", "--delete", *options, "source/", "target", status=3)
+        for name in names:
+            t.equal(listing(target / name), before[name], f"{name} at the target")
+    t.equal((target / "other").read_text(), "other", "what could be read")
+    for name in names:
+        (source / name).chmod(0o644)
+    receiver = t.receive("--allow-delete", target)
+    sender = t.send("--delete", f"{source}/", cap="2Mbps")
+    t.wait_for(lambda: list((target / ".longhaul" / "landing").glob("*.part")), "the large file in the landing zone")
+    t.equal(listing(target / "large"), before["large"], "what the large file will displace")
+    sender.signal(signal.SIGINT)
+    t.exits(sender, 130, 20)
+    t.equal(listing(target / "large"), before["large"], "what the large file will displace")
+    t.exits(t.send("--delete", f"{source}/"), 0)
+    t.exits(receiver, 0, 20)
+    same(t, source, target)
+    verify(t, target)
+
+
+@case()
+def files_links_and_large_files_displace_directories(t):
+    """What was published in a directory goes with it, from the manifest too; closed directories go, and the names are told."""
+    source, target = t.directory / "source", t.directory / "target"
+    kinds = ("hard", "hard too", "large", "link", "small")
+    for kind in kinds:
+        fill(source / kind, ("a", "deep/b"))
+    t.run("copy", "copy", "source/", "target")
+    for kind in kinds:
+        shutil.rmtree(source / kind)
+    (source / "first").write_text("first")
+    for name in ("hard", "hard too"):  # whichever is found first is the file
+        os.link(source / "first", source / name)
+    data.write_random(source / "large", 20 * MIB)
+    (source / "link").symlink_to("first")
+    (source / "small").write_text("small")
+    (target / "small" / "deep").chmod(0o500)
+    (target / "small").chmod(0)
+    copy = t.run("copy", "copy", "--delete", "--hard-links", "--json", "-v", "source/", "target")
+    same(t, source, target)
+    t.equal(verify(t, target)["files"], 3, "files that were verified")
+    told = sorted(named(event) for event in copy.events("deleted"))
+    t.equal(told, sorted(f"{kind}/{name}" for kind in kinds for name in ("", "a", "deep/", "deep/b")), "names that are told")
+    t.equal((copy.done()["deleted_files"], copy.done()["deleted_directories"]), (10, 10), "deleted files and directories")
+    t.equal((target / "hard").stat().st_ino, (target / "first").stat().st_ino, "the inode of the hard link")
+    t.equal(os.listdir(target / ".longhaul" / "trash"), [], "what is left in the trash")
+
+
+@case()
 def names_of_any_bytes_go(t):
     """What is deleted may be called anything, be read-only, and lie deep."""
     source, target = t.directory / "source", t.directory / "target"

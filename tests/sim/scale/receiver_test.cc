@@ -134,6 +134,10 @@ class Landings final : private engine::CommitEvents {
     open_.erase(file->id);
     ++published_;
   }
+  Result<> displace(const engine::InFile& file, const std::function<Result<>()>&) override {
+    ADD_FAILURE() << file.name << " displaces a directory";
+    return {};
+  }
   void landing_lost(const std::shared_ptr<InFile>&, const std::shared_ptr<engine::InBundle>&, Error error) override {
     ADD_FAILURE() << error.text;
   }

@@ -115,6 +115,12 @@ class CommitTest : public ::testing::Test, protected CommitEvents {
     log_.emplace_back("published");
     published_.push_back(file->name);
   }
+  Result<> displace(const InFile& file, const std::function<Result<>()>& publish) override {
+    log_.push_back("displace " + file.name);
+    if (in_the_way_) return std::unexpected(*in_the_way_);
+    if (auto gone = place_.disk->remove_dir(file.parent, file.name); !gone) return gone;
+    return publish();
+  }
   void landing_lost(const std::shared_ptr<InFile>& file, const std::shared_ptr<InBundle>&, Error) override {
     lost_.push_back(file->name);
   }
@@ -137,12 +143,35 @@ class CommitTest : public ::testing::Test, protected CommitEvents {
   std::vector<std::string> log_;
   std::vector<std::uint64_t> durable_;
   std::vector<std::string> published_;
+  std::optional<Error> in_the_way_;
   std::vector<std::string> lost_;
   std::vector<std::string> failed_;
   std::vector<std::string> kept_lost_;
   std::vector<std::string> left_alone_;
   std::optional<Error> problem_;
 };
+
+/// Its bytes are durable and noted before what has its name goes; and nothing goes for what must stay.
+TEST_F(CommitTest, WhatDisplacesADirectoryDoesSoAsItIsPublished) {
+  const std::string content = "content";
+  for (const bool stays : {true, false}) {
+    const std::string name = stays ? "kept" : "gone";
+    place_.fs.put_dir("target/" + name);
+    log_.clear();
+    failed_.clear();
+    in_the_way_ = stays ? std::optional(Error{Code::busy, "something in it stays", 0}) : std::nullopt;
+    auto file = whole_file(name, bytes_of(content));
+    file->displaces = true;
+    commit_->add_whole(file, chunk::file_digest(bytes_of(content)), nullptr, place_.clock.now());
+    run();
+    EXPECT_EQ(failed_, stays ? std::vector<std::string>{name} : std::vector<std::string>());
+    EXPECT_EQ(published_.size(), stays ? 0U : 1U);
+    const auto there = place_.disk->stat(place_.root, name);
+    ASSERT_TRUE(there);
+    EXPECT_EQ(there->type, stays ? disk::FileType::directory : disk::FileType::file);
+    EXPECT_LT(position("displace " + name), log_.size());
+  }
+}
 
 TEST_F(CommitTest, AWholeFileIsSyncedNotedRenamedAndThenAnswered) {
   const auto content = content_of(5000, 1);

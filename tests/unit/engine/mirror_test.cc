@@ -1,6 +1,7 @@
 #include "engine/mirror.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <set>
 
@@ -30,6 +31,8 @@ Entry directory(std::string path) {
 
 class MirrorTest : public ::testing::Test {
  protected:
+  using Names = std::set<std::string>;
+
   void SetUp() override {
     reopen();
     for (const char* name : {"d", "more", "more/deep"}) place_.fs.put_dir(std::string("target/") + name);
@@ -46,7 +49,9 @@ class MirrorTest : public ::testing::Test {
                             .counters = counters_,
                             .ended = ended_,
                             .failed = [this](const std::string& path, const Error&) { failed_.push_back(path); },
-                            .deleted = [this](const std::string& path) { deleted_.push_back(path); }});
+                            .deleted = [this](const std::string& path) { deleted_.push_back(path); },
+                            .trash = &trash_,
+                            .manifest = manifest_.get()});
     ASSERT_TRUE(opened) << opened.error().text;
     mirror_ = std::move(*opened);
   }
@@ -54,7 +59,7 @@ class MirrorTest : public ::testing::Test {
     for (const Entry& each : entries) ASSERT_TRUE(mirror_->announced(each));
   }
   void finish(bool errors = false) {
-    const auto finished = mirror_->finish(errors, nullptr);
+    const auto finished = mirror_->finish(errors);
     ASSERT_TRUE(finished) << finished.error().text;
   }
   /// Everything at the target but the landing zone.
@@ -65,9 +70,27 @@ class MirrorTest : public ::testing::Test {
     });
     return found;
   }
-  using Names = std::set<std::string>;
+
+  /// What the manifest's log says is gone.
+  [[nodiscard]] Names forgotten() const {
+    Names gone;
+    const auto read = journal::read_manifest(*place_.disk, place_.zone->directory(), "manifest.test.log", true,
+                                             [&](const journal::ManifestRecord& record) {
+                                               EXPECT_TRUE(record.gone);
+                                               gone.insert(record.path);
+                                               return true;
+                                             });
+    EXPECT_TRUE(read) << read.error().text;
+    return gone;
+  }
+  void open_manifest() {
+    manifest_ = *journal::ManifestLog::open(*place_.disk, place_.zone->directory(), "manifest.test.log");
+    reopen();
+  }
 
   Place place_;
+  journal::Trash trash_{*place_.disk, place_.zone->directory(), "test"};
+  std::unique_ptr<journal::ManifestLog> manifest_;
   MirrorCounters counters_;
   std::atomic<bool> ended_{false};
   std::vector<std::string> failed_;
@@ -225,32 +248,107 @@ TEST_F(MirrorTest, RoomIsMadeByAllOfADirectoryOrNothing) {
 }
 
 TEST_F(MirrorTest, TheManifestForgetsFirst) {
-  auto manifest = *journal::ManifestLog::open(*place_.disk, place_.zone->directory(), "manifest.test.log");
+  open_manifest();
   EXPECT_EQ(mirror_->make_room("x", *place_.disk->stat(place_.root, "x")), true);
   announce(source_);
   announce({directory("x")});
   // Power goes with the first file that is deleted at the end.
   place_.fs.fault = [](const sim::FaultPoint& point) { return point.operation == "unlink" ? EIO : 0; };
-  ASSERT_TRUE(mirror_->finish(false, manifest.get()));
+  finish();
   place_.fs.fault = nullptr;
   EXPECT_EQ(failed_.size(), 5U) << "three files, and directories that are not empty";
-  manifest.reset();
+  mirror_.reset();
+  manifest_.reset();
   place_.fs.crash();
-  std::set<std::string> gone;
-  const auto read = journal::read_manifest(*place_.disk, place_.zone->directory(), "manifest.test.log", true,
-                                           [&](const journal::ManifestRecord& record) {
-                                             EXPECT_TRUE(record.gone);
-                                             gone.insert(record.path);
-                                             return true;
-                                           });
-  ASSERT_TRUE(read) << read.error().text;
-  EXPECT_EQ(gone, (std::set<std::string>{"x", "d/y", "more/z", "more/deep/z"}));
+  EXPECT_EQ(forgotten(), (Names{"x", "d/y", "more/z", "more/deep/z"}));
+}
+
+/// A directory goes for what is no directory when that gets its name: whole or not at all, and back if that fails.
+TEST_F(MirrorTest, WhatIsReplacedGoesByOneRename) {
+  const auto there = [&](const char* path) { return *place_.disk->stat(place_.root, path); };
+  place_.put("target/new", "new");
+  const Names before = names();
+  const auto publish = [&] { return place_.disk->rename(place_.root, "new", place_.root, "more"); };
+  reopen({.rules = {"- deep/"}});
+  EXPECT_EQ(mirror_->could_make_room("more", there("more")), false);
+  EXPECT_EQ(mirror_->replace("more", publish), false);
+  reopen({.at_most = 3});
+  EXPECT_EQ(mirror_->could_make_room("more", there("more")), false) << "over the limit";
+  EXPECT_EQ(mirror_->replace("more", publish), false);
+  reopen({.at_most = 4});
+  for (int again = 0; again < 2; ++again) EXPECT_EQ(mirror_->could_make_room("more", there("more")), true);
+  const auto failed = mirror_->replace("more", [] { return fail(Code::io, "broken"); });
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().text, "broken");
+  EXPECT_EQ(names(), before);
+  EXPECT_TRUE(deleted_.empty());
+  EXPECT_EQ(mirror_->replace("more", publish), true) << "only what has gone counts";
+  EXPECT_EQ(mirror_->could_make_room("d", there("d")), false) << "and that does";
+  EXPECT_EQ(names(), (Names{"a", "d", "d/b", "d/y", "more", "x"}));
+  EXPECT_EQ(there("more").type, disk::FileType::file);
+  EXPECT_EQ(Names(deleted_.begin(), deleted_.end()), (Names{"more/deep/z", "more/deep/", "more/z", "more/"}));
+  EXPECT_EQ(counters_.files + counters_.directories, 4U);
+  EXPECT_FALSE(trash_.remove_some(1)) << "nothing is left in it";
+}
+
+TEST_F(MirrorTest, WhatIsNoDirectoryAnyMoreIsReplacedByTheNameAlone) {
+  bool published = false;
+  for (const char* name : {"x", "none"})
+    EXPECT_EQ(mirror_->replace(name,
+                               [&] {
+                                 published = true;
+                                 return Result<>();
+                               }),
+              true);
+  EXPECT_TRUE(published);
+  EXPECT_TRUE(deleted_.empty());
+}
+
+/// Power may go at any moment: the directory stands whole, or is nowhere, and the manifest has forgotten it by then.
+TEST_F(MirrorTest, WhatIsReplacedIsForgottenFirst) {
+  open_manifest();
+  place_.put("target/new", "new");
+  EXPECT_EQ(mirror_->replace("more", [&] { return place_.disk->rename(place_.root, "new", place_.root, "more"); }),
+            true);
+  mirror_.reset();
+  manifest_.reset();
+  place_.fs.crash();
+  EXPECT_EQ(forgotten(), (Names{"more/z", "more/deep/z"}));
+  const auto left = place_.disk->stat(place_.root, "more");
+  ASSERT_TRUE(left);
+  EXPECT_EQ(left->type, disk::FileType::file);
+}
+
+/// Rules know the one source by its own name, or its content by none.
+TEST_F(MirrorTest, RulesAreAboutNamesAtTheSource) {
+  for (const auto& [at_target, at_source, rule] : std::vector<std::array<const char*, 3>>{{"more", "", "- /z"},
+                                                                                          {"more", "data", "- data/z"},
+                                                                                          {"more", "data", "- /data/z"},
+                                                                                          {"more", "", "- /deep/**"}}) {
+    SCOPED_TRACE(rule);
+    reopen({.rules = {rule}, .name = OtherName(at_target, at_source)});
+    announce({file("a"), directory("more"), of_type(EntryType::mention, "x")});
+    const bool deep = std::string(rule).ends_with("**");
+    finish();
+    EXPECT_EQ(place_.exists("more/z"), !deep);
+    EXPECT_EQ(place_.exists("more/deep/z"), deep);
+    place_.fs.put_dir("target/more/deep");
+    for (const char* name : {"more/z", "more/deep/z"}) place_.put(std::string("target/") + name, name);
+  }
+  const OtherName name("new", "data");
+  EXPECT_EQ(name.at_source("new"), "data");
+  EXPECT_EQ(name.at_source("new/x"), "data/x");
+  EXPECT_EQ(name.at_source("newer/x"), "newer/x") << "not of this source";
+  EXPECT_EQ(name.at_target("data/new"), "new/new");
+  EXPECT_EQ(OtherName("new", "").at_source("new"), "");
+  EXPECT_EQ(OtherName("new", "").at_target("x"), "new/x");
+  EXPECT_EQ(OtherName().at_source("new/x"), "new/x");
 }
 
 TEST_F(MirrorTest, WhatWasGivenUpDeletesNothingMore) {
   announce(source_);
   ended_ = true;
-  const auto finished = mirror_->finish(false, nullptr);
+  const auto finished = mirror_->finish(false);
   ASSERT_FALSE(finished);
   EXPECT_EQ(finished.error().code, Code::interrupted);
   EXPECT_EQ(names(), all_);
@@ -328,10 +426,11 @@ TEST_F(MirrorTest, TheDeskDeletesBeforeDirectoriesGetTheirTimes) {
     const Decision decision = desk.decide(id++, each);
     EXPECT_NE(decision.verdict.action(), protocol::Verdict::REFUSE) << decision.verdict.text();
   }
-  const auto late = desk.finish(false, nullptr);
+  EXPECT_TRUE(place_.exists("more/deep/z")) << "more is on its way, and may yet fail";
+  const auto late = desk.finish(false);
   ASSERT_TRUE(late) << late.error().text;
   EXPECT_EQ(late->count, 0U);
-  EXPECT_EQ(names(), (Names{"a", "d", "d/b", "d/y", "x"})) << "more is on its way";
+  EXPECT_EQ(names(), (Names{"a", "d", "d/b", "d/y", "more", "more/deep", "more/deep/z", "more/z", "x"}));
   EXPECT_EQ(place_.disk->stat(place_.root, "x")->type, disk::FileType::directory);
   EXPECT_EQ(place_.disk->stat(place_.root, "")->mtime_ns, 5);
   std::vector<disk::DirEntry> left;

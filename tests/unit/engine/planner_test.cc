@@ -219,6 +219,36 @@ TEST_F(PlannerTest, ADryRunTellsOfEachEntryAndSendsNothing) {
   EXPECT_EQ(planner_->bytes_left(), 0U);
 }
 
+/// Rules are about names at the source: a receiver that cannot find those again must not delete anything.
+TEST_F(PlannerTest, AMirrorByAnotherNameIsAskedOfWhoKnowsWhatThatMeans) {
+  const auto opening = [&](const std::string& source, Selection selection, bool excluded_too, std::uint64_t features) {
+    Planner::Setup setup;
+    setup.transfer = 1;
+    setup.feed = make_tree_feed({source}, std::move(selection), {}, "data");
+    setup.feeder = &feeder_;
+    setup.mirror = {.wanted = true, .excluded_too = excluded_too};
+    setup.peer_features = features;
+    planner_ = std::make_unique<Planner>(*place_.disk, static_cast<PlannerHost&>(*this), std::move(setup), 0);
+    return planner_->opening("id").open_transfer().mirror();
+  };
+  Selection rules;
+  rules.rules = {"- /keep"};
+  const auto mirror = opening("ckpt/", rules, false, protocol::feature_mirror_name);
+  EXPECT_FALSE(planner_->failure());
+  EXPECT_EQ(mirror.name().at_target(), "data");
+  EXPECT_EQ(mirror.name().at_source(), "");
+  EXPECT_EQ(opening("ckpt", rules, false, protocol::feature_mirror_name).name().at_source(), "ckpt");
+  (void)opening("ckpt/", rules, false, protocol::features_known & ~protocol::feature_mirror_name);
+  ASSERT_TRUE(planner_->failure());
+  EXPECT_NE(planner_->failure()->text.find("--delete-excluded"), std::string::npos);
+  EXPECT_FALSE(opening("ckpt/", {}, false, 0).has_name());
+  EXPECT_FALSE(planner_->failure());
+  EXPECT_FALSE(opening("ckpt/", rules, true, 0).has_name());
+  EXPECT_FALSE(planner_->failure());
+  EXPECT_FALSE(opening("in/data", rules, false, 0).has_name()) << "it is called so anyway";
+  EXPECT_FALSE(planner_->failure());
+}
+
 TEST_F(PlannerTest, AnnouncesEverythingOnce) {
   feed({file("a", 1), file("b", 2)}, false);
   feed({file("c", 3)});

@@ -55,6 +55,29 @@ TYPED_TEST(Names, ManyGoToRunsThatAreMerged) {
   }
 }
 
+/// As where what stands in the way of entries goes while others are announced: a question may come after each name.
+TYPED_TEST(Names, QuestionsComeBetweenNames) {
+  constexpr std::size_t in_memory = 100'000;
+  for (const std::size_t run : {5U, 700U, 2000U, static_cast<unsigned>(in_memory)}) {
+    NameSet set(*this->disk_, this->root_, "scratch.names", run);
+    constexpr unsigned count = 6000;
+    for (unsigned i = 0; i < count; i += 2) {
+      ASSERT_TRUE(set.add(name_of(i)));
+      if (run < 700 && i % 500 != 0) continue;
+      for (const unsigned each : {0U, i / 2, i, i + 1, i + 2}) {
+        const auto found = set.contains(name_of(each));
+        ASSERT_TRUE(found) << found.error().text;
+        ASSERT_EQ(*found, each <= i && each % 2 == 0) << each << " after " << i;
+      }
+    }
+    expect_even_ones(set, run < 700 ? 50 : count);
+    ASSERT_TRUE(set.settle());
+    expect_even_ones(set, count);
+    ASSERT_TRUE(set.remove());
+    ASSERT_EQ(set.contains(name_of(0)), false);
+  }
+}
+
 TYPED_TEST(Names, WithoutANameNothingIsToBeSeen) {
   NameSet set(*this->disk_, this->root_, "", 10);
   for (unsigned i = 0; i < 1000; i += 2) ASSERT_TRUE(set.add(name_of(i)));

@@ -52,6 +52,8 @@ void fill(OpenTransfer& open) {
   open.mutable_mirror()->set_ignore_errors(true);
   open.mutable_mirror()->set_delete_max(0);
   open.mutable_mirror()->set_tell(true);
+  open.mutable_mirror()->mutable_name()->set_at_target("ckpt");
+  open.mutable_mirror()->mutable_name()->set_at_source("data");
   open.set_dry_run(true);
   open.set_delta(OpenTransfer::SHA256);
   open.set_checksum(OpenTransfer::XXH3);
