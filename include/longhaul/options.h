@@ -127,7 +127,7 @@ enum class Publish : std::uint8_t {
 
 /// The target becomes a mirror: what it has and the source has not is deleted when everything is published, in
 /// directories of which the source says `Entry::content`; and what stands in the way of an entry of another type, when
-/// that entry comes. As rsync's --delete-after. Never: in mount points, in landing zones, through symlinks, nor what
+/// that is published. As rsync's --delete-after. Never: in mount points, in landing zones, through symlinks, nor what
 /// the rules of a source (tree_source) leave out. Receivers must allow it (Sink::allows_delete).
 struct Mirror {
   static constexpr std::uint64_t no_limit = ~std::uint64_t{0};
