@@ -27,8 +27,9 @@ Decision done() {
   return decision;
 }
 
+/// Not that a place cannot be written: it may be a mount in the target, and if it is the target, commit tells.
 bool is_fatal(Code code) {
-  return code == Code::no_space || code == Code::read_only;
+  return code == Code::no_space;
 }
 
 }  // namespace

@@ -370,8 +370,6 @@ void Storage::restart_file(const std::shared_ptr<InFile>& file) {
         {Code::io,
          "the landing file of " + printable(file->entry.path) + " was lost three times; look at the target's disk", 0},
         false);
-  Entry entry = file->entry;
-  const disk::DirPtr parent = file->parent;
   commit_->drop(*file);
   final_sizes_.erase(file->id);
   {
@@ -382,13 +380,13 @@ void Storage::restart_file(const std::shared_ptr<InFile>& file) {
   if (auto dropped = zone_->drop(file->landing_file); !dropped) return fail(std::move(dropped.error()));
   file->landing_file.data.reset();
   file->landing_file.journal.reset();
-  auto landing = zone_->begin_large(entry, parent, file->chunk_bytes, file->direct, world_.random);
+  auto landing = zone_->begin_large(file->entry, file->parent, file->chunk_bytes, file->direct, world_.random);
   if (!landing) return give_up_file(file, landing.error(), false);
   auto again = std::make_shared<InFile>();
   again->id = file->id;
-  again->entry = std::move(entry);
+  again->entry = file->entry;
   again->name = file->name;
-  again->parent = parent;
+  again->parent = file->parent;
   again->zone = file->zone;
   again->log = file->log;
   again->leave_alone = file->leave_alone;
@@ -396,6 +394,7 @@ void Storage::restart_file(const std::shared_ptr<InFile>& file) {
   again->landing = Landing::journalled;
   again->chunk_bytes = file->chunk_bytes;
   again->direct = file->direct;
+  again->displaces = file->displaces;
   again->restarts = file->restarts + 1;
   again->landing_file = std::move(*landing);
   files_->add(again);

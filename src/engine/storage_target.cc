@@ -42,7 +42,9 @@ Result<> Storage::open_directory(const std::string& target) {
                                          fmt::format("scratch.{}.{:016x}.", setup_.id, world_.random.next()));
   if (!zone) return std::unexpected(zone.error());
   zone_ = std::move(*zone);
-  trash_ = std::make_unique<journal::Trash>(*kit_.plain_disk, zone_->directory(), setup_.id);
+  // Random, as above: an earlier life of this transfer may have left some, and a full directory is not replaced.
+  trash_ = std::make_unique<journal::Trash>(*kit_.plain_disk, zone_->directory(),
+                                            fmt::format("{}.{:016x}", setup_.id, world_.random.next()));
   if (auto settled = journal::settle_trees(*kit_.plain_disk, *zone_, *trash_); !settled)
     return std::unexpected(settled.error());
   auto logs = journal::list_logs(*kit_.plain_disk, zone_->directory());

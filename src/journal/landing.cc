@@ -155,11 +155,7 @@ Result<disk::DirPtr> LandingZone::zone_for(const disk::DirPtr& parent, std::stri
   auto top = topmost_in(place, parent, parent_path);
   if (!top) return fail_landing(parent_path, std::move(top.error()));
   auto made = make_held_zone(*top);
-  if (!made) {
-    Error& why = made.error();
-    if (why.code == Code::read_only) why.code = Code::permission;  // a mount in the target is not the target
-    return fail_landing(parent_path, std::move(why));
-  }
+  if (!made) return fail_landing(parent_path, std::move(made.error()));
   return zones_.emplace(place, std::move(*made)).first->second.landing;
 }
 

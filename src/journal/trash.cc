@@ -51,7 +51,12 @@ Result<std::string> Trash::take_directory(const disk::DirPtr& in, std::string_vi
 }
 
 Result<> Trash::put_back(const std::string& called, const disk::DirPtr& in, std::string_view name) {
-  return disk_.rename_to_new(trash_, called, in, name);
+  auto back = disk_.rename_to_new(trash_, called, in, name);
+  if (back || back.error().code != Code::unsupported) return back;
+  const auto there = disk_.stat(in, name);
+  if (there || there.error().code != Code::not_found)
+    return there ? fail(Code::busy, "something else has its name by now", EEXIST) : std::unexpected(there.error());
+  return disk_.rename(trash_, called, in, name);
 }
 
 void Trash::note(const Error& why) {

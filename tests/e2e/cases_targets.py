@@ -104,7 +104,7 @@ def read_only_directory_in_memory(t):
     where.mkdir()
     t.mount("-t", "tmpfs", "-o", "size=100m", "tmpfs", where)
     target, elsewhere = where / "target", where / "elsewhere"
-    for directory in (elsewhere, target / "sub", source / "sub"):
+    for directory in (elsewhere, target / "sub", source / "sub/new"):
         directory.mkdir(parents=True)
     for name in ("before", "sub/file", "tail"):
         data.write_random(source / name, 3000)

@@ -291,6 +291,17 @@ TEST_F(MirrorTest, WhatIsReplacedGoesByOneRename) {
   EXPECT_FALSE(trash_.remove_some(1)) << "nothing is left in it";
 }
 
+/// It stands at its name: whoever published it syncs, and tells. What was there stays in the trash until that is done.
+TEST_F(MirrorTest, WhatFailsBehindThePublishIsNoFailureOfIt) {
+  place_.put("target/new", "new");
+  place_.fs.fault = [](const sim::FaultPoint& point) { return point.operation == "sync_dir" ? EIO : 0; };
+  EXPECT_EQ(mirror_->replace("more", [&] { return place_.disk->rename(place_.root, "new", place_.root, "more"); }),
+            true);
+  place_.fs.fault = nullptr;
+  EXPECT_EQ(deleted_.size(), 4U);
+  EXPECT_TRUE(trash_.remove_some(1));
+}
+
 TEST_F(MirrorTest, WhatIsNoDirectoryAnyMoreIsReplacedByTheNameAlone) {
   bool published = false;
   for (const char* name : {"x", "none"})

@@ -357,6 +357,25 @@ TYPED_TEST(Trees, TheTrashIsEmptiedWhateverItsShape) {
   EXPECT_TRUE(this->exists(this->root_, "stays"));
 }
 
+// Also where no rename refuses to replace; and never over what has come to be there.
+TEST_F(SimTrees, WhatWasTakenCanBePutBack) {
+  for (const int refusal : {0, EINVAL}) {
+    place_.fs().fault = [refusal](const sim::FaultPoint& point) {
+      return point.operation == "rename_to_new" ? refusal : 0;
+    };
+    place_.fs().put_file("target/big/g", bytes_of("x"));
+    const auto called = trash_->take_directory(root_, "big");
+    ASSERT_TRUE(called) << called.error().text;
+    ASSERT_TRUE(disk_->make_dir(root_, "big", 0755));
+    EXPECT_FALSE(trash_->put_back(*called, root_, "big"));
+    EXPECT_EQ(in_trash(), 1U);
+    ASSERT_TRUE(disk_->remove_dir(root_, "big"));
+    EXPECT_TRUE(trash_->put_back(*called, root_, "big"));
+    EXPECT_EQ(content("big/g"), "x");
+    EXPECT_EQ(in_trash(), 0U);
+  }
+}
+
 TEST_F(SimTrees, WhatCannotBeRemovedIsSaidAndNotTriedForEver) {
   place_.fs().put_file("target/big/sub/f", bytes_of("x"));
   place_.fs().put_file("target/big/g", bytes_of("x"));
