@@ -22,7 +22,7 @@ struct Trees {
   Fidelity fidelity;
   std::optional<NameList> names;  ///< with it: what it names beneath the one path
   bool recursive = false;         ///< ... and everything in its directories
-  std::string name = {};          ///< what the one source is called at the target; empty: as it is called here
+  std::string name;               ///< what the one source is called at the target; empty: as it is called here
 
   [[nodiscard]] Result<std::unique_ptr<disk::TreeWalk>> open(disk::Disk& disk) const {
     if (!names) return disk::TreeWalk::open(disk, paths, selection, fidelity);

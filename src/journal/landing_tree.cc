@@ -184,7 +184,7 @@ Result<> LandingTrees::look_at_target(LandingTree& tree) {
 }
 
 /// Whether this file system lets two names change places, by trying.
-Result<> LandingTrees::try_exchange(const std::string& shown) {
+Result<> LandingTrees::try_exchange(const std::string& name) {
   const std::string one = scratch_ + ".one";
   const std::string other = scratch_ + ".other";
   (void)disk_.remove_dir(zone_, one);
@@ -196,7 +196,7 @@ Result<> LandingTrees::try_exchange(const std::string& shown) {
   (void)disk_.remove_dir(zone_, other);
   if (done || done.error().code != Code::unsupported) return done;
   return fail(Code::unsupported, "the target's file system does not let two directories change places, so that " +
-                                     shown +
+                                     name +
                                      " cannot be replaced as a whole; move it away first, or leave out --publish tree");
 }
 

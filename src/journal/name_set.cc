@@ -1,6 +1,7 @@
 #include "journal/name_set.h"
 
 #include <algorithm>
+#include <iterator>
 #include <queue>
 #include <span>
 #include <utility>
@@ -27,7 +28,10 @@ void NameSet::sort_gathered(std::size_t unsorted_max) {
   if (gathered_.size() - sorted_ <= unsorted_max) return;
   const auto added = gathered_.begin() + static_cast<std::ptrdiff_t>(sorted_);
   std::sort(added, gathered_.end());
-  std::inplace_merge(gathered_.begin(), added, gathered_.end());
+  std::vector<Digest> merged;
+  merged.reserve(gathered_.size());
+  std::merge(gathered_.begin(), added, added, gathered_.end(), std::back_inserter(merged));
+  gathered_ = std::move(merged);
   sorted_ = gathered_.size();
 }
 
