@@ -7,6 +7,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import time
 
 
 class Ahead:
@@ -27,13 +28,13 @@ class Ahead:
         with contextlib.suppress(OSError):  # a kernel without such groups
             pathlib.Path(f"/proc/{self.process.pid}/autogroup").write_text("19")
 
-    def wait(self):
-        """Until it has ended, if it ever began: two builds must not be in one directory at once."""
-        if self.process is not None:
-            self.process.wait()
-
     def stop(self):
-        if self.process is not None and self.process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGTERM)
+        """What is built stays. Before anybody else builds: there must not be two builds in one directory."""
+        if self.process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):  # raised when nobody of its group is left
+            os.killpg(self.process.pid, signal.SIGTERM)
             self.process.wait()
+            while True:  # ninja puts its compilers away first
+                os.killpg(self.process.pid, 0)
+                time.sleep(0.1)
