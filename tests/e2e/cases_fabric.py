@@ -293,23 +293,32 @@ def rail_that_is_cut_beside_tcp(t):
     t.check(ups_and_downs(sender)[1] >= 1, "the fabric path went down")
 
 
+def path_is_cut(t, source, provider, address, cut, has_begun):
+    """A transfer over the fabric path f and the TCP path b. The connections of path `cut` go to `address` by a relay, which resets them for good
+    once `has_begun(relay, target)`. Everything arrives all the same. The sender."""
+    target = t.directory / f"target-{provider}"
+    receiver = t.receive("--fabric", provider, target)
+    relay = Relay((address, address_of((t.directory / "ticket").read_text())[1]))
+    t.at_end(relay.close)
+    relayed = f"127.0.0.1:{relay.port}"
+    paths = {"f": fabric_path(provider), "b": "name=b,remote=127.0.0.2"}
+    paths[cut] = fabric_path(provider, address=relayed) if cut == "f" else f"name=b,remote={relayed}"
+    sender = t.send(f"{source}/", paths=list(paths.values()), cap="160Mbps")
+    t.wait_for(lambda: has_begun(relay, target), "the transfer to be on its way")
+    relay.reset(True)
+    t.wait_for(lambda: any(event["name"] == cut for event in sender.events("path_down")), "a path_down event", 20)
+    t.exits(sender, 0, 60)
+    t.exits(receiver, 0, 20)
+    same(t, source, target)
+    return sender
+
+
 @case(timeout_s=90)
 def companion_that_is_cut(t):
     """The TCP connections of a fabric path are reset, its fabric is not: what was on it goes over the other path."""
     source = make_source(t, 60 * MIB)
     for provider in several(t, "tcp"):
-        target = t.directory / f"target-{provider}"
-        receiver = t.receive("--fabric", provider, target)
-        relay = Relay(("127.0.0.1", address_of((t.directory / "ticket").read_text())[1]))
-        t.at_end(relay.close)
-        sender = t.send(f"{source}/", paths=[f"name=f,remote=127.0.0.1:{relay.port},transport=fabric:{provider}", "name=b,remote=127.0.0.2"],
-                        cap="160Mbps")
-        t.wait_for(lambda to=target: data.durable_bytes(to) > 5 * MIB, "the first bytes to be durable")
-        relay.reset(True)
-        t.wait_for(lambda of=sender: any(event["name"] == "f" for event in of.events("path_down")), "a path_down event", 20)
-        t.exits(sender, 0, 60)
-        t.exits(receiver, 0, 20)
-        same(t, source, target)
+        path_is_cut(t, source, provider, "127.0.0.1", "f", lambda _, target: data.durable_bytes(target) > 5 * MIB)
 
 
 @case(timeout_s=90)
@@ -317,17 +326,7 @@ def tcp_that_is_cut_beside_a_fabric(t):
     """The TCP path of a transfer is reset and stays away: the fabric carries what was on it, and the rest."""
     source = make_source(t, 60 * MIB)
     for provider in several(t, "tcp"):
-        target = t.directory / f"target-{provider}"
-        receiver = t.receive("--fabric", provider, target)
-        relay = Relay(("127.0.0.2", address_of((t.directory / "ticket").read_text())[1]))
-        t.at_end(relay.close)
-        sender = t.send(f"{source}/", paths=[fabric_path(provider), f"name=b,remote=127.0.0.1:{relay.port}"], cap="160Mbps")
-        t.wait_for(lambda: relay.carried > 5 * MIB, "the TCP path to carry something")
-        relay.reset(True)
-        t.wait_for(lambda of=sender: any(event["name"] == "b" for event in of.events("path_down")), "a path_down event", 20)
-        t.exits(sender, 0, 60)
-        t.exits(receiver, 0, 20)
-        same(t, source, target)
+        sender = path_is_cut(t, source, provider, "127.0.0.2", "b", lambda relay, _: relay.carried > 5 * MIB)
         t.check(paths_of(sender)["f"]["bytes"] > 30 * MIB, f"{provider}: the fabric took over")
 
 
