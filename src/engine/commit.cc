@@ -373,16 +373,9 @@ Result<bool> Commit::put_in_place(const InFile& file) {
 /// Their records are durable by now, and would say of what others have made that it is not as it was sent.
 Result<> Commit::take_back_records(const std::vector<Whole>& left_alone) {
   std::vector<std::byte> records;
-  for (const Whole& whole : left_alone) {
-    journal::ManifestRecord record;
-    record.path = whole.file->entry.path;
-    record.gone = true;
-    journal::encode_manifest_record(record, records);
-  }
+  for (const Whole& whole : left_alone) journal::encode_gone(whole.file->entry.path, records);
   if (records.empty()) return {};
-  if (auto written = disk::write_now(disk_, manifest_.file(), manifest_.end_offset(), records); !written)
-    return written;
-  manifest_.written(records.size());
+  if (auto written = manifest_.append_now(disk_, records); !written) return written;
   return disk::sync_now(disk_, manifest_.file(), false);
 }
 

@@ -76,13 +76,13 @@ struct InFile {
   std::map<std::uint64_t, std::shared_ptr<InChunk>> chunks;  ///< arriving or waiting for their commit
   IntervalSet durable;                                       ///< chunks not to be written again
 
-  /// Whoever holds one of its chunks sees that it is over.
+  // Whoever holds one of its chunks sees that it is over. Under the mutex.
   void close() {
     closed = true;
-    for (const auto& [index, chunk] : chunks) chunk->over.store(true, std::memory_order_release);
+    end_chunks();
   }
   void drop_chunks() {
-    for (const auto& [index, chunk] : chunks) chunk->over.store(true, std::memory_order_release);
+    end_chunks();
     chunks.clear();
   }
   void set_durable(std::uint64_t index) {
@@ -91,6 +91,11 @@ struct InFile {
     if (at == chunks.end()) return;
     at->second->over.store(true, std::memory_order_release);
     chunks.erase(at);
+  }
+
+ private:
+  void end_chunks() {
+    for (const auto& [index, chunk] : chunks) chunk->over.store(true, std::memory_order_release);
   }
 };
 

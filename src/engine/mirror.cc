@@ -366,19 +366,14 @@ Result<> TargetMirror::forget(std::initializer_list<journal::PathList*> lists) {
   std::vector<std::byte> records;
   bool any = false;
   const auto write = [&]() -> Result<> {
-    if (auto written = disk::write_now(setup_.disk, manifest.file(), manifest.end_offset(), records); !written)
-      return written;
-    manifest.written(records.size());
+    if (auto written = manifest.append_now(setup_.disk, records); !written) return written;
     records.clear();
     any = true;
     return {};
   };
   const auto add = [&](const std::string& path, bool directory) -> Result<> {
     if (directory) return {};
-    journal::ManifestRecord record;
-    record.path = path;
-    record.gone = true;
-    journal::encode_manifest_record(record, records);
+    journal::encode_gone(path, records);
     return records.size() < buffer_bytes ? Result<>() : write();
   };
   Result<> done;

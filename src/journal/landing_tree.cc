@@ -228,8 +228,7 @@ Result<> LandingTrees::open_log(LandingTree& tree) {
   if (auto synced = disk_.sync_dir(trees_); !synced) return synced;       // before it gets one
   std::vector<std::byte> record;
   encode_manifest_record({.path = tree.name + "/", .root = {}, .is_tree = true}, record);
-  if (auto written = disk::write_now(disk_, tree.log->file(), tree.log->end_offset(), record); !written) return written;
-  tree.log->written(record.size());
+  if (auto written = tree.log->append_now(disk_, record); !written) return written;
   return disk::sync_now(disk_, tree.log->file(), true);
 }
 

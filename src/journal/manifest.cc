@@ -87,6 +87,12 @@ Result<std::unique_ptr<ManifestLog>> ManifestLog::open(disk::Disk& disk, const d
   return log;
 }
 
+Result<> ManifestLog::append_now(disk::Disk& disk, std::span<std::byte> records) {
+  auto done = disk::write_now(disk, *file_, end_, records);
+  if (done) written(records.size());
+  return done;
+}
+
 void ManifestLog::keep_room(disk::Disk& disk) {
   constexpr std::uint64_t room_least = 192 * 1024;  // a group of a thousand files
   constexpr std::uint64_t room_ahead = 512 * 1024;

@@ -24,6 +24,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -46,6 +47,8 @@ struct ManifestRecord {
 };
 
 void encode_manifest_record(const ManifestRecord& record, std::vector<std::byte>& out);
+/// That nothing is known of `path` any more.
+void encode_gone(std::string path, std::vector<std::byte>& out);
 
 /// The log of one transfer. The storage role writes encoded records at `end_offset` and syncs them, as data operations
 /// of its own, before the files of these records are renamed.
@@ -59,6 +62,8 @@ class ManifestLog {
   [[nodiscard]] const disk::FilePtr& file_ptr() const { return file_; }
   [[nodiscard]] std::uint64_t end_offset() const { return end_; }
   void written(std::uint64_t bytes) { end_ += bytes; }
+  /// Writes encoded records at the end, by a plain call. Syncs nothing.
+  Result<> append_now(disk::Disk& disk, std::span<std::byte> records);
   /// Reserves space for what will be written next, where there is some: files that have landed fill a target to its
   /// last block, and without a record none of them could be published.
   void keep_room(disk::Disk& disk);

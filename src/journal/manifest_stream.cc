@@ -104,6 +104,13 @@ void encode_manifest_record(const ManifestRecord& record, std::vector<std::byte>
   encode(record.is_tree ? type_tree : record.gone ? type_gone : type_file, record, {}, out);
 }
 
+void encode_gone(std::string path, std::vector<std::byte>& out) {
+  ManifestRecord record;
+  record.path = std::move(path);
+  record.gone = true;
+  encode_manifest_record(record, out);
+}
+
 void encode_manifest_seal(const ManifestSeal& seal, std::vector<std::byte>& out) {
   std::vector<std::byte> body;
   const auto put = [&](ConstBytes bytes) { body.insert(body.end(), bytes.begin(), bytes.end()); };
