@@ -247,7 +247,7 @@ class Context:
         """What the processes said, for a failure."""
         parts = []
         for process in self.processes:
-            parts.append(f"--- {process.label}: {' '.join(process.arguments[1:])}\n    status {process.status}")
+            parts.append(f"--- {process.label}: {' '.join(process.arguments[1:])}\n    status {process.poll()}")
             for name, path in (("stdout", process.out_path), ("stderr", process.err_path)):
                 data = path.read_bytes() if path.exists() else b""
                 if data:

@@ -86,15 +86,24 @@ bool is_on_device(const fi_info& info, std::string_view device) {
   return by_nic || named(info.domain_attr->name);
 }
 
-/// Leaves what is on this device; null: nothing is.
-Info keep_device(Info list, std::string_view device) {
+/// rxm ends its process when a TCP connection ends within a write that carries data: the error names no operation, and
+/// rxm looks into it all the same (libfabric 1.17, rxm_handle_comp_error). Within one that carries none it ends
+/// quietly.
+bool must_not_carry_data(const fi_info& info) {
+  const char* name = info.fabric_attr->prov_name;
+  return name != nullptr && std::string_view(name) == "tcp;ofi_rxm";
+}
+
+/// Leaves what is `wanted`; null: nothing is.
+template <typename Wanted>
+Info keep(Info list, const Wanted& wanted) {
   const InfoFree free = list.get_deleter();
   fi_info* kept = nullptr;
   fi_info** last = &kept;
   for (fi_info* each = list.release(); each != nullptr;) {
     fi_info* next = each->next;
     each->next = nullptr;
-    if (is_on_device(*each, device)) {
+    if (wanted(*each)) {
       *last = each;
       last = &each->next;
     } else {
@@ -120,8 +129,11 @@ std::expected<Info, int> find_writers(const Library& library, const FabricWish& 
       error = found.error();
       continue;
     }
-    if (is_address || wish.where.empty()) return found;
-    if (Info kept = keep_device(*std::move(found), wish.where)) return kept;
+    Info kept = keep(*std::move(found), [&](const fi_info& each) {
+      const bool is_there = is_address || wish.where.empty() || is_on_device(each, wish.where);
+      return is_there && (data_bytes == 0 || !must_not_carry_data(each));
+    });
+    if (kept) return kept;
     error = -FI_ENODATA;
   }
   return std::unexpected(error);
@@ -236,7 +248,7 @@ FabricPlace place_of(const fi_info& info) {
                   .allocated = (mode & FI_MR_ALLOCATED) != 0,
                   .provider_keys = (mode & FI_MR_PROV_KEY) != 0,
                   .endpoint = (mode & FI_MR_ENDPOINT) != 0};
-  place.remote_data_bytes = static_cast<unsigned>(info.domain_attr->cq_data_size);
+  place.remote_data_bytes = must_not_carry_data(info) ? 0 : static_cast<unsigned>(info.domain_attr->cq_data_size);
   place.manual_progress = info.domain_attr->data_progress != FI_PROGRESS_AUTO;
   place.write_bytes_max = info.ep_attr->max_msg_size;
   place.depth = static_cast<unsigned>(std::clamp<std::size_t>(info.tx_attr->size, 1, depth_max));

@@ -35,13 +35,14 @@ class Lookup : public testing::Test {
 };
 
 TEST_F(Lookup, APlaceSaysWhatItIs) {
-  fake_table().places = {{.mr_mode = FI_MR_LOCAL | FI_MR_PROV_KEY, .data_bytes = 8, .write_bytes_max = 4096}};
-  const FabricOffer it = offer("tcp");
-  EXPECT_EQ(it.name, "tcp");
+  fake_table().places = {
+      {.provider = "net", .mr_mode = FI_MR_LOCAL | FI_MR_PROV_KEY, .data_bytes = 8, .write_bytes_max = 4096}};
+  const FabricOffer it = offer("net");
+  EXPECT_EQ(it.name, "net");
   EXPECT_EQ(it.why, "");
   ASSERT_EQ(it.places.size(), 1U);
   const FabricPlace& place = it.places[0];
-  EXPECT_EQ(place.provider, "tcp;ofi_rxm");
+  EXPECT_EQ(place.provider, "net");
   EXPECT_EQ(place.device, "eth0");
   EXPECT_EQ(place.address, "10.0.0.1");
   EXPECT_EQ(place.memory, (FabricMemory{.local = true, .provider_keys = true}));
@@ -71,20 +72,31 @@ TEST_F(Lookup, AProviderThatInsistsOnAnotherModeIsNotUsed) {
 }
 
 TEST_F(Lookup, WithoutRemoteDataIsBetterThanNothing) {
-  fake_table().places = {{.device = "a", .data_bytes = 0}};
-  EXPECT_EQ(offer("tcp").places.at(0).remote_data_bytes, 0U);
-  fake_table().places.push_back({.device = "b", .data_bytes = 4});
-  const FabricOffer both = offer("tcp");
+  fake_table().places = {{.provider = "net", .device = "a", .data_bytes = 0}};
+  EXPECT_EQ(offer("net").places.at(0).remote_data_bytes, 0U);
+  fake_table().places.push_back({.provider = "net", .device = "b", .data_bytes = 4});
+  const FabricOffer both = offer("net");
   ASSERT_EQ(both.places.size(), 1U) << "and with it better than without";
   EXPECT_EQ(both.places[0].device, "b");
 }
 
+TEST_F(Lookup, TcpBelowRxmCarriesNoData) {
+  fake_table().places = {{.data_bytes = 8}};
+  ASSERT_EQ(offer("tcp").places.size(), 1U);
+  EXPECT_EQ(offer("tcp").places[0].remote_data_bytes, 0U);
+  fake_table().places.push_back({.provider = "tcp", .data_bytes = 8});  // that of libfabric 1.18 needs no rxm
+  ASSERT_EQ(offer("tcp").places.size(), 1U);
+  EXPECT_EQ(offer("tcp").places[0].remote_data_bytes, 8U);
+}
+
 TEST_F(Lookup, ACompletionThatSaysNothingAndNoRemoteDataAreTooLittle) {
-  fake_table().built_in = {"tcp"};
-  fake_table().places = {{.data_bytes = 0, .op_flags = 0}};
+  fake_table().built_in = {"net", "tcp"};
+  fake_table().places = {{.provider = "net", .data_bytes = 0, .op_flags = 0}};
+  expect_missing("net", "", "no reliable endpoints with one-sided writes");
+  fake_table().places = {{.provider = "net", .data_bytes = 4, .op_flags = 0}};
+  EXPECT_EQ(offer("net").places.size(), 1U);
+  fake_table().places = {{.data_bytes = 8, .op_flags = 0}};
   expect_missing("tcp", "", "no reliable endpoints with one-sided writes");
-  fake_table().places = {{.data_bytes = 4, .op_flags = 0}};
-  EXPECT_EQ(offer("tcp").places.size(), 1U);
 }
 
 TEST_F(Lookup, OneAddressOrDevice) {
