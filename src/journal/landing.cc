@@ -107,9 +107,12 @@ Result<LandingZone::Zone> LandingZone::make_held_zone(const disk::DirPtr& top) {
   for (int attempt = 1;; ++attempt) {
     auto made = make_zone(top);
     if (made && scratch_.empty()) return made;
-    const auto held = made ? disk_.open_file(made->landing, scratch_ + "held", disk::Open::create_or_open, false)
-                           : std::unexpected(made.error());
-    if (held) return made;
+    auto held = made ? lock_journal(disk_, made->landing, scratch_ + std::string(held_name), zone_name)
+                     : std::unexpected(made.error());
+    if (held) {
+      made->held = *std::move(held);
+      return made;
+    }
     if (held.error().code != Code::not_found || attempt == attempts_max) return std::unexpected(held.error());
   }
 }

@@ -4,7 +4,9 @@
 //   .longhaul/            mode 0700
 //     manifest            published files with their digests, sorted (manifest.h)
 //     manifest.ID.log     what transfer ID has published so far
-//     landing/            (only this part exists below mount points, with scratch.ID.*held of who has a use for it)
+//     landing/            (only this part exists below mount points, with scratch.ID.*held of who has a use for it:
+//     locked,
+//                         as the one who sweeps may have another target, and so not see that transfer's log)
 //       HASH.part         content of an unfinished large file      HASH = hex XXH3-128 of the target path
 //       HASH.journal      its journal: locked (flock) by the receiver that lands the file
 //       scratch.ID.*      what transfer ID has in hand: small files between creation and publish, names being made.
@@ -126,6 +128,7 @@ class LandingZone {
     disk::DirPtr top;      ///< topmost directory beneath the root in this place
     disk::DirPtr zone;     ///< its .longhaul
     disk::DirPtr landing;  ///< .longhaul/landing
+    disk::FilePtr held;    ///< locked: says to whoever sweeps here that what begins as its name does is in use
   };
   /// A rename leads from one directory to another within a mount of a file system: one may be mounted twice (containers
   /// do that with directories of theirs), and one mount may show several devices (subvolumes).
@@ -134,6 +137,8 @@ class LandingZone {
     std::uint64_t mount = 0;  ///< 0 wherever the system does not tell
     auto operator<=>(const Place&) const = default;
   };
+  /// Ends the name that keeps a landing directory below a mount point from being removed.
+  static constexpr std::string_view held_name = "held";
   static Place place_of(const disk::Stat& stat) { return {stat.device, stat.mount}; }
   LandingZone(disk::Disk& disk, disk::DirPtr root, std::string scratch)
       : disk_(disk), root_(std::move(root)), scratch_(std::move(scratch)) {}
@@ -147,7 +152,11 @@ class LandingZone {
   [[nodiscard]] bool can_share(disk::OpenFile* older, disk::OpenFile& data);
   Result<> name_unnamed(const LandingFile& file, const disk::DirPtr& parent, std::string_view name, Existing existing);
   void sweep_name(const disk::DirPtr& landing, const std::string& name);
-  void sweep_scratch(const disk::DirPtr& in, const std::string& name, const std::string& own);
+  void sweep_landing(const Zone& zone, const std::string& own);
+  [[nodiscard]] std::vector<std::string> held_by_others(const disk::DirPtr& landing, const std::string& own);
+  void sweep_scratch(const disk::DirPtr& in, const disk::DirPtr& zone, const std::string& name, const std::string& own);
+  [[nodiscard]] bool is_in_use(const disk::DirPtr& zone, const std::string& log);
+  [[nodiscard]] bool is_target(const disk::DirPtr& zone);
   void sweep_large(const disk::DirPtr& landing, const std::string& hash);
 
   disk::Disk& disk_;

@@ -1,10 +1,20 @@
 // What killed receivers leave in the landing zone, and how it goes away. Nothing here can fail a transfer: what cannot
 // be removed now is looked at again at the end of the next one.
+#include <algorithm>
+
 #include "journal/journal_file.h"
 #include "journal/landing.h"
 
 namespace longhaul::journal {
 namespace {
+
+constexpr std::string_view scratch_name = "scratch.";
+
+/// The transfer that a scratch name is of.
+std::string_view id_in(std::string_view name) {
+  name.remove_prefix(scratch_name.size());
+  return name.substr(0, name.find('.'));
+}
 
 /// Surely not there: an error of the disk does not count.
 bool is_missing(disk::Disk& disk, const disk::DirPtr& directory, const std::string& name) {
@@ -17,27 +27,57 @@ bool is_missing(disk::Disk& disk, const disk::DirPtr& directory, const std::stri
 void LandingZone::sweep(const std::string& own_scratch) {
   for (auto at = zones_.begin(); at != zones_.end();) {
     const auto& [place, zone] = *at;
-    const auto& landing = zone.landing;
-    (void)each_name(disk_, landing, [&](const std::string& name) {
-      sweep_name(landing, name);
-      sweep_scratch(landing, name, own_scratch);
-      return true;
-    });
-    // Also for the journals that publishing took away: a crash after the last word of a transfer, which nothing follows
-    // that would sweep again, must not bring them back.
-    (void)disk_.sync_dir(landing);
+    sweep_landing(zone, own_scratch);
     if (place == root_place_)
       (void)each_name(disk_, zone.zone, [&](const std::string& name) {
-        sweep_scratch(directory(), name, own_scratch);
+        sweep_scratch(zone.zone, zone.zone, name, own_scratch);
         return true;
       });
-    // The root's own landing zone stays. Others go when they are empty; the file system itself refuses when they are
-    // not.
-    const bool gone = place != root_place_ && disk_.remove_dir(zone.zone, "landing").has_value();
+    // The root's own landing zone stays, and so does that of somebody else's root. Others go when they are empty; the
+    // file system itself refuses when they are not.
+    const bool stays = place == root_place_ || is_target(zone.zone);
+    const bool gone = !stays && disk_.remove_dir(zone.zone, "landing").has_value();
     if (gone) (void)disk_.remove_dir(zone.top, zone_name);
     if (gone) last_parent_ = nullptr;
     at = gone ? zones_.erase(at) : std::next(at);
   }
+}
+
+void LandingZone::sweep_landing(const Zone& zone, const std::string& own) {
+  const std::vector<std::string> held = held_by_others(zone.landing, own);
+  (void)each_name(disk_, zone.landing, [&](const std::string& name) {
+    sweep_name(zone.landing, name);
+    if (std::ranges::none_of(held, [&](const std::string& prefix) { return name.starts_with(prefix); }))
+      sweep_scratch(zone.landing, zone.zone, name, own);
+    return true;
+  });
+  // Also for the journals that publishing took away: a crash after the last word of a transfer, which nothing follows
+  // that would sweep again, must not bring them back.
+  (void)disk_.sync_dir(zone.landing);
+}
+
+/// How names begin that receivers use which live now, whatever their target is.
+std::vector<std::string> LandingZone::held_by_others(const disk::DirPtr& landing, const std::string& own) {
+  std::vector<std::string> held;
+  (void)each_name(disk_, landing, [&](const std::string& name) {
+    if (!name.starts_with(scratch_name) || !name.ends_with(held_name) || (!own.empty() && name.starts_with(own)))
+      return true;
+    const auto file = disk_.open_file(landing, name, disk::Open::read, false);
+    const auto locked = file ? disk_.try_lock(**file) : Result<bool>(true);
+    if (!locked || !*locked) held.push_back(std::string(scratch_name) + std::string(id_in(name)) + '.');
+    return true;
+  });
+  return held;
+}
+
+/// Below a mount point: whether this is also where some receiver's target begins, and not only a place to land.
+bool LandingZone::is_target(const disk::DirPtr& zone) {
+  bool more = false;
+  (void)each_name(disk_, zone, [&](const std::string& name) {
+    more = name != "landing";
+    return !more;
+  });
+  return more;
 }
 
 void LandingZone::sweep_name(const disk::DirPtr& landing, const std::string& name) {
@@ -51,24 +91,27 @@ void LandingZone::sweep_name(const disk::DirPtr& landing, const std::string& nam
 }
 
 /// scratch.ID and what begins so belongs to the receiver that holds the lock of manifest.ID.log for as long as it
-/// lives.
-void LandingZone::sweep_scratch(const disk::DirPtr& in, const std::string& name, const std::string& own) {
-  constexpr std::string_view prefix = "scratch.";
-  if (!name.starts_with(prefix)) return;
+/// lives. That log is in the target's own zone: ours, or that of a mount point, which may be another one's target.
+void LandingZone::sweep_scratch(const disk::DirPtr& in, const disk::DirPtr& zone, const std::string& name,
+                                const std::string& own) {
+  if (!name.starts_with(scratch_name)) return;
   if (!own.empty() &&
       name.starts_with(own)) {  // of this transfer, perhaps of an earlier life: its directory log is in use
     if (name != own) (void)disk_.unlink(in, name);
     return;
   }
-  const std::string log =
-      "manifest." + name.substr(prefix.size(), name.find('.', prefix.size()) - prefix.size()) + ".log";
-  if (!is_missing(disk_, directory(), log)) {
-    auto file = disk_.open_file(directory(), log, disk::Open::read, false);
-    if (!file) return;
-    auto locked = disk_.try_lock(**file);
-    if (!locked || !*locked) return;
-  }
+  const std::string log = "manifest." + std::string(id_in(name)) + ".log";
+  if (is_in_use(directory(), log) || is_in_use(zone, log)) return;
   (void)disk_.unlink(in, name);
+}
+
+/// Whether somebody holds the lock of `log`, or may.
+bool LandingZone::is_in_use(const disk::DirPtr& zone, const std::string& log) {
+  if (is_missing(disk_, zone, log)) return false;
+  const auto file = disk_.open_file(zone, log, disk::Open::read, false);
+  if (!file) return true;
+  const auto locked = disk_.try_lock(**file);
+  return !locked || !*locked;
 }
 
 /// A journal without its part, or a part without its journal. The lock decides: its holder may just be making the other

@@ -242,6 +242,9 @@ class Context:
         for function in reversed(self.cleanups):
             function()
         remove_tree(self.run_directory)  # a program that was killed leaves its control socket, which a later test would count
+        for process in self.processes:  # ... and libfabric's shm 4 MiB of memory for each stream
+            for region in pathlib.Path("/dev/shm").glob(f"{process.pid}:*"):
+                region.unlink(missing_ok=True)
 
     def told(self):
         """What the processes said, for a failure."""

@@ -517,6 +517,37 @@ TEST_F(SimLanding, ALandingDirectoryThatAnotherUsesIsNotSwept) {
   EXPECT_FALSE(exists(parent, ".longhaul"));
 }
 
+/// A mount point below one receiver's target may be the target of another: neither sees the other's log where it looks.
+TEST_F(SimLanding, ATargetWithinATargetIsSweptByNeither) {
+  place_.fs().mount("target/mnt");
+  const auto parent = *disk_->open_dir(root_, "mnt");
+  auto inner = *LandingZone::open(*disk_, parent, "scratch.inner.1.");
+  const auto log = ManifestLog::open(*disk_, zone_->directory(), "manifest.test.log");
+  const auto inner_log = ManifestLog::open(*disk_, inner->directory(), "manifest.inner.log");
+  ASSERT_TRUE(log && inner_log);
+  const auto zone = zone_->zone_for(parent, "mnt");
+  ASSERT_TRUE(zone) << zone.error().text;
+  const auto put = [&](const char* name) { ASSERT_TRUE(disk_->make_symlink("nowhere", *zone, name)); };
+  const auto is_there = [&](const char* name) { return disk_->stat(*zone, name).has_value(); };
+  put("scratch.inner.link");
+  put("scratch.inner.1.abc");
+  put("scratch.test.abc");
+  put("scratch.dead.abc");
+  inner->sweep("scratch.nobody");
+  EXPECT_TRUE(is_there("scratch.test.abc"));
+  EXPECT_FALSE(is_there("scratch.dead.abc"));
+  zone_->sweep("scratch.test");
+  EXPECT_TRUE(is_there("scratch.inner.link"));
+  EXPECT_TRUE(is_there("scratch.inner.1.abc"));
+  inner->sweep("scratch.inner");
+  EXPECT_FALSE(is_there("scratch.inner.link"));
+  const auto again = *LandingZone::open(*disk_, root_, "scratch.test.2.");
+  ASSERT_TRUE(again->zone_for(parent, "mnt"));
+  again->sweep("scratch.test");
+  EXPECT_TRUE(inner->begin_small(*disk_, "small", parent, *inner->zone_for(parent, "")))
+      << "its landing directory stays, if it is empty or not";
+}
+
 /// ... also at the very moment at which the other comes.
 TEST_F(SimLanding, ALandingDirectoryThatGoesAsItIsTakenIsMadeAgain) {
   place_.fs().mount("target/mnt");
