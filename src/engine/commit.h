@@ -20,6 +20,7 @@
 #include "engine/incoming.h"
 #include "journal/landing.h"
 #include "journal/manifest.h"
+#include "journal/trash.h"
 
 namespace longhaul::engine {
 
@@ -31,8 +32,8 @@ class CommitEvents {
   /// Its landing file is gone or of no use: a sync failed. Everything since must be sent again.
   virtual void landing_lost(const std::shared_ptr<InFile>& file, const std::shared_ptr<InBundle>& bundle,
                             Error error) = 0;
-  /// A directory has its name and is to go: right before `publish`, and not if something in it must stay.
-  virtual Result<> displace(const InFile& file, const std::function<Result<>()>& publish) = 0;
+  /// A directory has its name and is to go, for what `publish` names, and not if something in it must stay.
+  virtual Result<> displace(const InFile& file, const journal::GiveName& publish) = 0;
   /// It cannot appear at its final name.
   virtual void publish_failed(const std::shared_ptr<InFile>& file, const std::shared_ptr<InBundle>& bundle,
                               Error error) = 0;

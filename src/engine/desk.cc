@@ -191,7 +191,7 @@ Result<> Desk::make_room(const Entry& entry, const disk::Stat& there) {
   return {};
 }
 
-Result<> Desk::displace(const Entry& entry, const std::function<Result<>()>& publish) {
+Result<> Desk::displace(const Entry& entry, const journal::GiveName& publish) {
   if (setup_.mirror == nullptr) return std::unexpected(in_the_way(entry));
   const auto replaced = setup_.mirror->replace(entry.path, publish);
   if (!replaced) return std::unexpected(replaced.error());
@@ -278,11 +278,11 @@ Result<bool> Desk::put_in_place(const Entry& entry, const disk::DirPtr& parent, 
   Result<> made = make(*zone, scratch);
   const bool spares = setup_.leave_alone.existing;
   const bool begun = made.has_value();
-  const auto rename = [&, &last = name] {
+  const auto rename = [&](const disk::DirPtr& in, std::string_view as) {
     using journal::Existing;
-    return setup_.zone->put_in_place(*zone, scratch, parent, last, spares ? Existing::left_alone : Existing::replaced);
+    return setup_.zone->put_in_place(*zone, scratch, in, as, spares ? Existing::left_alone : Existing::replaced);
   };
-  if (begun) made = displaces ? displace(entry, rename) : rename();
+  if (begun) made = displaces ? displace(entry, rename) : rename(parent, name);
   if (made) return true;
   (void)setup_.disk.unlink(*zone, scratch);
   if (begun && spares && made.error().system_errno == EEXIST) return false;

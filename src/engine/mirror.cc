@@ -311,14 +311,14 @@ Result<bool> TargetMirror::make_room(const std::string& path, const disk::Stat& 
   return whole;
 }
 
-Result<bool> TargetMirror::replace(const std::string& path, const std::function<Result<>()>& publish) {
+Result<bool> TargetMirror::replace(const std::string& path, const journal::GiveName& publish) {
   parent_.reset();
   const auto [parent_path, name] = split_path(path);
   const auto parent = setup_.disk.open_dir(setup_.root, parent_path);
   if (!parent) return std::unexpected(parent.error());
   const auto there = setup_.disk.stat(*parent, name);
   if (!there || there->type != disk::FileType::directory) {  // it has gone meanwhile
-    auto published = publish();
+    auto published = publish(*parent, name);
     if (!published) return std::unexpected(std::move(published.error()));
     return true;
   }
@@ -335,17 +335,11 @@ Result<bool> TargetMirror::replace(const std::string& path, const std::function<
 
 /// What is in the trash may go once its directory shows that it went there.
 Result<> TargetMirror::displace(const std::string& path, const disk::DirPtr& parent, journal::PathList& doomed,
-                                const std::function<Result<>()>& publish) {
+                                const journal::GiveName& publish) {
   constexpr std::size_t names_at_once = 256;
   if (auto forgotten = forget({&doomed}); !forgotten) return forgotten;
   const std::string name = split_path(path).second;
-  const auto taken = setup_.trash->take_directory(parent, name);
-  if (!taken) return fail(taken.error().code, "what is there cannot be taken away: " + taken.error().text);
-  if (auto published = publish(); !published) {
-    if (auto back = setup_.trash->put_back(*taken, parent, name); !back)
-      published.error().text += "; and what was there cannot be put back: " + back.error().text;
-    return published;
-  }
+  if (auto published = setup_.trash->displace(parent, name, publish); !published) return published;
   // It is published, so what fails from here on is not its failure.
   const auto counted = doomed.read([&](const std::string& each, bool directory) -> Result<> {
     gone(each, directory);

@@ -25,14 +25,18 @@ Result<> Trash::open() {
   return {};
 }
 
-/// A directory that its owner may not write to cannot be moved: its ".." changes. Returns its new name.
+/// `move` moves the directory `name`. One that its owner may not write to cannot be moved: its ".." changes.
+Result<> Trash::at_directory(const disk::DirPtr& in, std::string_view name, const std::function<Result<>()>& move) {
+  auto moved = move();
+  if (moved || moved.error().code != Code::permission) return moved;
+  const auto directory = disk_.open_dir(in, name);
+  return directory && disk_.set_mode(*directory, 0700) ? move() : moved;
+}
+
+/// Returns its new name.
 Result<std::string> Trash::move_up(const disk::DirPtr& in, std::string_view name) {
-  std::string there = own_ + "." + std::to_string(number_++);
-  Result<> moved = disk_.rename(in, name, trash_, there);
-  if (!moved && moved.error().code == Code::permission) {
-    const auto directory = disk_.open_dir(in, name);
-    if (directory && disk_.set_mode(*directory, 0700)) moved = disk_.rename(in, name, trash_, there);
-  }
+  std::string there = next_name();
+  auto moved = at_directory(in, name, [&] { return disk_.rename(in, name, trash_, there); });
   if (!moved) return std::unexpected(std::move(moved.error()));
   return there;
 }
@@ -41,13 +45,39 @@ Result<> Trash::take(const disk::DirPtr& in, std::string_view name) {
   const auto stat = disk_.stat(in, name);
   if (!stat) return stat.error().code == Code::not_found ? Result<>() : std::unexpected(stat.error());
   if (stat->type != disk::FileType::directory) return disk_.unlink(in, name);
-  const auto taken = take_directory(in, name);
+  if (auto opened = open(); !opened) return opened;
+  const auto taken = move_up(in, name);
   return taken ? Result<>() : std::unexpected(taken.error());
 }
 
-Result<std::string> Trash::take_directory(const disk::DirPtr& in, std::string_view name) {
-  if (auto opened = open(); !opened) return std::unexpected(std::move(opened.error()));
-  return move_up(in, name);
+Result<> Trash::displace(const disk::DirPtr& in, std::string_view name, const GiveName& give_name) {
+  if (auto opened = open(); !opened) return opened;
+  const std::string here = next_name();
+  if (auto given = give_name(trash_, here); !given) {
+    // Perhaps only the trash cannot have it, as on another mount.
+    return given.error().system_errno == EXDEV ? displace_in_two_steps(in, name, give_name) : given;
+  }
+  auto swapped = at_directory(in, name, [&] { return disk_.exchange(trash_, here, in, name); });
+  if (swapped) return {};
+  if (swapped.error().code == Code::unsupported)
+    swapped = displace_in_two_steps(
+        in, name, [&](const disk::DirPtr& to, std::string_view as) { return disk_.rename(trash_, here, to, as); });
+  else if (swapped.error().code == Code::not_found)  // it has gone meanwhile
+    swapped = disk_.rename(trash_, here, in, name);
+  else
+    swapped.error().text = "what is there cannot be taken away: " + swapped.error().text;
+  if (!swapped) (void)disk_.unlink(trash_, here);
+  return swapped;
+}
+
+Result<> Trash::displace_in_two_steps(const disk::DirPtr& in, std::string_view name, const GiveName& give_name) {
+  const auto taken = move_up(in, name);
+  if (!taken) return fail(taken.error().code, "what is there cannot be taken away: " + taken.error().text);
+  auto given = give_name(in, name);
+  if (given) return given;
+  if (const auto back = put_back(*taken, in, name); !back)
+    given.error().text += "; and what was there cannot be put back: " + back.error().text;
+  return given;
 }
 
 Result<> Trash::put_back(const std::string& called, const disk::DirPtr& in, std::string_view name) {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -16,6 +17,9 @@
 #include "longhaul/status.h"
 
 namespace longhaul::journal {
+
+/// Gives something that has been made a name.
+using GiveName = std::function<Result<>(const disk::DirPtr& in, std::string_view name)>;
 
 /// Used by one thread.
 class Trash {
@@ -28,17 +32,21 @@ class Trash {
   Result<> open();
   /// Takes `name` out of `in`; a directory by one rename. That it is not there is success. Syncs nothing.
   Result<> take(const disk::DirPtr& in, std::string_view name);
-  /// Takes the directory `name` out of `in`. Returns what it is called in the trash.
-  Result<std::string> take_directory(const disk::DirPtr& in, std::string_view name);
-  /// What `take_directory` took gets its name again, unless something else has it by now.
-  Result<> put_back(const std::string& called, const disk::DirPtr& in, std::string_view name);
+  /// Takes the directory `name` out of `in`, and has `give_name` put something else there: in one step, so that at no
+  /// time the name is nobody's, where the file system can do that. On errors the directory is back, unless something
+  /// else has its name by then; what was to be there has its old name, or none. Syncs nothing.
+  Result<> displace(const disk::DirPtr& in, std::string_view name, const GiveName& give_name);
   /// Removes about `names` of what is in the trash. False: nothing is left that can be removed.
   bool remove_some(std::size_t names);
   /// What could not be removed, and why; empty: nothing.
   [[nodiscard]] const std::string& stuck() const { return stuck_; }
 
  private:
+  [[nodiscard]] std::string next_name() { return own_ + "." + std::to_string(number_++); }
+  Result<> at_directory(const disk::DirPtr& in, std::string_view name, const std::function<Result<>()>& move);
   Result<std::string> move_up(const disk::DirPtr& in, std::string_view name);
+  Result<> displace_in_two_steps(const disk::DirPtr& in, std::string_view name, const GiveName& give_name);
+  Result<> put_back(const std::string& called, const disk::DirPtr& in, std::string_view name);
   bool next_top();
   bool enter(const std::string& name);
   void remove(const std::string& name);

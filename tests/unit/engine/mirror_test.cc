@@ -39,6 +39,12 @@ class MirrorTest : public ::testing::Test {
     for (const char* name : {"a", "d/b", "d/y", "more/z", "more/deep/z", "x"})
       place_.put(std::string("target/") + name, name);
   }
+  /// Names "target/new", which a test has put there.
+  journal::GiveName name_new() {
+    return [this](const disk::DirPtr& in, std::string_view name) {
+      return place_.disk->rename(place_.root, "new", in, name);
+    };
+  }
   void reopen(MirrorAsk ask = {}, bool dry_run = false) {
     auto opened =
         TargetMirror::open({.disk = *place_.disk,
@@ -268,21 +274,20 @@ TEST_F(MirrorTest, WhatIsReplacedGoesByOneRename) {
   const auto there = [&](const char* path) { return *place_.disk->stat(place_.root, path); };
   place_.put("target/new", "new");
   const Names before = names();
-  const auto publish = [&] { return place_.disk->rename(place_.root, "new", place_.root, "more"); };
   reopen({.rules = {"- deep/"}});
   EXPECT_EQ(mirror_->could_make_room("more", there("more")), false);
-  EXPECT_EQ(mirror_->replace("more", publish), false);
+  EXPECT_EQ(mirror_->replace("more", name_new()), false);
   reopen({.at_most = 3});
   EXPECT_EQ(mirror_->could_make_room("more", there("more")), false) << "over the limit";
-  EXPECT_EQ(mirror_->replace("more", publish), false);
+  EXPECT_EQ(mirror_->replace("more", name_new()), false);
   reopen({.at_most = 4});
   for (int again = 0; again < 2; ++again) EXPECT_EQ(mirror_->could_make_room("more", there("more")), true);
-  const auto failed = mirror_->replace("more", [] { return fail(Code::io, "broken"); });
+  const auto failed = mirror_->replace("more", [](const auto&, auto) { return fail(Code::io, "broken"); });
   ASSERT_FALSE(failed);
   EXPECT_EQ(failed.error().text, "broken");
   EXPECT_EQ(names(), before);
   EXPECT_TRUE(deleted_.empty());
-  EXPECT_EQ(mirror_->replace("more", publish), true) << "only what has gone counts";
+  EXPECT_EQ(mirror_->replace("more", name_new()), true) << "only what has gone counts";
   EXPECT_EQ(mirror_->could_make_room("d", there("d")), false) << "and that does";
   EXPECT_EQ(names(), (Names{"a", "d", "d/b", "d/y", "more", "x"}));
   EXPECT_EQ(there("more").type, disk::FileType::file);
@@ -295,8 +300,7 @@ TEST_F(MirrorTest, WhatIsReplacedGoesByOneRename) {
 TEST_F(MirrorTest, WhatFailsBehindThePublishIsNoFailureOfIt) {
   place_.put("target/new", "new");
   place_.fs.fault = [](const sim::FaultPoint& point) { return point.operation == "sync_dir" ? EIO : 0; };
-  EXPECT_EQ(mirror_->replace("more", [&] { return place_.disk->rename(place_.root, "new", place_.root, "more"); }),
-            true);
+  EXPECT_EQ(mirror_->replace("more", name_new()), true);
   place_.fs.fault = nullptr;
   EXPECT_EQ(deleted_.size(), 4U);
   EXPECT_TRUE(trash_.remove_some(1));
@@ -306,7 +310,7 @@ TEST_F(MirrorTest, WhatIsNoDirectoryAnyMoreIsReplacedByTheNameAlone) {
   bool published = false;
   for (const char* name : {"x", "none"})
     EXPECT_EQ(mirror_->replace(name,
-                               [&] {
+                               [&](const auto&, auto) {
                                  published = true;
                                  return Result<>();
                                }),
@@ -319,8 +323,7 @@ TEST_F(MirrorTest, WhatIsNoDirectoryAnyMoreIsReplacedByTheNameAlone) {
 TEST_F(MirrorTest, WhatIsReplacedIsForgottenFirst) {
   open_manifest();
   place_.put("target/new", "new");
-  EXPECT_EQ(mirror_->replace("more", [&] { return place_.disk->rename(place_.root, "new", place_.root, "more"); }),
-            true);
+  EXPECT_EQ(mirror_->replace("more", name_new()), true);
   mirror_.reset();
   manifest_.reset();
   place_.fs.crash();

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <sstream>
+#include <utility>
 
 #include "journal/journal_file.h"
 #include "journal/manifest_stream.h"
@@ -357,23 +358,98 @@ TYPED_TEST(Trees, TheTrashIsEmptiedWhateverItsShape) {
   EXPECT_TRUE(this->exists(this->root_, "stays"));
 }
 
-// Also where no rename refuses to replace; and never over what has come to be there.
-TEST_F(SimTrees, WhatWasTakenCanBePutBack) {
+class Displacing : public SimTrees {
+ protected:
+  Result<> displace() {
+    return trash_->displace(root_, "big", [this](const disk::DirPtr& in, std::string_view name) {
+      return disk_->rename(root_, "new", in, name);
+    });
+  }
+  void SetUp() override {
+    SimTrees::SetUp();
+    place_.fs().put_file("target/big/g", bytes_of("old"));
+    place_.fs().put_file("target/new", bytes_of("new"));
+  }
+  void expect_displaced() {
+    EXPECT_EQ(content("big"), "new");
+    EXPECT_FALSE(exists(root_, "new"));
+    EXPECT_EQ(in_trash(), 1U);
+  }
+};
+
+TEST_F(Displacing, TheNameIsNeverNobodys) {
+  bool looks = false;
+  place_.fs().fault = [&](const sim::FaultPoint& point) {
+    if (std::exchange(looks, true)) return 0;  // our own look
+    EXPECT_TRUE(exists(root_, "big")) << point.operation;
+    looks = false;
+    return 0;
+  };
+  const auto done = displace();
+  ASSERT_TRUE(done) << done.error().text;
+  place_.fs().fault = nullptr;
+  expect_displaced();
+}
+
+TEST_F(Displacing, WhereNothingCanBeExchangedItTakesTwoSteps) {
+  place_.fs().fault = [](const sim::FaultPoint& point) { return point.operation == "exchange" ? EINVAL : 0; };
+  const auto done = displace();
+  ASSERT_TRUE(done) << done.error().text;
+  expect_displaced();
+}
+
+TEST_F(Displacing, WhatTheTrashCannotHaveTakesTwoSteps) {
+  const auto done = trash_->displace(root_, "big", [this](const disk::DirPtr& in, std::string_view name) -> Result<> {
+    if (in != root_) return fail(Code::unsupported, "another mount", EXDEV);
+    return disk_->rename(root_, "new", in, name);
+  });
+  ASSERT_TRUE(done) << done.error().text;
+  expect_displaced();
+}
+
+TEST_F(Displacing, WhatCannotBeNamedLeavesTheDirectoryWhereItIs) {
+  for (const int refusal : {0, EINVAL}) {  // also where no rename refuses to replace
+    place_.fs().fault = [refusal](const sim::FaultPoint& point) {
+      return point.operation == "rename_to_new" ? refusal : 0;
+    };
+    for (const int error : {EXDEV, EIO}) {
+      const auto done = trash_->displace(
+          root_, "big", [&](const disk::DirPtr&, std::string_view) { return fail(Code::io, "no name", error); });
+      ASSERT_FALSE(done);
+      EXPECT_EQ(done.error().text, "no name");
+      EXPECT_EQ(content("big/g"), "old");
+      EXPECT_EQ(in_trash(), 0U);
+    }
+  }
+}
+
+// Of two steps; then it stays in the trash.
+TEST_F(Displacing, WhatHasComeToBeThereIsNotReplacedByTheDirectory) {
   for (const int refusal : {0, EINVAL}) {
     place_.fs().fault = [refusal](const sim::FaultPoint& point) {
       return point.operation == "rename_to_new" ? refusal : 0;
     };
-    place_.fs().put_file("target/big/g", bytes_of("x"));
-    const auto called = trash_->take_directory(root_, "big");
-    ASSERT_TRUE(called) << called.error().text;
-    ASSERT_TRUE(disk_->make_dir(root_, "big", 0755));
-    EXPECT_FALSE(trash_->put_back(*called, root_, "big"));
+    const auto done = trash_->displace(root_, "big", [&](const disk::DirPtr& in, std::string_view) -> Result<> {
+      if (in == root_) place_.fs().put_file("target/big", bytes_of("another's"));
+      return fail(Code::io, "no name", EXDEV);
+    });
+    ASSERT_FALSE(done);
+    EXPECT_NE(done.error().text.find("what was there cannot be put back"), std::string::npos) << done.error().text;
+    EXPECT_EQ(content("big"), "another's");
     EXPECT_EQ(in_trash(), 1U);
-    ASSERT_TRUE(disk_->remove_dir(root_, "big"));
-    EXPECT_TRUE(trash_->put_back(*called, root_, "big"));
-    EXPECT_EQ(content("big/g"), "x");
-    EXPECT_EQ(in_trash(), 0U);
+    while (trash_->remove_some(10)) continue;
+    ASSERT_TRUE(disk_->unlink(root_, "big"));
+    place_.fs().put_file("target/big/g", bytes_of("old"));
   }
+}
+
+TEST_F(Displacing, WhatCannotBeTakenAwayStays) {
+  place_.fs().fault = [](const sim::FaultPoint& point) { return point.operation == "exchange" ? EBUSY : 0; };
+  const auto done = displace();
+  ASSERT_FALSE(done);
+  EXPECT_NE(done.error().text.find("what is there cannot be taken away"), std::string::npos) << done.error().text;
+  EXPECT_EQ(content("big/g"), "old");
+  EXPECT_EQ(in_trash(), 0U);
 }
 
 TEST_F(SimTrees, WhatCannotBeRemovedIsSaidAndNotTriedForEver) {
