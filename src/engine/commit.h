@@ -33,7 +33,7 @@ class CommitEvents {
   virtual void landing_lost(const std::shared_ptr<InFile>& file, const std::shared_ptr<InBundle>& bundle,
                             Error error) = 0;
   /// A directory has its name and is to go, for what `publish` names, and not if something in it must stay.
-  virtual Result<> displace(const InFile& file, const journal::GiveName& publish) = 0;
+  virtual Result<> displace(const InFile& file, const journal::Naming& publish) = 0;
   /// It cannot appear at its final name.
   virtual void publish_failed(const std::shared_ptr<InFile>& file, const std::shared_ptr<InBundle>& bundle,
                               Error error) = 0;

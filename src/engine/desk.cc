@@ -191,7 +191,7 @@ Result<> Desk::make_room(const Entry& entry, const disk::Stat& there) {
   return {};
 }
 
-Result<> Desk::displace(const Entry& entry, const journal::GiveName& publish) {
+Result<> Desk::displace(const Entry& entry, const journal::Naming& publish) {
   if (setup_.mirror == nullptr) return std::unexpected(in_the_way(entry));
   const auto replaced = setup_.mirror->replace(entry.path, publish);
   if (!replaced) return std::unexpected(replaced.error());
@@ -278,11 +278,15 @@ Result<bool> Desk::put_in_place(const Entry& entry, const disk::DirPtr& parent, 
   Result<> made = make(*zone, scratch);
   const bool spares = setup_.leave_alone.existing;
   const bool begun = made.has_value();
-  const auto rename = [&](const disk::DirPtr& in, std::string_view as) {
-    using journal::Existing;
-    return setup_.zone->put_in_place(*zone, scratch, in, as, spares ? Existing::left_alone : Existing::replaced);
-  };
-  if (begun) made = displaces ? displace(entry, rename) : rename(parent, name);
+  const journal::Naming naming{
+      .give =
+          [&](const disk::DirPtr& in, std::string_view as) {
+            using journal::Existing;
+            return setup_.zone->put_in_place(*zone, scratch, in, as,
+                                             spares ? Existing::left_alone : Existing::replaced);
+          },
+      .take_back = [&](const disk::DirPtr& in, std::string_view as) { (void)setup_.disk.unlink(in, as); }};
+  if (begun) made = displaces ? displace(entry, naming) : naming.give(parent, name);
   if (made) return true;
   (void)setup_.disk.unlink(*zone, scratch);
   if (begun && spares && made.error().system_errno == EEXIST) return false;

@@ -117,7 +117,7 @@ class Desk {
   Result<LateFailures> finish(bool errors = false);
   /// A directory that stood in the way of `entry` when that was decided upon goes, and `publish` gives the entry its
   /// name.
-  Result<> displace(const Entry& entry, const journal::GiveName& publish);
+  Result<> displace(const Entry& entry, const journal::Naming& publish);
   /// With whole trees, around `finish`: before it, if everything has arrived; after it, with what it has told - and
   /// puts the trees in their places, or says in `late` that they are not.
   Result<> settle_trees();

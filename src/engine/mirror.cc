@@ -311,14 +311,14 @@ Result<bool> TargetMirror::make_room(const std::string& path, const disk::Stat& 
   return whole;
 }
 
-Result<bool> TargetMirror::replace(const std::string& path, const journal::GiveName& publish) {
+Result<bool> TargetMirror::replace(const std::string& path, const journal::Naming& publish) {
   parent_.reset();
   const auto [parent_path, name] = split_path(path);
   const auto parent = setup_.disk.open_dir(setup_.root, parent_path);
   if (!parent) return std::unexpected(parent.error());
   const auto there = setup_.disk.stat(*parent, name);
   if (!there || there->type != disk::FileType::directory) {  // it has gone meanwhile
-    auto published = publish(*parent, name);
+    auto published = publish.give(*parent, name);
     if (!published) return std::unexpected(std::move(published.error()));
     return true;
   }
@@ -335,7 +335,7 @@ Result<bool> TargetMirror::replace(const std::string& path, const journal::GiveN
 
 /// What is in the trash may go once its directory shows that it went there.
 Result<> TargetMirror::displace(const std::string& path, const disk::DirPtr& parent, journal::PathList& doomed,
-                                const journal::GiveName& publish) {
+                                const journal::Naming& publish) {
   constexpr std::size_t names_at_once = 256;
   if (auto forgotten = forget({&doomed}); !forgotten) return forgotten;
   const std::string name = split_path(path).second;

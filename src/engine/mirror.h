@@ -70,7 +70,7 @@ class TargetMirror {
   Result<bool> could_make_room(const std::string& path, const disk::Stat& there);
   /// `publish` gives an entry that is no directory a name; it gets that of a directory, which goes in the same step,
   /// and only whole. False: some of it stays, and nothing has happened. Errors: of `publish`, too; then it is back.
-  Result<bool> replace(const std::string& path, const journal::GiveName& publish);
+  Result<bool> replace(const std::string& path, const journal::Naming& publish);
   /// When all that was announced is dealt with: deletes what was not. `errors`: it may be at the source all the same.
   Result<> finish(bool errors);
   /// Lets go of the scratch files.
@@ -100,7 +100,7 @@ class TargetMirror {
   Result<bool> doom_whole(const std::string& path, const disk::Stat& there, journal::PathList& doomed);
   Result<bool> walk_doomed(const std::string& path, const disk::Stat& there, journal::PathList& doomed);
   Result<> displace(const std::string& path, const disk::DirPtr& parent, journal::PathList& doomed,
-                    const journal::GiveName& publish);
+                    const journal::Naming& publish);
   void trouble(const Error& error);
   [[nodiscard]] journal::PathList list_of_room();
   Result<> forget(std::initializer_list<journal::PathList*> lists);

@@ -91,7 +91,7 @@ class Storage final : public Role, public LandingEvents, private CommitEvents {
   // CommitEvents
   void chunk_durable(const std::shared_ptr<InFile>& file, std::uint64_t chunk) override;
   void published(const std::shared_ptr<InFile>& file, const std::shared_ptr<InBundle>& bundle) override;
-  Result<> displace(const InFile& file, const journal::GiveName& publish) override {
+  Result<> displace(const InFile& file, const journal::Naming& publish) override {
     return desk_->displace(file.entry, publish);
   }
   void landing_lost(const std::shared_ptr<InFile>& file, const std::shared_ptr<InBundle>& bundle, Error error) override;

@@ -349,6 +349,11 @@ Result<> LandingZone::put_in_place(const disk::DirPtr& zone, std::string_view fr
   return disk_.rename(zone, from, parent, name);
 }
 
+void LandingZone::take_back(const LandingFile& file, const disk::DirPtr& in, std::string_view name) {
+  const bool large = file.journal != nullptr;
+  if (!large || !disk_.rename(in, name, file.zone, part_of(file.name))) (void)disk_.unlink(in, name);
+}
+
 /// A name that is there can only be replaced by another name.
 Result<> LandingZone::name_unnamed(const LandingFile& file, const disk::DirPtr& parent, std::string_view name,
                                    Existing existing) {

@@ -104,7 +104,9 @@ class LandingZone {
   /// files at once.
   Result<> publish(const LandingFile& file, const disk::DirPtr& parent, std::string_view name,
                    Existing existing = Existing::replaced);
-  /// The same of any name that was made in a landing directory.
+  /// After `publish`: what has this name is a landing file again; a small one goes.
+  void take_back(const LandingFile& file, const disk::DirPtr& in, std::string_view name);
+  /// As `publish`, of any name that was made in a landing directory.
   Result<> put_in_place(const disk::DirPtr& zone, std::string_view from, const disk::DirPtr& parent,
                         std::string_view name, Existing existing);
   /// After both directories have been synced: before that, a crash may take the rename back, and the journal must still

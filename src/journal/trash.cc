@@ -50,12 +50,12 @@ Result<> Trash::take(const disk::DirPtr& in, std::string_view name) {
   return taken ? Result<>() : std::unexpected(taken.error());
 }
 
-Result<> Trash::displace(const disk::DirPtr& in, std::string_view name, const GiveName& give_name) {
+Result<> Trash::displace(const disk::DirPtr& in, std::string_view name, const Naming& naming) {
   if (auto opened = open(); !opened) return opened;
   const std::string here = next_name();
-  if (auto given = give_name(trash_, here); !given) {
+  if (auto given = naming.give(trash_, here); !given) {
     // Perhaps only the trash cannot have it, as on another mount.
-    return given.error().system_errno == EXDEV ? displace_in_two_steps(in, name, give_name) : given;
+    return given.error().system_errno == EXDEV ? displace_in_two_steps(in, name, naming.give) : given;
   }
   auto swapped = at_directory(in, name, [&] { return disk_.exchange(trash_, here, in, name); });
   if (swapped) return {};
@@ -66,14 +66,14 @@ Result<> Trash::displace(const disk::DirPtr& in, std::string_view name, const Gi
     swapped = disk_.rename(trash_, here, in, name);
   else
     swapped.error().text = "what is there cannot be taken away: " + swapped.error().text;
-  if (!swapped) (void)disk_.unlink(trash_, here);
+  if (!swapped) naming.take_back(trash_, here);
   return swapped;
 }
 
-Result<> Trash::displace_in_two_steps(const disk::DirPtr& in, std::string_view name, const GiveName& give_name) {
+Result<> Trash::displace_in_two_steps(const disk::DirPtr& in, std::string_view name, const Give& give) {
   const auto taken = move_up(in, name);
   if (!taken) return fail(taken.error().code, "what is there cannot be taken away: " + taken.error().text);
-  auto given = give_name(in, name);
+  auto given = give(in, name);
   if (given) return given;
   if (const auto back = put_back(*taken, in, name); !back)
     given.error().text += "; and what was there cannot be put back: " + back.error().text;

@@ -18,8 +18,12 @@
 
 namespace longhaul::journal {
 
-/// Gives something that has been made a name.
-using GiveName = std::function<Result<>(const disk::DirPtr& in, std::string_view name)>;
+/// How something that has been made gets the name `name` in `in`.
+struct Naming {
+  std::function<Result<>(const disk::DirPtr& in, std::string_view name)> give;
+  /// What has this name, which `give` gave it, has its old one again, or goes if that cannot be.
+  std::function<void(const disk::DirPtr& in, std::string_view name)> take_back;
+};
 
 /// Used by one thread.
 class Trash {
@@ -32,10 +36,10 @@ class Trash {
   Result<> open();
   /// Takes `name` out of `in`; a directory by one rename. That it is not there is success. Syncs nothing.
   Result<> take(const disk::DirPtr& in, std::string_view name);
-  /// Takes the directory `name` out of `in`, and has `give_name` put something else there: in one step, so that at no
-  /// time the name is nobody's, where the file system can do that. On errors the directory is back, unless something
-  /// else has its name by then; what was to be there has its old name, or none. Syncs nothing.
-  Result<> displace(const disk::DirPtr& in, std::string_view name, const GiveName& give_name);
+  /// Takes the directory `name` out of `in`, and has something else put there: in one step, so that at no time the
+  /// name is nobody's, where the file system can do that. On errors the directory is back, unless something else has
+  /// its name by then. Syncs nothing.
+  Result<> displace(const disk::DirPtr& in, std::string_view name, const Naming& naming);
   /// Removes about `names` of what is in the trash. False: nothing is left that can be removed.
   bool remove_some(std::size_t names);
   /// What could not be removed, and why; empty: nothing.
@@ -45,7 +49,8 @@ class Trash {
   [[nodiscard]] std::string next_name() { return own_ + "." + std::to_string(number_++); }
   Result<> at_directory(const disk::DirPtr& in, std::string_view name, const std::function<Result<>()>& move);
   Result<std::string> move_up(const disk::DirPtr& in, std::string_view name);
-  Result<> displace_in_two_steps(const disk::DirPtr& in, std::string_view name, const GiveName& give_name);
+  using Give = decltype(Naming::give);
+  Result<> displace_in_two_steps(const disk::DirPtr& in, std::string_view name, const Give& give);
   Result<> put_back(const std::string& called, const disk::DirPtr& in, std::string_view name);
   bool next_top();
   bool enter(const std::string& name);

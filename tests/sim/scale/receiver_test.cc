@@ -134,7 +134,7 @@ class Landings final : private engine::CommitEvents {
     open_.erase(file->id);
     ++published_;
   }
-  Result<> displace(const engine::InFile& file, const journal::GiveName&) override {
+  Result<> displace(const engine::InFile& file, const journal::Naming&) override {
     ADD_FAILURE() << file.name << " displaces a directory";
     return {};
   }

@@ -115,11 +115,11 @@ class CommitTest : public ::testing::Test, protected CommitEvents {
     log_.emplace_back("published");
     published_.push_back(file->name);
   }
-  Result<> displace(const InFile& file, const journal::GiveName& publish) override {
+  Result<> displace(const InFile& file, const journal::Naming& publish) override {
     log_.push_back("displace " + file.name);
     if (in_the_way_) return std::unexpected(*in_the_way_);
     if (auto gone = place_.disk->remove_dir(file.parent, file.name); !gone) return gone;
-    return publish(file.parent, file.name);
+    return publish.give(file.parent, file.name);
   }
   void landing_lost(const std::shared_ptr<InFile>& file, const std::shared_ptr<InBundle>&, Error) override {
     lost_.push_back(file->name);

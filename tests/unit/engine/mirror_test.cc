@@ -40,10 +40,10 @@ class MirrorTest : public ::testing::Test {
       place_.put(std::string("target/") + name, name);
   }
   /// Names "target/new", which a test has put there.
-  journal::GiveName name_new() {
-    return [this](const disk::DirPtr& in, std::string_view name) {
-      return place_.disk->rename(place_.root, "new", in, name);
-    };
+  journal::Naming name_new() {
+    return {.give = [this](const disk::DirPtr& in,
+                           std::string_view name) { return place_.disk->rename(place_.root, "new", in, name); },
+            .take_back = [](const auto&, auto) { ADD_FAILURE() << "nothing is to be taken back"; }};
   }
   void reopen(MirrorAsk ask = {}, bool dry_run = false) {
     auto opened =
@@ -282,7 +282,8 @@ TEST_F(MirrorTest, WhatIsReplacedGoesByOneRename) {
   EXPECT_EQ(mirror_->replace("more", name_new()), false);
   reopen({.at_most = 4});
   for (int again = 0; again < 2; ++again) EXPECT_EQ(mirror_->could_make_room("more", there("more")), true);
-  const auto failed = mirror_->replace("more", [](const auto&, auto) { return fail(Code::io, "broken"); });
+  const auto failed = mirror_->replace(
+      "more", {.give = [](const auto&, auto) { return fail(Code::io, "broken"); }, .take_back = nullptr});
   ASSERT_FALSE(failed);
   EXPECT_EQ(failed.error().text, "broken");
   EXPECT_EQ(names(), before);
@@ -309,11 +310,12 @@ TEST_F(MirrorTest, WhatFailsBehindThePublishIsNoFailureOfIt) {
 TEST_F(MirrorTest, WhatIsNoDirectoryAnyMoreIsReplacedByTheNameAlone) {
   bool published = false;
   for (const char* name : {"x", "none"})
-    EXPECT_EQ(mirror_->replace(name,
-                               [&](const auto&, auto) {
-                                 published = true;
-                                 return Result<>();
-                               }),
+    EXPECT_EQ(mirror_->replace(name, {.give =
+                                          [&](const auto&, auto) {
+                                            published = true;
+                                            return Result<>();
+                                          },
+                                      .take_back = nullptr}),
               true);
   EXPECT_TRUE(published);
   EXPECT_TRUE(deleted_.empty());

@@ -440,6 +440,20 @@ TEST_F(SimLanding, WhereItsDirectoryTakesNoFileItIsBegunInTheLandingDirectory) {
   }
 }
 
+TEST_F(SimLanding, ALargeFileThatIsTakenBackIsALandingFileAgain) {
+  const auto large = begin();
+  ASSERT_TRUE(large) << large.error().text;
+  ASSERT_TRUE(zone_->publish(*large, parent_, "elsewhere"));
+  EXPECT_FALSE(exists(landing(), large->name + ".part"));
+  zone_->take_back(*large, parent_, "elsewhere");
+  EXPECT_FALSE(exists(parent_, "elsewhere"));
+  EXPECT_TRUE(exists(landing(), large->name + ".part"));
+  const auto small = zone_->begin_small(*disk_, "small", parent_, landing());
+  ASSERT_TRUE(small && zone_->publish(*small, parent_, "elsewhere"));
+  zone_->take_back(*small, parent_, "elsewhere");
+  EXPECT_FALSE(exists(parent_, "elsewhere"));
+}
+
 TEST_F(SimLanding, MountPointsHaveLandingZonesOfTheirOwn) {
   place_.fs().mount("target/mnt");
   place_.fs().put_dir("target/mnt/a/b");

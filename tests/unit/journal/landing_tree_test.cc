@@ -360,11 +360,17 @@ TYPED_TEST(Trees, TheTrashIsEmptiedWhateverItsShape) {
 
 class Displacing : public SimTrees {
  protected:
-  Result<> displace() {
-    return trash_->displace(root_, "big", [this](const disk::DirPtr& in, std::string_view name) {
-      return disk_->rename(root_, "new", in, name);
-    });
+  using Give = decltype(Naming::give);
+  Give rename_new() {
+    return [this](const disk::DirPtr& in, std::string_view name) { return disk_->rename(root_, "new", in, name); };
   }
+  Result<> displace(const Give& give) {
+    return trash_->displace(root_, "big",
+                            {.give = give, .take_back = [this](const disk::DirPtr& in, std::string_view name) {
+                               EXPECT_TRUE(disk_->rename(in, name, root_, "new"));
+                             }});
+  }
+  Result<> displace() { return displace(rename_new()); }
   void SetUp() override {
     SimTrees::SetUp();
     place_.fs().put_file("target/big/g", bytes_of("old"));
@@ -399,7 +405,7 @@ TEST_F(Displacing, WhereNothingCanBeExchangedItTakesTwoSteps) {
 }
 
 TEST_F(Displacing, WhatTheTrashCannotHaveTakesTwoSteps) {
-  const auto done = trash_->displace(root_, "big", [this](const disk::DirPtr& in, std::string_view name) -> Result<> {
+  const auto done = displace([this](const disk::DirPtr& in, std::string_view name) -> Result<> {
     if (in != root_) return fail(Code::unsupported, "another mount", EXDEV);
     return disk_->rename(root_, "new", in, name);
   });
@@ -413,8 +419,8 @@ TEST_F(Displacing, WhatCannotBeNamedLeavesTheDirectoryWhereItIs) {
       return point.operation == "rename_to_new" ? refusal : 0;
     };
     for (const int error : {EXDEV, EIO}) {
-      const auto done = trash_->displace(
-          root_, "big", [&](const disk::DirPtr&, std::string_view) { return fail(Code::io, "no name", error); });
+      const auto done =
+          displace([&](const disk::DirPtr&, std::string_view) { return fail(Code::io, "no name", error); });
       ASSERT_FALSE(done);
       EXPECT_EQ(done.error().text, "no name");
       EXPECT_EQ(content("big/g"), "old");
@@ -429,7 +435,7 @@ TEST_F(Displacing, WhatHasComeToBeThereIsNotReplacedByTheDirectory) {
     place_.fs().fault = [refusal](const sim::FaultPoint& point) {
       return point.operation == "rename_to_new" ? refusal : 0;
     };
-    const auto done = trash_->displace(root_, "big", [&](const disk::DirPtr& in, std::string_view) -> Result<> {
+    const auto done = displace([&](const disk::DirPtr& in, std::string_view) -> Result<> {
       if (in == root_) place_.fs().put_file("target/big", bytes_of("another's"));
       return fail(Code::io, "no name", EXDEV);
     });
@@ -449,6 +455,7 @@ TEST_F(Displacing, WhatCannotBeTakenAwayStays) {
   ASSERT_FALSE(done);
   EXPECT_NE(done.error().text.find("what is there cannot be taken away"), std::string::npos) << done.error().text;
   EXPECT_EQ(content("big/g"), "old");
+  EXPECT_EQ(content("new"), "new") << "nor is what was to displace it lost";
   EXPECT_EQ(in_trash(), 0U);
 }
 
