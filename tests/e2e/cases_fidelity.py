@@ -24,12 +24,17 @@ READ_BY_DAEMON = acl((OWNER, 6, NOBODY), (USER, 4, 1), (OWNING_GROUP, 4, NOBODY)
 WRITE_BY_BIN = acl((OWNER, 7, NOBODY), (OWNING_GROUP, 5, NOBODY), (GROUP, 7, 2), (MASK, 7, NOBODY), (OTHERS, 5, NOBODY))
 
 
-def rsync_sees_no_difference(t, source, target, options="-aHAXS"):
-    """Nothing that rsync would still copy from `source` to `target`, looking at every byte."""
+def rsync_would_change_nothing(t, sources, target, *options, timeout_s=60):
+    """Nothing that rsync would still copy from `sources`, in its own sense of a slash at their ends, into `target`, looking at every byte."""
     need("rsync", "rsync")
-    seen = t.exits(t.start_program("rsync", "rsync", options, "--checksum", "--dry-run", "--itemize-changes", "--delete", "--exclude=.longhaul",
-                                   f"{source}/", f"{target}/"), 0)
+    seen = t.exits(t.start_program("rsync", "rsync", *options, "--checksum", "--dry-run", "--itemize-changes", "--delete", "--exclude=.longhaul",
+                                   *sources, f"{target}/"), 0, timeout_s)
     t.equal(seen.out().decode(errors="replace"), "", "what rsync would still change")
+
+
+def rsync_sees_no_difference(t, source, target, options="-aHAXS"):
+    """Nothing that rsync would still copy from `source` to `target`: their content, and themselves."""
+    rsync_would_change_nothing(t, [f"{source}/"], target, options)
 
 
 def make_tree(root):
@@ -96,6 +101,44 @@ def everything_is_kept(t):
     t.equal((again["files"], again["failed_files"]), (0, 0), "files sent, failed by the rerun")
     rsync_sees_no_difference(t, source, target)
     t.equal(verify(t, target)["without_digest"], 0, "files without digest")
+
+
+def make_names_of_every_byte(root):
+    """Each byte that a name can hold, in names of files, directories, symlinks, further names, and in what symlinks say."""
+    here = os.fsencode(root)
+    os.makedirs(here)
+    every = bytes(byte for byte in range(1, 256) if byte != ord("/"))
+    for kind in (b"files", b"directories", b"links", b"further"):
+        os.mkdir(os.path.join(here, kind))
+    for name in [bytes((byte,)) for byte in every if byte != ord(".")] + [every]:
+        try:
+            with open(os.path.join(here, b"files", name), "wb") as file:
+                file.write(name)
+        except OSError as error:
+            raise Skip(f"this file system does not take names of any bytes: {error.strerror}") from error
+        os.mkdir(os.path.join(here, b"directories", name))
+        with open(os.path.join(here, b"directories", name, name), "wb") as file:
+            file.write(name * 2)
+        os.symlink(b"../files/" + name, os.path.join(here, b"links", name))
+        os.link(os.path.join(here, b"files", name), os.path.join(here, b"further", name))
+
+
+@case()
+def names_of_every_byte(t):
+    """Each byte but NUL and / as a name, and a name of all of them: rsync -aHAXS sees no difference; a second run sends nothing."""
+    source, target = t.directory / "source", t.directory / "target"
+    make_names_of_every_byte(source)
+    receiver = t.receive(target)
+    sender = t.exits(t.send("--archive", f"{source}/"), 0)
+    t.exits(receiver, 0, 20)
+    names = 254  # each alone but the dot, and all in one
+    done = sender.done()
+    t.equal((done["files"], done["hard_links_made"], done["failed_files"]), (2 * names, names, 0), "files, further names, failures")
+    same(t, source, target)
+    rsync_sees_no_difference(t, source, target)
+    t.equal(verify(t, target)["files"], 2 * names, "files that verify found")
+    again = t.run("copy", "copy", "--json", "--archive", f"{source}/", target).done()
+    t.equal((again["files"], again["bytes"], again["failed_files"]), (0, 0, 0), "files, bytes, failures of a second run")
 
 
 @case(root=True)
