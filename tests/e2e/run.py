@@ -25,6 +25,7 @@ import cases_verdict  # noqa: E402,F401
 import cases_selection  # noqa: E402,F401
 import cases_fidelity  # noqa: E402,F401
 import cases_names  # noqa: E402,F401
+import cases_system_tree  # noqa: E402,F401
 import cases_update  # noqa: E402,F401
 import cases_publish  # noqa: E402,F401
 import cases_publish_old  # noqa: E402,F401
