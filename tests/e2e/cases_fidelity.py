@@ -24,11 +24,12 @@ READ_BY_DAEMON = acl((OWNER, 6, NOBODY), (USER, 4, 1), (OWNING_GROUP, 4, NOBODY)
 WRITE_BY_BIN = acl((OWNER, 7, NOBODY), (OWNING_GROUP, 5, NOBODY), (GROUP, 7, 2), (MASK, 7, NOBODY), (OTHERS, 5, NOBODY))
 
 
-def rsync_would_change_nothing(t, sources, target, *options, timeout_s=60):
-    """Nothing that rsync would still copy from `sources`, in its own sense of a slash at their ends, into `target`, looking at every byte."""
+def rsync_would_change_nothing(t, sources, target, *options, by_content=True, timeout_s=60):
+    """Nothing that rsync would still copy from `sources`, in its own sense of a slash at their ends, into `target`, looking at every byte
+    (or, not `by_content`, at size and time)."""
     need("rsync", "rsync")
-    seen = t.exits(t.start_program("rsync", "rsync", *options, "--checksum", "--dry-run", "--itemize-changes", "--delete", "--exclude=.longhaul",
-                                   *sources, f"{target}/"), 0, timeout_s)
+    seen = t.exits(t.start_program("rsync", "rsync", *options, *(["--checksum"] if by_content else []), "--dry-run", "--itemize-changes", "--delete",
+                                   "--exclude=.longhaul", *sources, f"{target}/"), 0, timeout_s)
     t.equal(seen.out().decode(errors="replace"), "", "what rsync would still change")
 
 
