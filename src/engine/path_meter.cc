@@ -36,6 +36,7 @@ PathMeter::Figures PathMeter::take(std::span<const MeteredStream> streams) {
     paces += static_cast<double>(stream.pace_bytes_per_s);
     sum.slots += now.slots;
     sum.slots_each = std::max(sum.slots_each, now.slots);
+    sum.slot_trips = std::max(sum.slot_trips, now.slot_trips);
     if (now.rtt_min > 0 && (sum.rtt_min == 0 || now.rtt_min < sum.rtt_min)) sum.rtt_min = now.rtt_min;
     const auto at = before_.find(stream.id);
     if (at == before_.end() || at->second.sample.at == 0 || now.sample.at <= at->second.sample.at) continue;

@@ -36,6 +36,7 @@ class PathMeter {
     std::uint64_t resent_bytes = 0;
     unsigned slots = 0;                               ///< of all streams; 0: this is no fabric, or none is up
     unsigned slots_each = 0;                          ///< of that stream which has most
+    unsigned slot_trips = 1;                          ///< round trips for which a frame has its slot, at most
     Time rtt_min = 0;                                 ///< the least of them; 0: not known
     std::vector<paths::StreamCount::Stream> streams;  ///< of each; rate 0 where nothing new was told
   };

@@ -50,6 +50,7 @@ Time SendStream::look_at_health(Time now) {
   told.buffer_held = static_cast<Time>(health.buffer_held_us) * 1000;
   told.slots_held = static_cast<Time>(health.slots_held_us) * 1000;
   told.slots = health.slots;
+  told.slot_trips = health.slot_trips;
   told.rtt_min = static_cast<Time>(health.rtt_us_min) * 1000;
   counters_->set_health(told);
   if (before != 0 && now > before) {

@@ -50,7 +50,8 @@ std::optional<wire::fabric::FabricSetup> SessionCore::fabric_of(const PathOption
                                                                 std::uint64_t rtt_us) const {
   if (!goes_by_fabric(path)) return std::nullopt;
   auto transport = parse_transport(path.transport);
-  const unsigned covering = wire::fabric::slots_covering(path.cap_bits_per_s / 8, rtt_us);
+  const unsigned covering =
+      wire::fabric::slots_covering(path.cap_bits_per_s / 8, rtt_us * wire::fabric::trips_most(transport->provider));
   const unsigned unasked = std::clamp(slots_left(slots_held()), wire::fabric::rail_slots, covering);
   return wire::fabric::FabricSetup{
       .fabric = *setup_.fabric,
@@ -84,8 +85,9 @@ std::string SessionCore::slots_words(const Path& path) const {
   std::string words = fmt::format("{} of 256 KiB, {} for a stream", its.slots, its.slots_each);
   if (its.rtt_min == 0) return words;
   const double rtt_s = static_cast<double>(its.rtt_min) / static_cast<double>(second);
-  const double bytes_per_s = its.slots * static_cast<double>(protocol::frame_bytes_min) / rtt_s;
-  return words + fmt::format(": enough for {} over {:.1f} ms", paths::bits_per_s(bytes_per_s), 1000 * rtt_s);
+  const double bytes_per_s = its.slots * static_cast<double>(protocol::frame_bytes_min) / (rtt_s * its.slot_trips);
+  return words + fmt::format(": enough for {} over {:.1f} ms{}", paths::bits_per_s(bytes_per_s), 1000 * rtt_s,
+                             its.slot_trips > 1 ? ", which each frame waits for twice" : "");
 }
 
 }  // namespace longhaul::engine

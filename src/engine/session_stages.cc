@@ -101,6 +101,7 @@ void SessionCore::note_pressure(Path& path, const PathMeter::Figures& figures, T
   if (figures.slots > 0) {
     path.times.slots = figures.slots;
     path.times.slots_each = figures.slots_each;
+    path.times.slot_trips = figures.slot_trips;
     path.times.rtt_min = figures.rtt_min;
   }
   path.times.sent_bytes += figures.sent_bytes;

@@ -28,6 +28,7 @@ struct PathTimes {
   // Of a fabric, as its streams were last.
   unsigned slots = 0;       ///< of all of them; 0: this is none
   unsigned slots_each = 0;  ///< of one
+  unsigned slot_trips = 1;  ///< round trips for which a frame has its slot
   Time rtt_min = 0;         ///< 0: not known
   // All others only grow.
   Time pressed = 0;     ///< there was more to send than it took

@@ -39,6 +39,7 @@ struct StreamHealth {
   // These do not.
   std::uint32_t segment_bytes = 0;  ///< see wire::Health
   std::uint32_t slots = 0;          ///< as well
+  std::uint32_t slot_trips = 1;     ///< as well
   Time rtt_min = 0;
 
   [[nodiscard]] paths::Sample sample_in_content() const {

@@ -45,7 +45,8 @@ struct Health {
   std::uint64_t buffer_held_us = 0;  ///< so long in all was the send buffer too small for the path
   std::uint64_t delivery_bytes_per_s = 0;
   // Of a fabric.
-  std::uint32_t slots = 0;  ///< frames that may be on their way at once
+  std::uint32_t slots = 0;       ///< frames that may be on their way at once
+  std::uint32_t slot_trips = 1;  ///< round trips for which each of them has its slot
   /// So long in all did frames wait for those before them to arrive although the way was not full: with more slots
   /// they would have gone out.
   std::uint64_t slots_held_us = 0;

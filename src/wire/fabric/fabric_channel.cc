@@ -268,7 +268,13 @@ void FabricChannel::note_waiting() {
 /// an empty one. With W slots, and a time s that the narrowest place has for each of them, they take the round trip
 /// and s while W * s is less than that, which is when more slots would carry more; else W * s.
 bool FabricChannel::way_is_free() const {
-  return way_ > 0 && way_ <= way_free_most * 1000 * static_cast<double>(rtt_us_min_);
+  const double free = way_free_most + (trips() - 1);
+  return way_ > 0 && way_ <= free * 1000 * static_cast<double>(rtt_us_min_);
+}
+
+/// Round trips for which a frame that was sent has its slot.
+unsigned FabricChannel::trips() const {
+  return out_ && !out_->carries_grants() ? 2 : 1;
 }
 
 void FabricChannel::step_receiving() {
@@ -437,6 +443,7 @@ Health FabricChannel::health() {
   if (companion.rtt_us_min > 0) rtt_us_min_ = companion.rtt_us_min;
   health.rtt_us_min = rtt_us_min_;
   health.slots = out_ && met_ ? std::min(out_->slots(), slots_->count()) : 0;
+  health.slot_trips = trips();
   health.slots_held_us = static_cast<std::uint64_t>(held_by_slots_ / 1000);
   health.bytes_acked = bytes_confirmed_;
   health.acks = frames_confirmed_;

@@ -60,6 +60,7 @@ class FabricChannel final : public Channel {
   void step_receiving();
   void note_waiting();
   [[nodiscard]] bool way_is_free() const;
+  [[nodiscard]] unsigned trips() const;
   bool is_silent(Time now);
   bool take_rail_message(const protocol::Message& message);
   Result<> meet(const protocol::RailOpen& open);

@@ -59,6 +59,10 @@ unsigned slots_covering(std::uint64_t bytes_per_s, std::uint64_t rtt_us) {
   return static_cast<unsigned>(wanted);
 }
 
+unsigned trips_most(std::string_view provider) {
+  return provider == "tcp" ? 2 : 1;  // below rxm (`lookup`)
+}
+
 Result<std::unique_ptr<Endpoint>> open_endpoint(Fabric& fabric, const FabricWish& wish, std::size_t bytes) {
   auto endpoint = fabric.open(wish);
   if (!endpoint) return endpoint;

@@ -42,6 +42,10 @@ constexpr unsigned rail_slots = 8;
 /// `rail_slots` to `path_slots_max`, each with room for the largest frame, 1 MiB, at either end. 0 of either: not
 /// known.
 [[nodiscard]] unsigned slots_covering(std::uint64_t bytes_per_s, std::uint64_t rtt_us);
+/// Round trips for which a frame has its slot, by this provider: where writes do not tell of themselves, one until the
+/// sender hears that it is there, and one until what it says of that is answered by a grant. As far as the name tells,
+/// which both ends know before a rail opens: 1 or 2, where libfabrics differ (tcp) the most.
+[[nodiscard]] unsigned trips_most(std::string_view provider);
 
 /// The slots of a receiver, as its peer needs to know them: `count` of `slot_bytes` each, back to back from `base`.
 struct RemoteSlots {

@@ -63,12 +63,14 @@ TEST(PathMeter, AddsUpSlotsAndWhatWasWaitedForThem) {
   for (Stream* each : {&a, &b}) each->now.health.slots = each == &a ? 8 : 16;
   a.now.health.rtt_min = 20 * millisecond;
   b.now.health.rtt_min = 18 * millisecond;
+  b.now.health.slot_trips = 2;
   meter.take(Streams{a.now, b.now});
   a.passes(tick).now.health.slots_held += tick;
   const auto figures = meter.take(Streams{a.now, b.passes(tick).now});
   EXPECT_NEAR(figures.slots_held, 0.5, 1e-9);
   EXPECT_EQ(figures.slots, 24U);
   EXPECT_EQ(figures.slots_each, 16U);
+  EXPECT_EQ(figures.slot_trips, 2U);
   EXPECT_EQ(figures.rtt_min, 18 * millisecond);
 }
 

@@ -515,11 +515,14 @@ void run_rounds(Ends& ends, int rounds, Time length) {
 
 TEST(FabricChannel, SlotsThatAreTooFewForTheWayAreSaid) {
   constexpr std::uint64_t rtt_us = 20'000;
-  const auto held_us = [](std::uint64_t rtt_us_min, Time round) {
-    Ends ends(false, FakeTraits{.place = large_frames().place});
+  const auto held_us = [](std::uint64_t rtt_us_min, Time round, bool data = true) {
+    FakeTraits traits{.place = large_frames().place};
+    if (!data) traits.place.remote_data_bytes = 0;
+    Ends ends(false, traits);
     static_cast<FakeConnection&>(ends.sender->connection()).told.rtt_us_min = rtt_us_min;
     meet(ends);
     EXPECT_EQ(ends.sender->health().slots, rail_slots);
+    EXPECT_EQ(ends.sender->health().slot_trips, data ? 1U : 2U);
     run_rounds(ends, 11, round);
     EXPECT_EQ(ends.sender->health().held_us, 0U) << "the peer is not slow";
     return ends.sender->health().slots_held_us;
@@ -527,6 +530,8 @@ TEST(FabricChannel, SlotsThatAreTooFewForTheWayAreSaid) {
   EXPECT_EQ(held_us(rtt_us, 20 * millisecond), 10 * rtt_us) << "but for the first round, before which nothing is known";
   EXPECT_EQ(held_us(rtt_us, 28 * millisecond), 10U * 28'000);
   EXPECT_EQ(held_us(rtt_us, 160 * millisecond), 0U) << "frames queue: the way is full";
+  EXPECT_EQ(held_us(rtt_us, 48 * millisecond), 0U);
+  EXPECT_EQ(held_us(rtt_us, 48 * millisecond, false), 10U * 48'000) << "where the sender tells of each, it takes two";
   EXPECT_EQ(held_us(0, 20 * millisecond), 0U) << "nobody knows how long an empty way takes";
 }
 
