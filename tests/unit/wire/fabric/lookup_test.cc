@@ -11,8 +11,8 @@ namespace {
 
 class Lookup : public testing::Test {
  protected:
-  Lookup() { fake_table() = {}; }
-  ~Lookup() override {
+  void SetUp() override { fake_table() = {}; }
+  void TearDown() override {
     unsetenv("FI_PROVIDER");
     EXPECT_EQ(fake_table().lists_alive, 0) << "what libfabric hands out is given back";
   }
