@@ -359,16 +359,15 @@ Result<bool> Commit::put_in_place(const InFile& file) {
     if (!there && there.error().code != Code::not_found) return std::unexpected(there.error());
     if (is_left_alone(asked, file.entry, there, file.granularity_ns)) return false;
   }
-  const journal::Naming naming{
-      .give =
-          [&](const disk::DirPtr& in, std::string_view name) {
-            using journal::Existing;
-            return zone_.publish(file.landing_file, in, name,
-                                 asked.existing ? Existing::left_alone : Existing::replaced);
-          },
-      .take_back = [&](const disk::DirPtr& in,
-                       std::string_view name) { zone_.take_back(file.landing_file, in, name); }};
-  const auto done = file.displaces ? events_.displace(file, naming) : naming.give(file.parent, file.name);
+  const auto give = [&](const disk::DirPtr& in, std::string_view name) {
+    using journal::Existing;
+    return zone_.publish(file.landing_file, in, name, asked.existing ? Existing::left_alone : Existing::replaced);
+  };
+  const auto take_back = [&](const disk::DirPtr& in, std::string_view name) {
+    zone_.take_back(file.landing_file, in, name);
+  };
+  const auto done =
+      file.displaces ? events_.displace(file, {.give = give, .take_back = take_back}) : give(file.parent, file.name);
   if (done) return true;
   if (asked.existing && done.error().system_errno == EEXIST) return false;
   return std::unexpected(done.error());

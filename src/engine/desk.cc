@@ -278,15 +278,12 @@ Result<bool> Desk::put_in_place(const Entry& entry, const disk::DirPtr& parent, 
   Result<> made = make(*zone, scratch);
   const bool spares = setup_.leave_alone.existing;
   const bool begun = made.has_value();
-  const journal::Naming naming{
-      .give =
-          [&](const disk::DirPtr& in, std::string_view as) {
-            using journal::Existing;
-            return setup_.zone->put_in_place(*zone, scratch, in, as,
-                                             spares ? Existing::left_alone : Existing::replaced);
-          },
-      .take_back = [&](const disk::DirPtr& in, std::string_view as) { (void)setup_.disk.unlink(in, as); }};
-  if (begun) made = displaces ? displace(entry, naming) : naming.give(parent, name);
+  const auto give = [&](const disk::DirPtr& in, std::string_view as) {
+    using journal::Existing;
+    return setup_.zone->put_in_place(*zone, scratch, in, as, spares ? Existing::left_alone : Existing::replaced);
+  };
+  const auto take_back = [&](const disk::DirPtr& in, std::string_view as) { (void)setup_.disk.unlink(in, as); };
+  if (begun) made = displaces ? displace(entry, {.give = give, .take_back = take_back}) : give(parent, name);
   if (made) return true;
   (void)setup_.disk.unlink(*zone, scratch);
   if (begun && spares && made.error().system_errno == EEXIST) return false;
