@@ -43,7 +43,8 @@ Result<> read_records(disk::Disk& disk, const LandingFile& file, std::uint64_t n
 /// it: what we then hold is a published file, or one that nobody will ever see.
 Result<bool> still_named(disk::Disk& disk, disk::OpenFile& file, const disk::DirPtr& directory, std::string_view name);
 
-/// Opens or creates the journal `name` and locks it: its holder owns HASH.part too. Errors: Code::busy.
+/// Opens or creates `name` and locks it: the holder of a journal owns HASH.part too. Errors: Code::busy, which says
+/// `path`.
 Result<disk::FilePtr> lock_journal(disk::Disk& disk, const disk::DirPtr& landing, const std::string& name,
                                    std::string_view path);
 

@@ -16,8 +16,6 @@
 namespace longhaul::journal {
 namespace {
 
-constexpr std::string_view landing_name = "landing";
-
 std::string hash_name(std::string_view path) {
   return digest_of(bytes_of(path)).hex();
 }

@@ -4,9 +4,8 @@
 //   .longhaul/            mode 0700
 //     manifest            published files with their digests, sorted (manifest.h)
 //     manifest.ID.log     what transfer ID has published so far
-//     landing/            (only this part exists below mount points, with scratch.ID.*held of who has a use for it:
-//     locked,
-//                         as the one who sweeps may have another target, and so not see that transfer's log)
+//     landing/            (only this part exists below mount points, with scratch.ID.*held of who has a use for it.
+//                         That is locked: who sweeps may have another target, and not see that transfer's log)
 //       HASH.part         content of an unfinished large file      HASH = hex XXH3-128 of the target path
 //       HASH.journal      its journal: locked (flock) by the receiver that lands the file
 //       scratch.ID.*      what transfer ID has in hand: small files between creation and publish, names being made.
@@ -139,6 +138,7 @@ class LandingZone {
     std::uint64_t mount = 0;  ///< 0 wherever the system does not tell
     auto operator<=>(const Place&) const = default;
   };
+  static constexpr std::string_view landing_name = "landing";
   /// Ends the name that keeps a landing directory below a mount point from being removed.
   static constexpr std::string_view held_name = "held";
   static Place place_of(const disk::Stat& stat) { return {stat.device, stat.mount}; }
@@ -157,7 +157,7 @@ class LandingZone {
   void sweep_landing(const Zone& zone, const std::string& own);
   [[nodiscard]] std::vector<std::string> held_by_others(const disk::DirPtr& landing, const std::string& own);
   void sweep_scratch(const disk::DirPtr& in, const disk::DirPtr& zone, const std::string& name, const std::string& own);
-  [[nodiscard]] bool is_in_use(const disk::DirPtr& zone, const std::string& log);
+  [[nodiscard]] bool is_in_use(const disk::DirPtr& in, const std::string& name);
   [[nodiscard]] bool is_target(const disk::DirPtr& zone);
   void sweep_large(const disk::DirPtr& landing, const std::string& hash);
 

@@ -36,7 +36,7 @@ void LandingZone::sweep(const std::string& own_scratch) {
     // The root's own landing zone stays, and so does that of somebody else's root. Others go when they are empty; the
     // file system itself refuses when they are not.
     const bool stays = place == root_place_ || is_target(zone.zone);
-    const bool gone = !stays && disk_.remove_dir(zone.zone, "landing").has_value();
+    const bool gone = !stays && disk_.remove_dir(zone.zone, landing_name).has_value();
     if (gone) (void)disk_.remove_dir(zone.top, zone_name);
     if (gone) last_parent_ = nullptr;
     at = gone ? zones_.erase(at) : std::next(at);
@@ -60,11 +60,9 @@ void LandingZone::sweep_landing(const Zone& zone, const std::string& own) {
 std::vector<std::string> LandingZone::held_by_others(const disk::DirPtr& landing, const std::string& own) {
   std::vector<std::string> held;
   (void)each_name(disk_, landing, [&](const std::string& name) {
-    if (!name.starts_with(scratch_name) || !name.ends_with(held_name) || (!own.empty() && name.starts_with(own)))
-      return true;
-    const auto file = disk_.open_file(landing, name, disk::Open::read, false);
-    const auto locked = file ? disk_.try_lock(**file) : Result<bool>(true);
-    if (!locked || !*locked) held.push_back(std::string(scratch_name) + std::string(id_in(name)) + '.');
+    const bool is_own = !own.empty() && name.starts_with(own);
+    if (!is_own && name.starts_with(scratch_name) && name.ends_with(held_name) && is_in_use(landing, name))
+      held.push_back(std::string(scratch_name) + std::string(id_in(name)) + '.');
     return true;
   });
   return held;
@@ -74,7 +72,7 @@ std::vector<std::string> LandingZone::held_by_others(const disk::DirPtr& landing
 bool LandingZone::is_target(const disk::DirPtr& zone) {
   bool more = false;
   (void)each_name(disk_, zone, [&](const std::string& name) {
-    more = name != "landing";
+    more = name != landing_name;
     return !more;
   });
   return more;
@@ -105,10 +103,10 @@ void LandingZone::sweep_scratch(const disk::DirPtr& in, const disk::DirPtr& zone
   (void)disk_.unlink(in, name);
 }
 
-/// Whether somebody holds the lock of `log`, or may.
-bool LandingZone::is_in_use(const disk::DirPtr& zone, const std::string& log) {
-  if (is_missing(disk_, zone, log)) return false;
-  const auto file = disk_.open_file(zone, log, disk::Open::read, false);
+/// Whether somebody holds the lock of `name`, or may.
+bool LandingZone::is_in_use(const disk::DirPtr& in, const std::string& name) {
+  if (is_missing(disk_, in, name)) return false;
+  const auto file = disk_.open_file(in, name, disk::Open::read, false);
   if (!file) return true;
   const auto locked = disk_.try_lock(**file);
   return !locked || !*locked;
