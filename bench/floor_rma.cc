@@ -2,9 +2,11 @@
 // piece into slots of the other's memory, each with its slot as remote data; the other reads its queue, and grants
 // the slot again by a byte on a socket. No headers, no digests, no disks. What a fabric path is measured against.
 //
-//   floor_rma PROVIDER [--mib N] [--kib N] [--slots N] [--spin]
+//   floor_rma PROVIDER [--mib N] [--kib N] [--slots N] [--told] [--spin]
 //
-// --kib: of each write, by default 256, as large as a frame of a transfer.
+// --kib: of each write, by default 256, as large as a frame of a transfer. --told: writes carry no data; when one is
+// delivered, the writer tells of its slot by a byte on the socket, as a rail must where data is not to be had, or not
+// to be trusted.
 //
 // Waits by descriptors, where the provider has one for its queue and without --spin; else it spins. Prints a JSON line.
 
@@ -41,6 +43,7 @@ struct Options {
   std::uint64_t mib = 4096;
   std::size_t slots = 8;
   std::size_t kib = 256;
+  bool told = false;
 
   [[nodiscard]] std::size_t write_bytes() const { return kib << 10; }
   [[nodiscard]] std::uint64_t writes() const { return mib * 1024 / kib; }
@@ -65,7 +68,7 @@ void must(std::string_view what, long error) {
   if (error < 0) die(what, error);
 }
 
-fi_info* find(const std::string& provider) {
+fi_info* find(const std::string& provider, bool told) {
   fi_info* hints = fi_allocinfo();
   hints->fabric_attr->prov_name = strdup(provider.c_str());  // freed with it
   hints->caps = FI_MSG | FI_RMA | FI_WRITE | FI_REMOTE_WRITE;
@@ -73,7 +76,10 @@ fi_info* find(const std::string& provider) {
   hints->ep_attr->type = FI_EP_RDM;
   hints->domain_attr->mr_mode = FI_MR_LOCAL | FI_MR_VIRT_ADDR | FI_MR_ALLOCATED | FI_MR_PROV_KEY;
   hints->domain_attr->threading = FI_THREAD_DOMAIN;
-  hints->domain_attr->cq_data_size = 4;
+  if (told)
+    hints->tx_attr->op_flags = FI_DELIVERY_COMPLETE;
+  else
+    hints->domain_attr->cq_data_size = 4;
   fi_info* found = nullptr;
   must("no such provider", fi_getinfo(FI_VERSION(1, 17), nullptr, nullptr, 0, hints, &found));
   fi_freeinfo(hints);
@@ -85,10 +91,11 @@ class End {
  public:
   End(const Options& options, int peer)
       : spin_(options.spin),
+        told_(options.told),
         write_bytes_(options.write_bytes()),
         peer_(peer),
         contexts_(options.slots),
-        info_(find(options.provider)) {
+        info_(find(options.provider, options.told)) {
     must("fabric", fi_fabric(info_->fabric_attr, &fabric_, nullptr));
     must("domain", fi_domain(fabric_, info_, &domain_, nullptr));
     open_queue();
@@ -121,7 +128,8 @@ class End {
     message.rma_iov_count = 1;
     message.context = &contexts_[slot];
     message.data = slot;
-    const ssize_t error = fi_writemsg(endpoint_, &message, FI_COMPLETION | FI_REMOTE_CQ_DATA);
+    const ssize_t error =
+        fi_writemsg(endpoint_, &message, FI_COMPLETION | (told_ ? FI_DELIVERY_COMPLETE : FI_REMOTE_CQ_DATA));
     if (error == -FI_EAGAIN) return false;
     must("write", error);
     return true;
@@ -184,6 +192,7 @@ class End {
   }
 
   bool spin_;
+  bool told_;
   std::size_t write_bytes_;
   int peer_;
   std::vector<fi_context2> contexts_;  // by slot
@@ -200,6 +209,10 @@ class End {
   Hello theirs_;
 };
 
+void tell(int socket, const std::vector<unsigned char>& slots) {
+  if (!slots.empty() && ::send(socket, slots.data(), slots.size(), MSG_NOSIGNAL) < 0) die("socket", errno);
+}
+
 /// A slot is written when it is granted and what was written from it before is complete.
 void send(const Options& options, int socket) {
   End end(options, socket);
@@ -214,7 +227,12 @@ void send(const Options& options, int socket) {
       ++begun;
       moved = true;
     }
-    for (const std::uint32_t slot : end.read_queue()) moved = complete[slot] = true;
+    std::vector<unsigned char> delivered;
+    for (const std::uint32_t slot : end.read_queue()) {
+      moved = complete[slot] = true;
+      if (options.told) delivered.push_back(static_cast<unsigned char>(slot));
+    }
+    tell(socket, delivered);
     std::array<unsigned char, slots_max> grants{};
     const ssize_t got = recv(socket, grants.data(), grants.size(), MSG_DONTWAIT);
     if (got == 0) die("the receiver has ended", FI_ECONNABORTED);
@@ -230,12 +248,18 @@ void receive(const Options& options, int socket) {
   while (arrived < options.writes()) {
     std::vector<unsigned char> grants;
     for (const std::uint32_t slot : end.read_queue()) grants.push_back(static_cast<unsigned char>(slot));
+    if (options.told) {
+      std::array<unsigned char, slots_max> delivered{};
+      const ssize_t got = recv(socket, delivered.data(), delivered.size(), MSG_DONTWAIT);
+      if (got == 0) die("the sender has ended", FI_ECONNABORTED);
+      grants.assign(delivered.data(), delivered.data() + std::max<ssize_t>(got, 0));
+    }
     if (grants.empty()) {
       end.wait();
       continue;
     }
     arrived += grants.size();
-    if (::send(socket, grants.data(), grants.size(), MSG_NOSIGNAL) < 0) die("socket", errno);
+    tell(socket, grants);
   }
   char bye = 0;
   (void)recv(socket, &bye, 1, 0);  // the provider may still have to answer for what has arrived
@@ -256,6 +280,8 @@ Options parse(int argc, char** argv) {
     const std::string_view word = argv[i];
     if (word == "--spin") {
       options.spin = true;
+    } else if (word == "--told") {
+      options.told = true;
     } else if (word == "--mib" && i + 1 < argc) {
       fine = read_number(argv[++i], 1 << 24, options.mib);
     } else if (word == "--kib" && i + 1 < argc) {
@@ -268,7 +294,7 @@ Options parse(int argc, char** argv) {
     }
   }
   if (!fine || options.provider.empty()) {
-    std::fputs("usage: floor_rma PROVIDER [--mib N] [--kib 1..1024] [--slots 1..64] [--spin]\n", stderr);
+    std::fputs("usage: floor_rma PROVIDER [--mib N] [--kib 1..1024] [--slots 1..64] [--told] [--spin]\n", stderr);
     std::exit(2);
   }
   return options;

@@ -2,9 +2,10 @@
 // loopback. Frames out of the rail's slots, dropped where they arrive: no disks, no seal, and digests only
 // when asked for. To be run in turn with `floor_rma`, which is the bare loop of the same provider.
 //
-//   rail PROVIDER [--mib N] [--kib N] [--digests]
+//   rail PROVIDER [--mib N] [--kib N] [--slots N] [--digests]
 //
-// --kib: of each frame, by default 256, as in a transfer; or 512, or 1024.
+// --kib: of each frame, by default 256, as in a transfer; or 512, or 1024. --slots: at each end, by default as many as
+// a stream has.
 //
 // Waits as workers do. Prints a JSON line.
 
@@ -18,6 +19,7 @@
 
 #include "base/digest.h"
 #include "base/slots.h"
+#include "longhaul/options.h"
 #include "protocol/frame.h"
 #include "ring/ring.h"
 #include "two_ends.h"
@@ -38,7 +40,8 @@ using longhaul::Time;
 struct Options {
   std::string provider;
   std::uint64_t mib = 4096;
-  std::uint64_t kib = protocol::frame_bytes_min >> 10;
+  std::uint64_t kib = protocol::frame_bytes_usual >> 10;
+  unsigned slots = fabric::rail_slots;
 
   [[nodiscard]] std::uint64_t frames() const { return mib * 1024 / kib; }
   bool digests = false;
@@ -66,6 +69,8 @@ class End {
                   .clock = longhaul::system_clock(),
                   .wish = {.provider = options.provider, .where = {}},
                   .sends = sends,
+                  .slots = options.slots,
+                  .frame_bytes = static_cast<std::uint32_t>(options.kib << 10),
                   .peer_elsewhere = true}) {}  // the provider chooses its device, the companion is on loopback
   ~End() { channel_.unwatch(*poller_); }
 
@@ -99,7 +104,7 @@ void send(const Options& options, std::unique_ptr<wire::Connection> companion) {
   End end(options, std::move(companion), true);
   wire::Channel& channel = end.channel();
   std::uint64_t begun = 0;
-  while (channel.health().acks < options.frames()) {
+  while (begun < options.frames() || channel.health().acks < options.frames()) {
     const wire::Incoming heard = channel.receive(nullptr);
     if (heard.kind == wire::Incoming::Kind::failed) die(heard.error);
     if (auto flushed = channel.flush(); !flushed) die(flushed.error());
@@ -154,6 +159,10 @@ Options parse(int argc, char** argv) {
       const std::string_view number = argv[++i];
       fine = std::from_chars(number.data(), number.data() + number.size(), options.mib).ec == std::errc() &&
              options.mib > 0;
+    } else if (word == "--slots" && i + 1 < argc) {
+      const std::string_view number = argv[++i];
+      fine = std::from_chars(number.data(), number.data() + number.size(), options.slots).ec == std::errc() &&
+             options.slots >= longhaul::path_slots_min && options.slots <= longhaul::path_slots_max;
     } else if (word == "--kib" && i + 1 < argc) {
       const std::string_view number = argv[++i];
       constexpr std::uint64_t least = protocol::frame_bytes_min >> 10;
@@ -166,7 +175,7 @@ Options parse(int argc, char** argv) {
     }
   }
   if (!fine || options.provider.empty()) {
-    std::fputs("usage: rail PROVIDER [--mib N] [--kib 256|512|1024] [--digests]\n", stderr);
+    std::fputs("usage: rail PROVIDER [--mib N] [--kib 256|512|1024] [--slots 2..256] [--digests]\n", stderr);
     std::exit(2);
   }
   return options;

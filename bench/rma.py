@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""What a fabric path's wire stage reaches of the bare loop of one-sided writes: `floor_rma`, `rail` and `rail --digests` of each
-provider, in turn, memory to nothing."""
+"""What a fabric path's wire stage reaches of the bare loop of one-sided writes: `floor_rma`, `floor_rma --told` (what a rail does where
+writes carry no data: tcp), `rail` and `rail --digests` of each provider, in turn, memory to nothing."""
 
 import argparse
 import json
@@ -13,7 +13,7 @@ import output
 from ciphers import measure_bare
 from children import Failed
 
-WAYS = {"floor": ("floor_rma",), "rail": ("rail",), "digests": ("rail", "--digests")}
+WAYS = {"floor": ("floor_rma",), "told": ("floor_rma", "--told"), "rail": ("rail",), "digests": ("rail", "--digests")}
 
 
 def run(options, provider, way):
@@ -37,8 +37,8 @@ def measure(options, provider):
     return found
 
 
-def ratio(found, way, figure):
-    return [mine[figure] / floor[figure] for mine, floor in zip(found[way], found["floor"])]
+def ratio(found, way, figure, of="floor"):
+    return [mine[figure] / floor[figure] for mine, floor in zip(found[way], found[of])]
 
 
 def spread(values, form):
@@ -48,15 +48,16 @@ def spread(values, form):
 def table(options, results, digest):
     lines = [f"# Fabrics, {options.mib} MiB from memory to nothing, {options.kib} KiB a write, {options.runs} rounds in turn", "",
              f"Ratios are taken round by round. One digest: {digest:.3f} CPU s/GiB; with digests at both ends 1.2 x two of them may be added to the floor.", "",
-             "| provider | floor GB/s | floor CPU s/GiB | rail: rate of floor | rail: CPU of floor | with digests: CPU s/GiB | allowed |",
-             "|---|---|---|---|---|---|---|"]
+             "| provider | floor GB/s | floor CPU s/GiB | rail: rate of floor | rail: rate of the loop that tells | rail: CPU of floor | with digests: CPU s/GiB | allowed |",
+             "|---|---|---|---|---|---|---|---|"]
     for provider, found in results.items():
         if isinstance(found, str):
-            lines.append(f"| {provider} | {found} | | | | | |")
+            lines.append(f"| {provider} | {found} | | | | | | |")
             continue
         allowed = statistics.median(run_["cpu_s_per_gib"] for run_ in found["floor"]) + 1.2 * 2 * digest
         lines.append(f"| {provider} | {spread([run_['gb_per_s'] for run_ in found['floor']], '.2f')} "
                      f"| {spread([run_['cpu_s_per_gib'] for run_ in found['floor']], '.3f')} | {spread(ratio(found, 'rail', 'gb_per_s'), '.2f')} "
+                     f"| {spread(ratio(found, 'rail', 'gb_per_s', 'told'), '.2f')} "
                      f"| {spread(ratio(found, 'rail', 'cpu_s_per_gib'), '.2f')} | {spread([run_['cpu_s_per_gib'] for run_ in found['digests']], '.3f')} | {allowed:.3f} |")
     return "\n".join(lines) + "\n"
 

@@ -24,7 +24,7 @@ constexpr double path_weight_max = 1000;
 constexpr double cost_per_gb_max = 1e9;
 constexpr int dscp_max = 63;
 constexpr unsigned path_slots_min = 2;
-constexpr unsigned path_slots_max = 64;  // as many writes as a rail has out
+constexpr unsigned path_slots_max = 256;  // 64 MiB, and as many writes as a rail has out
 
 /// One way between the two endpoints, as the dialling side names it.
 struct PathOptions {
@@ -45,8 +45,8 @@ struct PathOptions {
   std::string transport;          ///< "tcp"; empty: the same; "fabric:PROVIDER[@DEVICE]": the bytes of files go by
                                   ///< RDMA, see Transport
   /// Of a fabric path: frames (of 256 KiB) of each stream that may be on their way at once, path_slots_min to
-  /// path_slots_max; both sides keep so many buffers. 0: 8, or what `cap_bits_per_s` over the round trip asks for, up
-  /// to 64.
+  /// path_slots_max; both sides keep so many buffers. 0: 16, or what `cap_bits_per_s` over the round trip asks for,
+  /// up to path_slots_max.
   unsigned slots = 0;
 };
 

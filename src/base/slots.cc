@@ -30,27 +30,29 @@ Slot::~Slot() {
   if (pool_ != nullptr) pool_->give_back(index_);
 }
 
-SlotPool::SlotPool(unsigned count, unsigned hot, bool touch) : count_(count), hot_(hot == 0 ? count : hot) {
-  LH_CHECK(count > 0 && hot_ <= count, "a pool of no slots, or of more hot ones than there are");
-  free_.reserve(count);  // giving back never allocates
-  for (unsigned index = count; index > 0; --index) free_.push_back(index - 1);
-  void* arena = mmap(nullptr, count * slot_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+SlotPool::SlotPool(const SlotPoolSize& size) : size_(size) {
+  if (size_.hot == 0) size_.hot = size_.count;
+  LH_CHECK(size_.count > 0 && size_.hot <= size_.count, "a pool of no slots, or of more hot ones than there are");
+  LH_CHECK(size_.payload_bytes > 0 && size_.payload_bytes % 4096 == 0, "payloads must suit O_DIRECT");
+  free_.reserve(size_.count);  // giving back never allocates
+  for (unsigned index = size_.count; index > 0; --index) free_.push_back(index - 1);
+  void* arena = mmap(nullptr, size_.count * size_.each(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (arena == MAP_FAILED) throw std::bad_alloc();
   // Touched now: the first frames must not pay for page faults, and a lack of memory shows at the start.
-  if (touch) (void)madvise(arena, hot_ * slot_bytes, MADV_POPULATE_WRITE);
+  if (size_.touch) (void)madvise(arena, size_.hot * size_.each(), MADV_POPULATE_WRITE);
   arena_ = static_cast<std::byte*>(arena);
 }
 
 SlotPool::~SlotPool() {
-  LH_CHECK(free_.size() == count_, "a slot outlives its pool");
-  munmap(arena_, count_ * slot_bytes);
+  LH_CHECK(free_.size() == size_.count, "a slot outlives its pool");
+  munmap(arena_, size_.count * size_.each());
 }
 
 Slot SlotPool::take() {
   if (free_.empty()) return {};
   const unsigned index = free_.back();
   free_.pop_back();
-  return {this, arena_ + index * slot_bytes + slot_lead_bytes, index};
+  return {this, arena_ + index * size_.each() + slot_lead_bytes, index};
 }
 
 }  // namespace longhaul

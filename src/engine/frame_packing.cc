@@ -76,7 +76,7 @@ std::size_t FramePacking::pack(const Slot& slot, std::size_t raw_bytes) {
 }
 
 bool FramePacking::unpack(const Slot& slot, std::size_t packed_bytes, std::size_t raw_bytes) {
-  LH_CHECK(packed_bytes <= slot_payload_bytes && raw_bytes <= slot_payload_bytes, "a frame fits a slot");
+  LH_CHECK(packed_bytes <= slot.payload_bytes() && raw_bytes <= slot.payload_bytes(), "a frame fits a slot");
   std::memcpy(beside().data(), slot.payload(), packed_bytes);
   return unpacker_.unpack({beside_.get(), packed_bytes}, {slot.payload(), raw_bytes});
 }

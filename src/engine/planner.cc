@@ -57,7 +57,7 @@ protocol::Message Planner::opening(const std::string& id) const {
   auto& open = *message.mutable_open_transfer();
   open.set_transfer(setup_.transfer);
   open.set_chunk_bytes(setup_.chunk_bytes);
-  open.set_frame_bytes(protocol::frame_bytes_min);
+  open.set_frame_bytes(protocol::frame_bytes_usual);
   open.set_rereadable(setup_.feed->rereadable());
   open.set_id(id);
   open.set_update(setup_.leave_alone.newer);
@@ -86,7 +86,7 @@ protocol::Message Planner::opening(const std::string& id) const {
 
 void Planner::accepted(const protocol::AcceptTransfer& accept) {
   const std::uint32_t frame = accept.frame_bytes();
-  if (frame < protocol::frame_bytes_min || frame > protocol::frame_bytes_max || frame % protocol::leaf_bytes != 0) {
+  if (frame != protocol::frame_bytes_usual) {
     failure_ = Error{Code::protocol, "the receiver asks for frames of " + std::to_string(frame) + " bytes", 0};
     return;
   }

@@ -489,9 +489,9 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   bool ever_up_ = false;
   std::string last_control_error_;
   std::vector<Path> paths_;
-  bool excluded_told_ = false;        ///< which paths this side's policy excludes
-  std::vector<std::string> fabrics_;  ///< providers that were asked for, and work here
-  std::string treatment_problem_;     ///< last one that was told
+  bool excluded_told_ = false;                  ///< which paths this side's policy excludes
+  std::map<std::string, FabricPlace> fabrics_;  ///< by provider that was asked for, and works here: the first place
+  std::string treatment_problem_;               ///< last one that was told
   std::map<std::uint32_t, Stream> streams_;
   std::uint32_t next_stream_ = 1;
   IntervalSet session_streams_;  ///< numbers seen in this session: never reused

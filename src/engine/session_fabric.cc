@@ -30,7 +30,7 @@ Result<> SessionCore::prepare_fabrics() {
   for (const auto& wish : wishes) {
     const auto opened = setup_.fabric->open(wish);
     if (!opened) return std::unexpected(opened.error());
-    if (std::ranges::find(fabrics_, wish.provider) == fabrics_.end()) fabrics_.push_back(wish.provider);
+    fabrics_.try_emplace(wish.provider, (*opened)->place());
   }
   return {};
 }
@@ -39,7 +39,7 @@ Result<> SessionCore::prepare_fabrics() {
 Result<> SessionCore::may_use_fabric(const PathOptions& path) const {
   const auto transport = parse_transport(path.transport);
   if (!transport) return std::unexpected(transport.error());
-  if (transport->provider.empty() || std::ranges::find(fabrics_, transport->provider) != fabrics_.end()) return {};
+  if (transport->provider.empty() || fabrics_.contains(transport->provider)) return {};
   return fail(Code::refused, "path " + printable(path.name) + " goes by fabric " + printable(transport->provider) +
                                  ", which was not asked for here: --fabric " + printable(transport->provider) +
                                  " when it is started");
@@ -50,8 +50,9 @@ std::optional<wire::fabric::FabricSetup> SessionCore::fabric_of(const PathOption
                                                                 std::uint64_t rtt_us) const {
   if (!goes_by_fabric(path)) return std::nullopt;
   auto transport = parse_transport(path.transport);
-  const unsigned covering =
-      wire::fabric::slots_covering(path.cap_bits_per_s / 8, rtt_us * wire::fabric::trips_most(transport->provider));
+  const auto known = fabrics_.find(transport->provider);
+  const unsigned trips = known == fabrics_.end() ? 1 : wire::fabric::slot_trips(known->second);
+  const unsigned covering = wire::fabric::slots_covering(path.cap_bits_per_s / 8, rtt_us * trips);
   const unsigned unasked = std::clamp(slots_left(slots_held()), wire::fabric::rail_slots, covering);
   return wire::fabric::FabricSetup{
       .fabric = *setup_.fabric,
@@ -85,7 +86,7 @@ std::string SessionCore::slots_words(const Path& path) const {
   std::string words = fmt::format("{} of 256 KiB, {} for a stream", its.slots, its.slots_each);
   if (its.rtt_min == 0) return words;
   const double rtt_s = static_cast<double>(its.rtt_min) / static_cast<double>(second);
-  const double bytes_per_s = its.slots * static_cast<double>(protocol::frame_bytes_min) / (rtt_s * its.slot_trips);
+  const double bytes_per_s = its.slots * static_cast<double>(protocol::frame_bytes_usual) / (rtt_s * its.slot_trips);
   return words + fmt::format(": enough for {} over {:.1f} ms{}", paths::bits_per_s(bytes_per_s), 1000 * rtt_s,
                              its.slot_trips > 1 ? ", which each frame waits for twice" : "");
 }

@@ -347,8 +347,7 @@ void SessionCore::open_incoming(const protocol::OpenTransfer& open) {
   setup.id = incoming.id;
   setup.sink = incoming.sink;
   setup.chunk_bytes = chunk;
-  setup.frame_bytes = std::clamp(open.frame_bytes(), protocol::frame_bytes_min, protocol::frame_bytes_max) /
-                      protocol::frame_bytes_min * protocol::frame_bytes_min;
+  setup.frame_bytes = protocol::frame_bytes_usual;  // whatever is wished for: it is the receiver who says
   setup.direct = setup_.options.direct;
   ask_for_mirror(open, setup);
   setup.leave_alone = {.newer = open.update(), .missing = open.existing(), .existing = open.ignore_existing()};

@@ -24,7 +24,7 @@ Worker::Worker(Kit kit, unsigned number, StreamEvents& events, const WorkerSetup
     : mailbox_(kit.poller.get()),
       context_{number,
                std::move(kit),
-               SlotPool(slots_per_worker, slots_hot, setup.touch_memory),
+               SlotPool({.count = slots_per_worker, .hot = slots_hot, .touch = setup.touch_memory}),
                FramePacking(setup.compression, *setup.clock),
                events,
                {},

@@ -32,6 +32,9 @@ constexpr std::uint64_t node_bytes = leaf_bytes * leaves_per_node;  // 8 MiB
 constexpr std::size_t leaves_per_frame_max = 4;
 constexpr std::uint32_t frame_bytes_min = leaf_bytes;
 constexpr std::uint32_t frame_bytes_max = leaf_bytes * leaves_per_frame_max;
+/// How chunks are cut in a transfer: what stays in a core's cache. Larger frames can be said, and are neither asked for
+/// nor granted, so that a rail's slots need no room for them.
+constexpr std::uint32_t frame_bytes_usual = frame_bytes_min;
 constexpr std::uint64_t chunk_bytes_max = 512ULL * 1024 * 1024;
 
 constexpr std::uint64_t whole_bytes_max = node_bytes;  ///< files up to this size land without a journal, in one chunk
@@ -50,7 +53,7 @@ constexpr std::size_t paths_max = 64;                             ///< of one se
 /// Streams of one path that a dialler may have: those that its options permit, and as many that have died unnoticed.
 constexpr std::size_t streams_per_path_max = 128;
 constexpr std::size_t session_streams_max = 1024;  ///< of one session
-constexpr std::size_t session_slots_max = 1024;    ///< of all its fabric streams together: so many MiB of locked memory
+constexpr std::size_t session_slots_max = 4096;    ///< of all its fabric streams together: 1 GiB of locked memory
 constexpr std::uint64_t path_cap_max = std::uint64_t{1} << 50;  ///< bits per second that a peer may name as a cap
 // The words of a path are held to what `longhaul/options.h` says (check_path): name, number and length of tags, ranges.
 constexpr std::size_t message_bytes_max = 4 * 1024 * 1024;

@@ -368,7 +368,7 @@ def slots_of_a_fabric_path(t):
     """How many frames may be on their way is as asked at both ends, and said; loopback is not limited by them."""
     provider = usable(t, "tcp", "net", "sockets")[0]
     source = make_source(t, 40 * MIB)
-    for number, (more, words) in enumerate((("", "16 of 256 KiB, 8 for a stream"), (",slots=2", "4 of 256 KiB, 2 for a stream"),
+    for number, (more, words) in enumerate((("", "32 of 256 KiB, 16 for a stream"), (",slots=2", "4 of 256 KiB, 2 for a stream"),
                                             (",slots=20,streams=1", "20 of 256 KiB, 20 for a stream"))):
         target = t.directory / f"target-{number}"
         receiver = t.receive("--fabric", provider, target)
@@ -381,7 +381,7 @@ def slots_of_a_fabric_path(t):
         t.check("limited by slots" not in done["verdict"], done["verdict"])
     t.equal(receiver.done()["paths"][0]["slots"], None, "the side that receives does not know")
     for value in ("1", "257", "many"):
-        t.says(t.exits(t.send("file", paths=[fabric_path(provider, more=f",slots={value}")], json_events=False), 2, 20), "slots:", "2 to 64")
+        t.says(t.exits(t.send("file", paths=[fabric_path(provider, more=f",slots={value}")], json_events=False), 2, 20), "slots:", "2 to 256")
 
 
 @case(timeout_s=120)

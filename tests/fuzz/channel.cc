@@ -15,7 +15,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t byte
   wire::Pipe in{{said.begin(), said.end()}, true};
   wire::Pipe out;
   auto connection = std::make_unique<wire::FakeConnection>(in, out, how, 1 + (how >> 1U) * 40, 0);
-  SlotPool pool(2, 1, false);
+  SlotPool pool({.count = 2, .hot = 1, .touch = false});
   auto channel = how % 2 == 0 ? std::make_unique<wire::Channel>(std::move(connection))
                               : std::make_unique<wire::Channel>(
                                     std::move(connection), std::vector<std::byte>{},

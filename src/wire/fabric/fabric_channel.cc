@@ -24,9 +24,7 @@ constexpr unsigned grants_each = 4;      // part of the slots that is granted at
 constexpr Time burst = 2 * millisecond;  // what a thread may come late by, and the pace is kept nevertheless
 // Where a frame begins in a slot, so that its payload lies where the engine's payloads lie.
 constexpr std::size_t frame_at = slot_lead_bytes - protocol::frame_header_bytes;
-constexpr std::size_t frame_bytes_most =
-    protocol::frame_header_bytes + protocol::frame_bytes_max + protocol::seal_tag_bytes;
-static_assert(frame_at + frame_bytes_most <= slot_bytes);
+static_assert(slot_tail_bytes >= protocol::seal_tag_bytes);
 
 /// Memory that a provider does not let go of may be written into for ever: it is nobody's any more.
 struct Kept {
@@ -69,7 +67,7 @@ FabricChannel::FabricChannel(std::unique_ptr<Connection> companion, std::vector<
     : Channel(std::move(companion), std::move(ahead), std::move(seals)),
       setup_(std::move(setup)),
       seals_(std::move(rail)),
-      slots_(std::make_unique<SlotPool>(setup_.slots)),
+      slots_(std::make_unique<SlotPool>(SlotPoolSize{.count = setup_.slots, .payload_bytes = setup_.frame_bytes})),
       held_(setup_.slots) {}
 
 /// A frame is charged when it begins, by the pace of then: what is left of its time goes by the new one.
@@ -96,7 +94,8 @@ FabricChannel::~FabricChannel() {
 Result<> FabricChannel::open() {
   opened_ = true;
   heard_at_ = stepped_at_ = setup_.clock.now();
-  if (Result<> opened = open_ends({.fabric = setup_.wish, .slots = setup_.slots, .slot_bytes = slot_bytes}); !opened)
+  if (Result<> opened = open_ends({.fabric = setup_.wish, .slots = setup_.slots, .slot_bytes = slots_->bytes_each()});
+      !opened)
     return opened;
   RailOffer offer = setup_.sends ? out_->offer() : in_->offer();
   if (!setup_.sends) offer.slots.base += frame_at;
@@ -136,9 +135,9 @@ void FabricChannel::fail_rail(Error error) {
 Result<> FabricChannel::meet(const protocol::RailOpen& open) {
   if (met_ || !opened_) return fail(Code::protocol, "the peer opens its end of a rail twice, or before this one");
   const RailOffer offer = offer_of(open);
-  if (setup_.sends && offer.slots.slot_bytes < frame_bytes_most)
+  if (setup_.sends && offer.slots.slot_bytes < frame_bytes_most())
     return fail(Code::protocol, fmt::format("the peer's slots have {} bytes, and a frame needs {}",
-                                            offer.slots.slot_bytes, frame_bytes_most));
+                                            offer.slots.slot_bytes, frame_bytes_most()));
   const Endpoint& ours = setup_.sends ? out_->endpoint() : in_->endpoint();
   if (Result<> same = check_same_provider(ours, offer); !same) return same;
   if (!setup_.peer_elsewhere)
@@ -250,7 +249,7 @@ bool FabricChannel::is_silent(Time now) {
 
 void FabricChannel::note_waiting() {
   Wait waits = Wait::none;
-  if (out_->grants() == 0) {
+  if (!out_->can_send()) {
     if (unconfirmed_.empty())
       waits = Wait::peer;
     else if (way_is_free())
@@ -268,13 +267,13 @@ void FabricChannel::note_waiting() {
 /// an empty one. With W slots, and a time s that the narrowest place has for each of them, they take the round trip
 /// and s while W * s is less than that, which is when more slots would carry more; else W * s.
 bool FabricChannel::way_is_free() const {
-  const double free = way_free_most + (trips() - 1);
+  const double free = way_free_most + (slot_trips(out_->place()) - 1);
   return way_ > 0 && way_ <= free * 1000 * static_cast<double>(rtt_us_min_);
 }
 
-/// Round trips for which a frame that was sent has its slot.
-unsigned FabricChannel::trips() const {
-  return out_ && !out_->carries_grants() ? 2 : 1;
+/// With header and tag.
+std::size_t FabricChannel::frame_bytes_most() const {
+  return protocol::frame_header_bytes + setup_.frame_bytes + protocol::seal_tag_bytes;
 }
 
 void FabricChannel::step_receiving() {
@@ -312,6 +311,7 @@ bool FabricChannel::sending() const {
 void FabricChannel::begin_frame(std::span<std::byte> bytes, Slot slot) {
   LH_CHECK(!sending(), "a frame begins where a slot is granted");
   LH_CHECK(slot, "a frame lies in a slot of the rail");
+  LH_CHECK(bytes.size() <= protocol::frame_header_bytes + setup_.frame_bytes, "a frame fits into a slot");
   const ConstBytes all = seal_frame(seals_.out.get(), bytes);
   const unsigned index = slot.index();
   held_[index] = std::move(slot);
@@ -365,7 +365,7 @@ Incoming FabricChannel::receive_frame(SlotPool* pool) {
   std::ranges::copy(arrival.memory.subspan(frame_at, bytes.size()), bytes.begin());
   const std::span<const std::byte, protocol::frame_header_bytes> header(bytes);
   const auto prefix =
-      protocol::decode_prefix(header.first<protocol::prefix_bytes>(), frame_bytes_most - protocol::prefix_bytes);
+      protocol::decode_prefix(header.first<protocol::prefix_bytes>(), frame_bytes_most() - protocol::prefix_bytes);
   Result<protocol::FrameHeader> decoded;
   if (!prefix) {
     decoded = std::unexpected(prefix.error());
@@ -383,6 +383,10 @@ Incoming FabricChannel::receive_frame(SlotPool* pool) {
     result.slot = std::move(held_[arrival.slot]);
   }
   arrivals_.pop_front();
+  // Packed, or of what is here already: more than the slot has room for.
+  if (decoded && !decoded->hole() && decoded->raw_bytes > setup_.frame_bytes)
+    decoded = fail(Code::protocol, fmt::format("the peer sent a frame of {} bytes by rail, where {} are the most",
+                                               decoded->raw_bytes, setup_.frame_bytes));
   if (!decoded) {
     fail_rail(decoded.error());
     return fail_for_good(*failure_);
@@ -403,7 +407,7 @@ Result<protocol::FrameHeader> FabricChannel::take_sealed(const ReceiveRail::Arri
   const Bytes frame(begin, all);
   // What was looked at above was another copy: this one is what counts.
   const auto again =
-      protocol::decode_prefix(frame.first<protocol::prefix_bytes>(), frame_bytes_most - protocol::prefix_bytes);
+      protocol::decode_prefix(frame.first<protocol::prefix_bytes>(), frame_bytes_most() - protocol::prefix_bytes);
   const bool same = again && again->type == prefix.type && again->body_bytes == prefix.body_bytes;
   const Bytes sealed = frame.subspan(protocol::prefix_bytes, all - protocol::prefix_bytes - protocol::seal_tag_bytes);
   if (!same ||
@@ -442,8 +446,8 @@ Health FabricChannel::health() {
   health.rtt_us = companion.rtt_us;
   if (companion.rtt_us_min > 0) rtt_us_min_ = companion.rtt_us_min;
   health.rtt_us_min = rtt_us_min_;
-  health.slots = out_ && met_ ? std::min(out_->slots(), slots_->count()) : 0;
-  health.slot_trips = trips();
+  health.slots = out_ && met_ ? std::min({out_->slots(), slots_->count(), out_->depth()}) : 0;
+  if (out_) health.slot_trips = slot_trips(out_->place());
   health.slots_held_us = static_cast<std::uint64_t>(held_by_slots_ / 1000);
   health.bytes_acked = bytes_confirmed_;
   health.acks = frames_confirmed_;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "protocol/bounds.h"
 #include "wire/channel.h"
 #include "wire/fabric/receive_rail.h"
 #include "wire/fabric/send_rail.h"
@@ -24,6 +25,8 @@ struct FabricSetup {
   FabricWish wish;
   bool sends = false;           ///< this side sends frames, the other one receives them
   unsigned slots = rail_slots;  ///< 1..rail_slots_max, of this side
+  /// The largest frame that goes or comes, without header and tag: frame_bytes_min to frame_bytes_max, in leaves.
+  std::uint32_t frame_bytes = protocol::frame_bytes_usual;
   bool peer_elsewhere = false;  ///< its fabric may have another IP address than its companion
 };
 
@@ -59,8 +62,8 @@ class FabricChannel final : public Channel {
   void step_sending();
   void step_receiving();
   void note_waiting();
+  [[nodiscard]] std::size_t frame_bytes_most() const;
   [[nodiscard]] bool way_is_free() const;
-  [[nodiscard]] unsigned trips() const;
   bool is_silent(Time now);
   bool take_rail_message(const protocol::Message& message);
   Result<> meet(const protocol::RailOpen& open);

@@ -52,15 +52,11 @@ std::optional<Ip> ip_of(std::string_view host) {
 }  // namespace
 
 unsigned slots_covering(std::uint64_t bytes_per_s, std::uint64_t rtt_us) {
-  constexpr double frame_bytes = protocol::frame_bytes_min;  // as senders cut them
+  constexpr double frame_bytes = protocol::frame_bytes_usual;
   constexpr double beside_the_way = 2;  // one that is being read or sent, and one that has arrived and is granted anew
   const double on_the_way = static_cast<double>(bytes_per_s) * static_cast<double>(rtt_us) / 1e6 / frame_bytes;
   const double wanted = std::clamp<double>(std::ceil(on_the_way) + beside_the_way, rail_slots, path_slots_max);
   return static_cast<unsigned>(wanted);
-}
-
-unsigned trips_most(std::string_view provider) {
-  return provider == "tcp" ? 2 : 1;  // below rxm (`lookup`)
 }
 
 Result<std::unique_ptr<Endpoint>> open_endpoint(Fabric& fabric, const FabricWish& wish, std::size_t bytes) {

@@ -35,17 +35,12 @@ struct Grant {
   return {.slot = data & (rail_slots_max - 1), .generation = data >> slot_bits};
 }
 
-/// Frames that a rail has in flight at most, if nothing else is known. Each is of frame_bytes_min in a transfer: 2 MiB,
-/// enough for 100 Gb/s over 0.16 ms.
-constexpr unsigned rail_slots = 8;
+/// Frames that a rail has in flight at most, if nothing else is known. Each is of frame_bytes_usual in a transfer: 4
+/// MiB, enough for 100 Gb/s over 0.3 ms.
+constexpr unsigned rail_slots = 16;
 /// So many that a rail over a way of this round trip, in us, is not what keeps `bytes_per_s` from being carried;
-/// `rail_slots` to `path_slots_max`, each with room for the largest frame, 1 MiB, at either end. 0 of either: not
-/// known.
+/// `rail_slots` to `path_slots_max`, each with room for a transfer's frames at either end. 0 of either: not known.
 [[nodiscard]] unsigned slots_covering(std::uint64_t bytes_per_s, std::uint64_t rtt_us);
-/// Round trips for which a frame has its slot, by this provider: where writes do not tell of themselves, one until the
-/// sender hears that it is there, and one until what it says of that is answered by a grant. As far as the name tells,
-/// which both ends know before a rail opens: 1 or 2, where libfabrics differ (tcp) the most.
-[[nodiscard]] unsigned trips_most(std::string_view provider);
 
 /// The slots of a receiver, as its peer needs to know them: `count` of `slot_bytes` each, back to back from `base`.
 struct RemoteSlots {
@@ -65,7 +60,7 @@ struct RailOffer {
 /// What a rail is made of.
 struct RailWish {
   FabricWish fabric;
-  std::uint32_t slots = 16;  ///< of the receiving end: 1..rail_slots_max
+  std::uint32_t slots = rail_slots;  ///< of the receiving end: 1..rail_slots_max
   std::size_t slot_bytes = 0;
 };
 
@@ -89,9 +84,15 @@ struct RailWish {
 /// there were events.
 Result<> take_events(Endpoint& endpoint, bool& moved, const std::function<Result<>(const Event&)>& take);
 
-/// Whether writes of this endpoint carry the grant by themselves; else the sender tells of each one (SendRail::Sent).
-[[nodiscard]] inline bool carries_grants(const Endpoint& endpoint) {
-  return endpoint.place().remote_data_bytes >= remote_data_bytes;
+/// Whether writes there carry the grant by themselves; else the sender tells of each one (SendRail::Sent).
+[[nodiscard]] inline bool carries_grants(const FabricPlace& place) {
+  return place.remote_data_bytes >= remote_data_bytes;
+}
+
+/// Round trips for which a frame has its slot: where writes do not tell of themselves, one until the sender hears that
+/// it is there, and one until what it says of that is answered by a grant.
+[[nodiscard]] inline unsigned slot_trips(const FabricPlace& place) {
+  return carries_grants(place) ? 1 : 2;
 }
 
 /// How long the thread of a rail may sleep: by the queue's descriptor where there is one, else by looking again, at

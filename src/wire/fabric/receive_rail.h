@@ -45,7 +45,7 @@ class ReceiveRail {
   /// Its user is done with it: it may be granted again.
   void release(std::uint32_t slot);
 
-  [[nodiscard]] bool carries_grants() const { return fabric::carries_grants(*endpoint_); }
+  [[nodiscard]] bool carries_grants() const { return fabric::carries_grants(endpoint_->place()); }
   [[nodiscard]] unsigned granted() const { return granted_; }
   /// Released, and not granted again yet.
   [[nodiscard]] unsigned free() const { return static_cast<unsigned>(free_.size()); }

@@ -48,12 +48,13 @@ class SendRail {
   /// for ever. Everything else is of no more use then.
   [[nodiscard]] bool close() { return endpoint_->close(); }
 
-  [[nodiscard]] bool carries_grants() const { return fabric::carries_grants(*endpoint_); }
+  [[nodiscard]] bool carries_grants() const { return fabric::carries_grants(endpoint_->place()); }
   [[nodiscard]] std::size_t slot_bytes() const { return slots_.slot_bytes; }
   [[nodiscard]] std::size_t grants() const { return grants_.size(); }
-  [[nodiscard]] std::uint32_t slots() const { return slots_.count; }      ///< of the peer
-  [[nodiscard]] std::uint64_t bytes_out() const { return bytes_out_; }    ///< handed in and not complete
-  [[nodiscard]] std::uint64_t bytes_done() const { return bytes_done_; }  ///< complete, in all
+  [[nodiscard]] std::uint32_t slots() const { return slots_.count; }         ///< of the peer
+  [[nodiscard]] unsigned depth() const { return endpoint_->place().depth; }  ///< writes that may be out at once
+  [[nodiscard]] std::uint64_t bytes_out() const { return bytes_out_; }       ///< handed in and not complete
+  [[nodiscard]] std::uint64_t bytes_done() const { return bytes_done_; }     ///< complete, in all
   [[nodiscard]] const FabricPlace& place() const { return endpoint_->place(); }
   /// When it wants to be stepped again, `now`: at once. Call it last before sleeping.
   [[nodiscard]] Time watch(Poller& poller, Time now);

@@ -90,7 +90,7 @@ void FarSide::meet(engine::Planner& planner) {
   planner_ = &planner;
   protocol::AcceptTransfer accept;
   accept.set_transfer(1);
-  accept.set_frame_bytes(protocol::frame_bytes_max);
+  accept.set_frame_bytes(protocol::frame_bytes_usual);
   planner.accepted(accept);
   for (std::size_t path = 0; path < paths_.size(); ++path) bring_up(path);
 }

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <utility>
@@ -43,6 +44,22 @@ TEST(SlotPool, GivesTheHottestSlotFirst) {
   const Slot next = pool.take();
   EXPECT_EQ(first.index(), index_a);
   EXPECT_EQ(next.index(), index_b);
+}
+
+TEST(SlotPool, SmallerSlotsLieBackToBackAsWell) {
+  constexpr std::size_t payload_bytes = 256 * 1024;
+  constexpr std::size_t each = slot_lead_bytes + payload_bytes + slot_tail_bytes;
+  SlotPool pool({.count = 3, .payload_bytes = payload_bytes});
+  EXPECT_EQ(pool.bytes_each(), each);
+  ASSERT_EQ(pool.arena().size(), 3 * each);
+  std::array<Slot, 3> all{pool.take(), pool.take(), pool.take()};
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    EXPECT_EQ(all[i].payload_bytes(), payload_bytes);
+    ASSERT_EQ(all[i].payload(), pool.arena().data() + i * each + slot_lead_bytes);
+    std::memset(all[i].before_payload(slot_lead_bytes), static_cast<int>(i + 1), each);
+  }
+  for (std::size_t i = 0; i < all.size(); ++i)
+    EXPECT_EQ(static_cast<std::size_t>(*(all[i].payload() + payload_bytes + slot_tail_bytes - 1)), i + 1);
 }
 
 TEST(SlotPool, SaysSoWhenItIsEmpty) {

@@ -91,7 +91,7 @@ TEST(JsonEvents, PathsCarryTheirTermsAndTheAudit) {
   report.paths[0].cap_bits_per_s = 2'000'000'000;
   report.paths[0].dscp = 0;
   report.paths[0].transport = "fabric:verbs";
-  report.paths[0].slots = "16 of 1 MiB, 8 for a stream";
+  report.paths[0].slots = "16 of 256 KiB, 8 for a stream";
   report.paths[0].weight = 0.5;
   report.paths[0].cost_per_gb = 0.02;
   report.paths[0].cost = 1.25;
@@ -102,7 +102,7 @@ TEST(JsonEvents, PathsCarryTheirTermsAndTheAudit) {
   EXPECT_EQ(a["tags"], (std::vector<std::string>{"us", "fiber"}));
   EXPECT_EQ(a["cap_bits_per_s"], 2'000'000'000);
   EXPECT_EQ(a["transport"], "fabric:verbs");
-  EXPECT_EQ(a["slots"], "16 of 1 MiB, 8 for a stream");
+  EXPECT_EQ(a["slots"], "16 of 256 KiB, 8 for a stream");
   EXPECT_EQ(a["dscp"], 0) << "a mark of zero was asked for";
   EXPECT_EQ(a["weight"], 0.5);
   EXPECT_EQ(a["cost_per_gb"], 0.02);

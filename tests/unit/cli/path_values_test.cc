@@ -34,7 +34,7 @@ TEST(PathOption, TakesWhatPeopleWrite) {
                            "cc=bbr",          "weight=0",      "weight=1000",
                            "cost=0",          "cost=12",       "tags=a",
                            "dscp=0",          "dscp=63",       "device=bond0.12",
-                           "slots=2",         "slots=64"}) {
+                           "slots=2",         "slots=256"}) {
     const auto path = parse_path(good);
     EXPECT_TRUE(path) << good << ": " << path.error().text;
   }
@@ -104,9 +104,9 @@ TEST(PathOption, SaysWhatIsWrong) {
                            {"streams=65", "1 to 64"},
                            {"streams=-1", "1 to 64"},
                            {"streams=2x", "1 to 64"},
-                           {"slots=1", "2 to 64"},
-                           {"slots=65", "2 to 64"},
-                           {"slots=8x", "2 to 64"},
+                           {"slots=1", "2 to 256"},
+                           {"slots=257", "2 to 256"},
+                           {"slots=8x", "2 to 256"},
                            {"slots=", "has no value"},
                            {"cc=BBR!", "congestion control"}};
   for (const BadText& bad : table) {

@@ -187,6 +187,23 @@ class PlannerTest : public ::testing::Test, protected PlannerHost {
   std::vector<std::string> would_;
 };
 
+// A rail's slots have no room for them.
+TEST_F(PlannerTest, FramesOfAnotherSizeThanOursAreRefused) {
+  for (const std::uint32_t bytes : {0U, protocol::frame_bytes_usual - 1, 2 * protocol::frame_bytes_usual}) {
+    Planner::Setup setup;
+    setup.transfer = 1;
+    setup.feed = feed_;
+    setup.feeder = &feeder_;
+    setup.chunk_bytes = node_bytes;
+    planner_ = std::make_unique<Planner>(*place_.disk, static_cast<PlannerHost&>(*this), std::move(setup), 0);
+    protocol::AcceptTransfer accept;
+    accept.set_frame_bytes(bytes);
+    planner_->accepted(accept);
+    ASSERT_TRUE(planner_->failure()) << bytes;
+    EXPECT_EQ(planner_->failure()->code, Code::protocol);
+  }
+}
+
 TEST_F(PlannerTest, ADryRunTellsOfEachEntryAndSendsNothing) {
   Planner::Setup setup;
   setup.transfer = 1;

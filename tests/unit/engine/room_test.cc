@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "protocol/bounds.h"
+#include "wire/fabric/rail.h"
 
 namespace longhaul::engine {
 namespace {
@@ -35,18 +36,18 @@ TEST(Room, StreamsOfOneSessionAndOfOnePathHaveAnEnd) {
 
 TEST(Room, SlotsOfFabricStreamsHaveAnEnd) {
   EXPECT_TRUE(has_room({.slots = protocol::session_slots_max}, plain)) << "TCP needs none";
-  EXPECT_TRUE(has_room({.slots = protocol::session_slots_max - 8}, by_fabric(0)));
-  expect_refused({.slots = protocol::session_slots_max - 7}, by_fabric(0),
-                 "7 are left, and a stream of path f wants 8");
-  EXPECT_TRUE(has_room({.slots = 960}, by_fabric(64)));
-  expect_refused({.slots = 961}, by_fabric(64), "63 are left, and a stream of path f wants 64");
+  EXPECT_TRUE(has_room({.slots = protocol::session_slots_max - wire::fabric::rail_slots}, by_fabric(0)));
+  expect_refused({.slots = protocol::session_slots_max - wire::fabric::rail_slots + 1}, by_fabric(0),
+                 "15 are left, and a stream of path f wants 16");
+  EXPECT_TRUE(has_room({.slots = 3840}, by_fabric(256)));
+  expect_refused({.slots = 3841}, by_fabric(256), "255 are left, and a stream of path f wants 256");
   expect_refused({.slots = 5000}, by_fabric(0), "0 are left");
 }
 
 TEST(Room, WhatAPeerIsCalledIsPrintedWithCare) {
   PathOptions path = by_fabric(0);
   path.name = "a\nb";
-  const auto room = has_room({.slots = 1024}, path);
+  const auto room = has_room({.slots = protocol::session_slots_max}, path);
   ASSERT_FALSE(room);
   EXPECT_EQ(room.error().text.find('\n'), std::string::npos) << room.error().text;
 }

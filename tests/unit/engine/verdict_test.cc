@@ -108,10 +108,10 @@ TEST(Verdict, SlotsThatAreTooFewAreSaidWithTheirFigures) {
   ib.resent_bytes = 50'000'000;
   EXPECT_EQ(verdict(evidence),
             "path ib (limited by slots: 16 x 256 KiB for 4 Gb/s x 20.1 ms; slots=16 allows more), 90 % of the time");
-  ib.slots = 80;
-  ib.slots_each = 40;
-  EXPECT_NE(verdict(evidence).find("; slots=64 allows more)"), std::string::npos) << verdict(evidence);
-  ib.slots_each = 64;
+  ib.slots = 400;
+  ib.slots_each = 200;
+  EXPECT_NE(verdict(evidence).find("; slots=256 allows more)"), std::string::npos) << verdict(evidence);
+  ib.slots_each = 256;
   EXPECT_NE(verdict(evidence).find("; more streams have more)"), std::string::npos) << verdict(evidence);
   ib.capped = 70 * second;
   ib.cap_bits_per_s = 50'000'000;

@@ -33,6 +33,7 @@ class QuietPoller final : public Poller {
 FakeTraits large_frames() {
   FakeTraits traits{.again_percent = 20, .late_percent = 50};
   traits.place.write_bytes_max = 2 << 20;
+  traits.place.depth = path_slots_max;
   return traits;
 }
 
@@ -122,8 +123,8 @@ TEST_P(FabricChannels, FramesArriveInOrder) {
   std::vector<TestFrame> frames;
   for (std::uint64_t chunk = 0; chunk < 60; ++chunk)
     frames.push_back(chunk % 7 == 3 ? hole(chunk)
-                                    : make_frame(chunk, static_cast<std::uint32_t>(1 + chunk * 17'477), chunk));
-  frames.push_back(make_frame(60, protocol::frame_bytes_max, 60));
+                                    : make_frame(chunk, static_cast<std::uint32_t>(1 + chunk * 4'369), chunk));
+  frames.push_back(make_frame(60, protocol::frame_bytes_usual, 60));
   std::size_t begun = 0;
   std::size_t arrived = 0;
   std::uint64_t pings = 0;
@@ -392,6 +393,31 @@ TEST(FabricChannel, WordsOfThePeerAreCutShort) {
   EXPECT_LT(in.error.text.size(), 8 * protocol::text_bytes_max);
 }
 
+/// Of more bytes than a slot has room for, by what its header says.
+TestFrame too_large(std::uint16_t flag, std::uint32_t payload_bytes) {
+  TestFrame frame = make_frame(1, payload_bytes, 1);
+  frame.header.flags = flag;
+  frame.header.raw_bytes = protocol::frame_bytes_usual + 1;
+  frame.header.leaf_count = 2;
+  protocol::encode_frame_header(frame.header, std::span(frame.bytes).first<protocol::frame_header_bytes>());
+  return frame;
+}
+
+// Its slot lies before another one: what it is unpacked to, or read from the older version, must not reach into that.
+TEST(FabricChannel, WhatBecomesLargerThanASlotIsABreach) {
+  for (const bool sealed : {false, true}) {
+    for (const TestFrame& frame : {too_large(protocol::flag_compressed, 300), too_large(protocol::flag_matched, 0)}) {
+      Ends ends(sealed, FakeTraits{.place = large_frames().place});
+      meet(ends);
+      ASSERT_TRUE(ends.begin(frame));
+      const Incoming in = run_receiver(ends);
+      ASSERT_EQ(in.kind, Kind::failed);
+      EXPECT_EQ(in.error.code, Code::protocol);
+      EXPECT_NE(in.error.text.find("262145 bytes by rail"), std::string::npos) << in.error.text;
+    }
+  }
+}
+
 // It has come off the queue with a flush, behind the look that found nothing: no descriptor tells of it any more.
 TEST(FabricChannel, WhatCameWithAFlushIsLookedAtAtOnce) {
   FakeTraits traits = large_frames();
@@ -435,9 +461,9 @@ TEST(FabricChannel, AFrameOnTheCompanionIsABreach) {
 TEST(FabricChannel, ThePaceIsKept) {
   Ends ends(false, FakeTraits{.place = large_frames().place});
   meet(ends);
-  ends.sender->set_pace(100'000'000);  // a frame of 1 MiB each 10.5 ms
+  ends.sender->set_pace(25'000'000);  // a frame of 256 KiB each 10.5 ms
   QuietPoller poller;
-  const TestFrame frame = make_frame(1, protocol::frame_bytes_max, 1);
+  const TestFrame frame = make_frame(1, protocol::frame_bytes_usual, 1);
   unsigned begun = 0;
   const Time start = ends.clock.time;
   while (ends.clock.time < start + second) {
@@ -456,16 +482,16 @@ TEST(FabricChannel, ThePaceIsKept) {
 TEST(FabricChannel, ARaisedPaceHoldsForTheFrameThatWaits) {
   Ends ends(false, FakeTraits{.place = large_frames().place});
   meet(ends);
-  ends.sender->set_pace(100'000);  // a frame of 1 MiB each 10.5 s
-  const TestFrame frame = make_frame(1, protocol::frame_bytes_max, 1);
+  ends.sender->set_pace(25'000);  // a frame of 256 KiB each 10.5 s
+  const TestFrame frame = make_frame(1, protocol::frame_bytes_usual, 1);
   while (ends.begin(frame)) {
   }
   EXPECT_TRUE(ends.sender->sending());
-  ends.sender->set_pace(100'000'000);
+  ends.sender->set_pace(25'000'000);
   ends.clock.time += 25 * millisecond;  // two of them were begun at most
   (void)ends.step_sender();
   EXPECT_FALSE(ends.sender->sending());
-  ends.sender->set_pace(100'000);
+  ends.sender->set_pace(25'000);
   ASSERT_TRUE(ends.begin(frame));
   ends.sender->set_pace(0);
   EXPECT_FALSE(ends.sender->sending());

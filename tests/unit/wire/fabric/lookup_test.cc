@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "fake_library.h"
+#include "longhaul/options.h"
 
 namespace longhaul::wire::fabric {
 namespace {
@@ -49,7 +50,7 @@ TEST_F(Lookup, APlaceSaysWhatItIs) {
   EXPECT_EQ(place.remote_data_bytes, 8U);
   EXPECT_TRUE(place.manual_progress);
   EXPECT_EQ(place.write_bytes_max, 4096U);
-  EXPECT_EQ(place.depth, 64U) << "no more than a rail has";
+  EXPECT_EQ(place.depth, path_slots_max) << "no more than a rail has";
 }
 
 TEST_F(Lookup, EveryMemoryModeIsTold) {
