@@ -3,9 +3,10 @@
 // its mode and time; and for each group: sync every file, rename all into place, sync the directories once. Longhaul's
 // way of landing small files is measured against it.
 //
-//   floor_files SOURCE_DIR TARGET_DIR [--threads N] [--group N] [--no-sync]
+//   floor_files SOURCE_DIR TARGET_DIR [--threads N] [--group N] [--no-sync|--syncfs]
 //
-// TARGET_DIR must not be there. Prints a JSON line.
+// --syncfs: of each group, the whole file system instead of each file and directory. TARGET_DIR must not be there.
+// Prints a JSON line.
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -39,6 +40,9 @@ struct Options {
   unsigned threads = 2;
   std::size_t group = 256;  ///< files that are synced and renamed together, as in a commit of Longhaul's
   bool sync = true;
+  bool all_at_once = false;  ///< by syncfs
+
+  [[nodiscard]] bool each() const { return sync && !all_at_once; }
 };
 
 [[noreturn]] void die(const std::string& what) {
@@ -84,18 +88,20 @@ class Mover {
   void publish() {
     std::set<std::string> directories;
     for (const Landed& each : group_)
-      if (options_.sync && fsync(each.fd) != 0) die(each.landing);
+      if (options_.each() && fsync(each.fd) != 0) die(each.landing);
+    sync_all();
     for (const Landed& each : group_) {
       if (rename(each.landing.c_str(), each.target.c_str()) != 0) die(each.target);
-      close(each.fd);
       directories.insert(each.target.parent_path());
     }
     directories.insert(landing_);
     for (const std::string& directory : directories) {
-      const int fd = options_.sync ? open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-      if (options_.sync && (fd < 0 || fsync(fd) != 0)) die(directory);
+      const int fd = options_.each() ? open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+      if (options_.each() && (fd < 0 || fsync(fd) != 0)) die(directory);
       if (fd >= 0) close(fd);
     }
+    sync_all();
+    for (const Landed& each : group_) close(each.fd);
     group_.clear();
   }
 
@@ -106,6 +112,10 @@ class Mover {
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
 
  private:
+  void sync_all() {
+    if (options_.all_at_once && !group_.empty() && syncfs(group_.front().fd) != 0) die(options_.target);
+  }
+
   const Options& options_;
   std::string landing_;
   std::vector<char> buffer_;
@@ -148,11 +158,13 @@ Options parse(const std::vector<std::string>& words) {
       options.group = number(words[++i]);
     else if (words[i] == "--no-sync")
       options.sync = false;
+    else if (words[i] == "--syncfs")
+      options.all_at_once = true;
     else
       names.push_back(words[i]);
   }
   if (names.size() != 2) {
-    fmt::print(stderr, "usage: floor_files SOURCE_DIR TARGET_DIR [--threads N] [--group N] [--no-sync]\n");
+    fmt::print(stderr, "usage: floor_files SOURCE_DIR TARGET_DIR [--threads N] [--group N] [--no-sync|--syncfs]\n");
     std::exit(2);
   }
   options.source = names[0];
@@ -193,8 +205,9 @@ int main(int argc, char** argv) {
   std::uint64_t bytes = 0;
   for (const Mover& mover : movers) bytes += mover.bytes();
   const double seconds = static_cast<double>(clock.now() - begun) / static_cast<double>(longhaul::second);
-  fmt::print(R"({{"files":{},"bytes":{},"seconds":{:.6f},"cpu_seconds":{:.6f},"threads":{},"group":{},"sync":{}}})"
-             "\n",
-             files.size(), bytes, seconds, cpu_seconds(), options.threads, options.group, options.sync);
+  fmt::print(
+      R"({{"files":{},"bytes":{},"seconds":{:.6f},"cpu_seconds":{:.6f},"threads":{},"group":{},"sync":{},"syncfs":{}}})"
+      "\n",
+      files.size(), bytes, seconds, cpu_seconds(), options.threads, options.group, options.sync, options.all_at_once);
   return 0;
 }

@@ -158,8 +158,10 @@ T must(Result<T> result) {
   std::exit(1);
 }
 
-int receive(const std::string& target) {
-  const auto session = must(Session::listen({}, samples()));
+int receive(const std::string& target, bool syncfs) {
+  Options options;
+  options.syncfs = syncfs;
+  const auto session = must(Session::listen(options, samples()));
   fmt::print(R"({{"event":"ticket","ticket":"{}"}})"
              "\n",
              session->ticket());
@@ -174,10 +176,11 @@ int send(const std::string& ticket, std::uint64_t files, std::uint64_t bytes) {
 
 int run(std::span<char*> words) {
   const std::string_view verb = words.size() > 1 ? words[1] : "";
-  if (verb == "receive" && words.size() == 3) return receive(words[2]);
+  const bool syncfs = verb == "receive" && words.size() == 4 && words[3] == std::string_view("--syncfs");
+  if (verb == "receive" && (words.size() == 3 || syncfs)) return receive(words[2], syncfs);
   if (verb == "send" && words.size() == 5)
     return send(words[2], std::strtoull(words[3], nullptr, 10), std::strtoull(words[4], nullptr, 10));
-  std::fputs("usage: many receive DIRECTORY|null | many send TICKET FILES BYTES\n", stderr);
+  std::fputs("usage: many receive DIRECTORY|null [--syncfs] | many send TICKET FILES BYTES\n", stderr);
   return 2;
 }
 

@@ -94,7 +94,7 @@ class Target:
 
 def transfer(options, target):
     many = os.path.join(options.build, "bench/many")
-    receiver = End([many, "receive", target])
+    receiver = End([many, "receive", target] + (["--syncfs"] if options.syncfs else []))
     sender = None
     try:
         if not receiver.told.wait(30) or receiver.ticket is None:
@@ -160,6 +160,7 @@ def parse():
     parser.add_argument("--bytes", type=int, default=1000, help="of each file")
     parser.add_argument("--target", default="null", help="null, image (ext4 in an image file, root only), or a directory")
     parser.add_argument("--dir", default="/var/tmp", help="where the image lives")
+    parser.add_argument("--syncfs", action="store_true", help="the receiver syncs the file system once for many files")
     parser.add_argument("--runs", type=int, default=2, help="the first sends, those after it find everything there")
     parser.add_argument("--parts", type=int, default=10, help="rows of the table")
     parser.add_argument("--timeout", type=float, default=7200, help="seconds for one run")
@@ -184,7 +185,7 @@ def main():
         target.close()
     if options.out:
         with open(options.out + ".json", "w", encoding="ascii") as file:
-            json.dump({"files": options.files, "bytes": options.bytes, "target": options.target, "runs": results}, file, indent=1)
+            json.dump({"files": options.files, "bytes": options.bytes, "target": options.target, "syncfs": options.syncfs, "runs": results}, file, indent=1)
         with open(options.out + ".md", "w", encoding="ascii") as file:
             file.write(text)
 

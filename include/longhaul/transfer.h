@@ -131,7 +131,7 @@ struct Report {
   std::vector<LimitReport> limits;   ///< the same with all shares, the largest first, over the last seconds; in the
                                      ///< final report over the whole run. Empty: not known (yet)
   std::vector<StageReport> stages;   ///< those that took time
-  std::string durability;            ///< "fsync", "none (stream)", ...
+  std::string durability;            ///< "fsync", "syncfs", "none (stream)"
   std::string cipher;                ///< "aes-256-gcm", ..., "none": data crosses in clear; empty: not agreed yet
   std::string compression;           ///< sender: what was asked for: "none", "auto", "zstd:3"
   std::uint64_t wire_bytes = 0;      ///< of all paths together: compare with their `bytes`

@@ -50,6 +50,7 @@ Result<> read_common(const Line& line, Command& command) {
   command.to_stdout = line.flag("--stdout");
   command.engine.keep = line.flag("--keep");
   command.engine.direct = !line.flag("--no-direct");
+  command.engine.syncfs = line.flag("--syncfs");
   command.engine.sparse = !line.flag("--no-sparse");
   command.control = !line.flag("--no-control");
   command.confine = !line.flag("--no-confine");

@@ -122,6 +122,7 @@ std::string remote_command(const Command& copy) {
   if ((engine.delta == Delta::xxh3 || engine.checksum == Delta::xxh3) && copy.remote->sends) add("--trust-xxh");
   if (engine.chunk_bytes != 0 && copy.remote->sends) add(fmt::format("--chunk={}", engine.chunk_bytes));
   if (!engine.direct) add("--no-direct");
+  if (engine.syncfs && !copy.remote->sends) add("--syncfs");
   if (!engine.sparse && copy.remote->sends) add("--no-sparse");
   for (const std::string& address : wanted_addresses(engine)) add("--listen=" + address);
   // The other end is asked for what ours go by.

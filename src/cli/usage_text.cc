@@ -278,6 +278,8 @@ constexpr OptionText options[] = {
     {"--size", "SIZE", false, bench, "disk: so much is written, or read (1GiB)"},
     {"--read", "FILE", false, bench, "disk: read this file, which is left as it is, in place of what was written"},
     {"--no-direct", nullptr, false, movers | bench, "never use O_DIRECT"},
+    {"--syncfs", nullptr, false, receive | copy,
+     "sync many small files at once by syncing their whole file system, with all that others have written there"},
     {"--no-control", nullptr, false, movers, "have no control socket: list, path, pause, resume, rate find nothing"},
     {"--no-confine", nullptr, false, movers | bench,
      "put up no walls: by default the kernel keeps a receiver to its target, and both sides from starting programs"},

@@ -214,6 +214,14 @@ class Disk {
   virtual Result<> set_size(OpenFile& file, std::uint64_t bytes) = 0;  ///< ftruncate
   virtual Result<> allocate(OpenFile& file, std::uint64_t bytes) = 0;  ///< fallocate; unsupported: success
   virtual Result<> sync_dir(const DirPtr& dir) = 0;                    ///< fsync of a directory; waits
+  /// Whether `sync_all` of what `dir` is on does as much as a sync of every file and directory there.
+  virtual bool syncs_all(const DirPtr& /*dir*/) { return false; }
+  /// Everything on the file system of `dir` (syncfs), of whoever has written it; waits. Errors: of any write there
+  /// since `dir` was opened. They are told once: afterwards only a sync of each file tells whether it is among those
+  /// that are lost.
+  virtual Result<> sync_all(const DirPtr& /*dir*/) {
+    return fail(Code::unsupported, "this disk syncs files one by one");
+  }
   /// An exclusive lock on the file held until it is closed. False when somebody else holds it.
   virtual Result<bool> try_lock(OpenFile& file) = 0;
   virtual Result<Space> space(const DirPtr& dir) = 0;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <climits>
 #include <cstdio>
@@ -139,6 +140,8 @@ class SystemDisk final : public Disk {
   Result<> set_size(OpenFile& file, std::uint64_t bytes) override { return real(file).set_size(bytes); }
   Result<> allocate(OpenFile& file, std::uint64_t bytes) override { return real(file).allocate(bytes); }
   Result<> sync_dir(const DirPtr& dir) override;
+  bool syncs_all(const DirPtr& dir) override;
+  Result<> sync_all(const DirPtr& dir) override;
   Result<bool> try_lock(OpenFile& file) override { return real(file).try_lock(); }
   Result<Space> space(const DirPtr& dir) override;
   bool has_xattrs(const DirPtr& base, std::string_view path) override;
@@ -517,6 +520,17 @@ Result<> SystemDisk::sync_dir(const DirPtr& dir) {
     result = ::fsync(real(dir).fd.get());
   } while (result != 0 && errno == EINTR);
   return outcome(result, "sync directory", real(dir).name);
+}
+
+/// Not of all file systems: FUSE, for one, says yes and tells its server nothing.
+bool SystemDisk::syncs_all(const DirPtr& dir) {
+  constexpr std::array<long, 4> known{EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC, F2FS_SUPER_MAGIC};
+  struct statfs found{};
+  return ::fstatfs(real(dir).fd.get(), &found) == 0 && std::ranges::find(known, found.f_type) != known.end();
+}
+
+Result<> SystemDisk::sync_all(const DirPtr& dir) {
+  return outcome(::syncfs(real(dir).fd.get()), "sync the file system of", real(dir).name);
 }
 
 Result<Space> SystemDisk::space(const DirPtr& dir) {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <unordered_set>
+#include <map>
 #include <utility>
 
 #include "base/bytes.h"
@@ -18,12 +18,14 @@ namespace {
 constexpr Time whole_wait = 10 * millisecond;   // small files gather so long
 constexpr Time chunk_wait = 250 * millisecond;  // chunks: bounds what a crash can cost
 constexpr std::size_t group_files_max = 512;
+constexpr std::size_t together_least = 8;  // fewer are synced one by one, which leaves alone what others have written
 constexpr std::size_t group_chunks_max = 256;  // holes come by the thousand in no time; workers pause at twice as many
 
 }  // namespace
 
-Commit::Commit(disk::Disk& disk, journal::LandingZone& zone, journal::ManifestLog& manifest, CommitEvents& events)
-    : disk_(disk), zone_(zone), manifest_(manifest), events_(events) {}
+Commit::Commit(disk::Disk& disk, journal::LandingZone& zone, journal::ManifestLog& manifest, CommitEvents& events,
+               bool together)
+    : disk_(disk), zone_(zone), manifest_(manifest), events_(events), together_(together) {}
 
 bool Commit::empty() const {
   return gathering_.whole.empty() && gathering_.chunks.empty() && gathering_.finished.empty() &&
@@ -190,20 +192,45 @@ void Commit::lose(const std::shared_ptr<InFile>& file, const std::shared_ptr<InB
 }
 
 void Commit::sync_data() {
+  std::erase_if(group_.finished, [&](const auto& file) { return !prepare_finished(file); });
+  const auto together = sync_together();
   for (auto& whole : group_.whole) {
+    if (together.contains(whole.file->zone.get())) continue;
     Step& step = submit(disk::Operation::Kind::sync_file, whole.file->landing_file.data, whole.file);
     step.bundle = whole.bundle;
   }
   for (Kept& kept : group_.kept) submit(disk::Operation::Kind::sync_file, kept.it.file, nullptr).kept = &kept;
   std::unordered_set<const InFile*> synced;
   for (auto& file : group_.finished) {
-    if (!prepare_finished(file)) continue;
     synced.insert(file.get());
-    submit(disk::Operation::Kind::sync_file, file->landing_file.data, file);
+    if (!together.contains(file->zone.get())) submit(disk::Operation::Kind::sync_file, file->landing_file.data, file);
   }
   for (auto& chunk : group_.chunks)
-    if (!lost(*chunk->file) && synced.insert(chunk->file.get()).second)
+    if (!lost(*chunk->file) && !together.contains(chunk->file->zone.get()) && synced.insert(chunk->file.get()).second)
       submit(disk::Operation::Kind::sync_data, chunk->file->landing_file.data, chunk->file);
+}
+
+/// The landing directories of which everything is synced now: all on one file system at once. They were opened before
+/// anything was written there, so that no failure of a write is missed. After one it is not tried again: which files
+/// are hit, also of those that are still being written, only their own syncs tell from then on.
+std::unordered_set<const disk::OpenDir*> Commit::sync_together() {
+  std::unordered_set<const disk::OpenDir*> done;
+  if (!together_) return done;
+  std::vector<std::pair<disk::DirPtr, std::size_t>> files;
+  const auto count_in = [&](const disk::DirPtr& zone) {
+    const auto at = std::ranges::find(files, zone, [](const auto& each) { return each.first; });
+    ++(at != files.end() ? *at : files.emplace_back(zone, 0)).second;
+  };
+  for (const auto& whole : group_.whole) count_in(whole.file->zone);
+  for (const auto& file : group_.finished) count_in(file->zone);
+  const StageScope scope(Stage::sync);
+  for (const auto& [zone, count] : files) {
+    if (count < together_least || !disk_.syncs_all(zone)) continue;
+    together_ = disk_.sync_all(zone).has_value();
+    if (!together_) return {};
+    done.insert(zone.get());
+  }
+  return done;
 }
 
 /// Everything that may touch the file before its last fsync.
@@ -335,6 +362,25 @@ std::vector<disk::DirPtr> Commit::directories_to_sync(const std::vector<Whole>& 
   return unique;
 }
 
+Result<> Commit::sync_directories(const std::vector<disk::DirPtr>& dirs) {
+  const StageScope scope(Stage::sync);
+  std::map<std::uint64_t, std::vector<disk::DirPtr>> by_device;
+  for (const disk::DirPtr& dir : dirs) {
+    const auto found = together_ ? disk_.stat(dir, "") : Result<disk::Stat>(disk::Stat{});
+    if (!found) return std::unexpected(found.error());
+    by_device[found->device].push_back(dir);
+  }
+  for (const auto& [device, here] : by_device) {
+    if (together_ && here.size() >= together_least && disk_.syncs_all(here.front())) {
+      together_ = disk_.sync_all(here.front()).has_value();
+      if (together_) continue;
+    }
+    for (const disk::DirPtr& dir : here)
+      if (auto synced = disk_.sync_dir(dir); !synced) return synced;
+  }
+  return {};
+}
+
 /// One that is lost leaves its name as it was.
 void Commit::publish_copies() {
   const StageScope scope(Stage::names);
@@ -396,10 +442,8 @@ void Commit::publish() {
   }
   if (auto taken = take_back_records(left_alone); !taken) return events_.commit_failed(std::move(taken.error()));
   for (const Whole& whole : left_alone) events_.left_alone(whole.file, whole.bundle);
-  for (const auto& dir : directories_to_sync(renamed)) {
-    const StageScope syncing(Stage::sync);
-    if (auto synced = disk_.sync_dir(dir); !synced) return events_.commit_failed(std::move(synced.error()));
-  }
+  if (auto synced = sync_directories(directories_to_sync(renamed)); !synced)
+    return events_.commit_failed(std::move(synced.error()));
   for (Whole& whole : renamed) {
     zone_.forget_journal(whole.file->landing_file);
     whole.file->landing_file.data.reset();

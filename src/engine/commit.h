@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <unordered_set>
 #include <vector>
 
 #include "base/clock.h"
@@ -48,7 +49,9 @@ class CommitEvents {
 /// Used by the storage role only.
 class Commit {
  public:
-  Commit(disk::Disk& disk, journal::LandingZone& zone, journal::ManifestLog& manifest, CommitEvents& events);
+  /// `together`: what many files and directories of a group need is synced by one Disk::sync_all, where that suffices.
+  Commit(disk::Disk& disk, journal::LandingZone& zone, journal::ManifestLog& manifest, CommitEvents& events,
+         bool together);
 
   /// Verified and written; metadata set.
   void add_whole(std::shared_ptr<InFile> file, const Digest& root, std::shared_ptr<InBundle> bundle, Time now);
@@ -106,6 +109,8 @@ class Commit {
   void begin_phase(Phase phase);
   void next_phase();
   void sync_data();
+  std::unordered_set<const disk::OpenDir*> sync_together();
+  Result<> sync_directories(const std::vector<disk::DirPtr>& dirs);
   bool prepare_finished(const std::shared_ptr<InFile>& file);
   void write_journals();
   void sync_journals();
@@ -130,6 +135,7 @@ class Commit {
   journal::LandingZone& zone_;
   journal::ManifestLog& manifest_;
   CommitEvents& events_;
+  bool together_;
   Group gathering_;
   Time oldest_whole_ = time_never;
   Time oldest_chunk_ = time_never;

@@ -226,9 +226,10 @@ Report SessionCore::report_of(const Incoming& incoming, Time now) const {
   report.files = incoming.before_files;
   report.bytes = incoming.before_bytes;
   report.dry_run = incoming.dry_run;
-  report.durability = incoming.dry_run                                      ? ""
-                      : incoming.sink && incoming.sink->directory().empty() ? "none (stream)"
-                                                                            : "fsync";
+  report.durability = incoming.dry_run                                         ? ""
+                      : incoming.sink && incoming.sink->directory().empty()    ? "none (stream)"
+                      : incoming.storage && incoming.storage->syncs_together() ? "syncfs"
+                                                                               : "fsync";
   if (incoming.storage != nullptr) {
     const ReceiveCounters& counters = incoming.storage->counters();
     report.files += counters.files.load(std::memory_order_relaxed);

@@ -349,6 +349,7 @@ void SessionCore::open_incoming(const protocol::OpenTransfer& open) {
   setup.chunk_bytes = chunk;
   setup.frame_bytes = protocol::frame_bytes_usual;  // whatever is wished for: it is the receiver who says
   setup.direct = setup_.options.direct;
+  setup.syncfs = setup_.options.syncfs;
   ask_for_mirror(open, setup);
   setup.leave_alone = {.newer = open.update(), .missing = open.existing(), .existing = open.ignore_existing()};
   setup.publish_trees = open.publish_tree();
@@ -388,12 +389,16 @@ void SessionCore::storage_ready(std::uint32_t transfer, Time now) {
   const IncomingTransfer landing{incoming.storage->files(), incoming.storage->zone(), incoming.storage};
   for (Worker* worker : workers_) worker->post([landing](Worker& each) { each.open_incoming(landing); });
   const bool directory = incoming.storage->zone() != nullptr;
+  if (directory && setup_.options.syncfs && !incoming.storage->syncs_together())
+    note(Event::Type::note,
+         "--syncfs: the target's file system is none of ext4, XFS, Btrfs and F2FS, which are known to sync everything "
+         "when they are asked to: each file is synced by itself");
   protocol::Message message;
   auto& accept = *message.mutable_accept_transfer();
   accept.set_transfer(transfer);
   accept.set_frame_bytes(incoming.storage->files()->frame_bytes());
   accept.set_window_chunks(directory ? 0 : sink_window_chunks);
-  accept.set_durability(at->second.dry_run ? "" : directory ? "fsync" : "none (stream)");
+  accept.set_durability(report_of(incoming, now).durability);
   accept.set_holes(true);
   control_.send(message);
   if (!setup_.observer) return;

@@ -2,6 +2,7 @@
 // need no locks. It hears from workers and control by mail, and tells the peer through `tell`.
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -30,6 +31,7 @@ class Storage final : public Role, public LandingEvents, private CommitEvents {
     std::uint64_t chunk_bytes = 0;
     std::uint32_t frame_bytes = 0;  ///< how both sides have agreed to cut chunks
     bool direct = true;
+    bool syncfs = false;
     LeaveAlone leave_alone;
     std::optional<MirrorAsk> mirror;                     ///< the sender wants the target to become one
     bool dry_run = false;                                ///< nothing is written
@@ -54,6 +56,8 @@ class Storage final : public Role, public LandingEvents, private CommitEvents {
   [[nodiscard]] ReceiveCounters& counters() { return counters_; }
   /// Once it is ready; null for sinks that are no directories.
   [[nodiscard]] journal::LandingZone* zone() { return zone_.get(); }
+  /// As Setup::syncfs asks, and the target's file system permits; false before it is ready. Any thread.
+  [[nodiscard]] bool syncs_together() const { return syncs_together_.load(std::memory_order_relaxed); }
 
   /// Once it is complete.
   [[nodiscard]] const LateFailures& late_failures() const { return late_failures_; }
@@ -158,6 +162,7 @@ class Storage final : public Role, public LandingEvents, private CommitEvents {
   std::unique_ptr<journal::ManifestLog> manifest_;
   std::string manifest_name_;
   std::unique_ptr<journal::Trash> trash_;
+  std::atomic<bool> syncs_together_ = false;
   std::unique_ptr<TargetMirror> mirror_;
   std::unique_ptr<Desk> desk_;
   std::unique_ptr<DryRun> dry_run_;  ///< in place of the desk

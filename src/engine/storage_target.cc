@@ -53,7 +53,8 @@ Result<> Storage::open_directory(const std::string& target) {
   auto manifest = journal::ManifestLog::open(*kit_.plain_disk, zone_->directory(), manifest_name_);
   if (!manifest) return std::unexpected(manifest.error());
   manifest_ = std::move(*manifest);
-  commit_ = std::make_unique<Commit>(*kit_.disk, *zone_, *manifest_, static_cast<CommitEvents&>(*this));
+  syncs_together_ = setup_.syncfs && kit_.plain_disk->syncs_all(zone_->directory());
+  commit_ = std::make_unique<Commit>(*kit_.disk, *zone_, *manifest_, static_cast<CommitEvents&>(*this), setup_.syncfs);
   if (setup_.mirror)
     if (auto opened = open_mirror(*root); !opened) return opened;
   desk_ = std::make_unique<Desk>(Desk::Setup{

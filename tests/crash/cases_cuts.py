@@ -127,13 +127,13 @@ def resume(t, disk, cut, findings, source, totals):
     totals.resumed += 1
 
 
-def one_round(t, kind, chance, source, totals, cap, span_s, disk_mb_per_s=0, options=(), resumed=1):
-    """One transfer to a new disk with some cuts; `resumed` of them are continued."""
+def one_round(t, kind, chance, source, totals, cap, span_s, disk_mb_per_s=0, options=(), receiving=(), resumed=1):
+    """One transfer to a new disk with some cuts; `resumed` of them are continued. `receiving`: options of the receiver."""
     disk = FaultDisk(t, kind)
     disk.slow(chance.choice(FLUSH_S), disk_mb_per_s)
     target = disk.top / "target"
     # O_DIRECT puts data into the disk's cache at once; without it data lies in memory, and more is lost.
-    receiver = t.receive(*chance.choice(((), ("--no-direct",))), target)
+    receiver = t.receive(*chance.choice(((), ("--no-direct",))), *receiving, target)
     sender = send_with_words(t, source, cap, options)
     cuts = take_cuts(disk, sender, chance, source, span_s)
     t.exits(sender, 0)
@@ -160,6 +160,17 @@ def mixed(t, kind):
     source = mixed_tree(t, chance)
     for _ in range(t.pick(1, 1, 5)):
         one_round(t, kind, chance, source, totals, "200Mbps", 0.5, DISK_MB_PER_S, resumed=t.pick(1, 1, 2))
+    report(t, totals)
+
+
+def together(t, kind):
+    chance, totals = seeded(t), Totals()
+    source = mixed_tree(t, chance, small=600, middle=4, large=(9 * MIB,))
+    for number in range(200):  # a directory for each
+        (source / "apart" / f"{number}").mkdir(parents=True)
+        data.write_random(source / "apart" / f"{number}" / "file", chance.randrange(1, 20_000))
+    for _ in range(t.pick(1, 1, 4)):
+        one_round(t, kind, chance, source, totals, "200Mbps", 0.3, DISK_MB_PER_S, receiving=("--syncfs",), resumed=t.pick(1, 1, 2))
     report(t, totals)
 
 
@@ -222,6 +233,9 @@ for system in SYSTEMS:
              tiers=("quick", "fast", "full") if system == "ext4" else ("full",))
 for system in SYSTEMS:
     case_for(mixed, system, "Power cuts while a tree of small and large files arrives: what was acknowledged is there")
+for system in SYSTEMS:
+    case_for(together, system, "Power cuts while small files are synced many at once (--syncfs): what was acknowledged is there",
+             tiers=("quick", "fast", "full") if system == "ext4" else ("full",))
 for system in SYSTEMS:
     case_for(large, system, "Power cuts while one large file arrives: its journal claims only what is there",
              tiers=("quick", "fast", "full") if system == "ext4" else ("full",))

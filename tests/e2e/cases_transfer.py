@@ -5,6 +5,7 @@ import pathlib
 import stat
 
 import data
+import runner
 from checks import same, verify
 from data import MIB
 from harness import case
@@ -142,11 +143,12 @@ def other_ways_to_the_disk(t):
     source = small_tree(t, files=100)
     data.write_random(source / "large", 40 * MIB + 7)
     ways = {"posix": ((), {"LONGHAUL_NO_IO_URING": "1"}), "no-direct": (("--no-direct",), {}),
+            "syncfs": (("--syncfs",), {}),
             "chunk": (("--chunk", "16MiB"), {}), "streams": (("--streams", "24", "--workers", "1"), {})}
     for name, (options, env) in ways.items():
         target = t.directory / f"target-{name}"
         receiver = t.receive(*options, target, env=env)
-        sender = t.send(*options, f"{source}/", env=env)
+        sender = t.send(*(word for word in options if word != "--syncfs"), f"{source}/", env=env)
         t.exits(sender, 0)
         t.exits(receiver, 0)
         same(t, source, target)
@@ -155,6 +157,26 @@ def other_ways_to_the_disk(t):
             t.equal([path["streams"] for path in sender.done()["paths"]], [24, 24], "streams of each path")
     t.run("copy", "copy", "--quiet", f"{source}/", t.directory / "copied", env={"LONGHAUL_NO_IO_URING": "1"})
     same(t, source, t.directory / "copied")
+
+
+@case(root=True)
+def synced_together_where_it_can_be(t):
+    """--syncfs: on a disk files are synced together; on a file system in memory each is synced by itself, which is said."""
+    source = small_tree(t, files=40)
+    known = runner.file_system_of(os.path.realpath(t.directory)) in ("ext4", "xfs", "btrfs", "f2fs")
+    done = t.run("disk", "copy", "--json", "--syncfs", f"{source}/", t.directory / "copied").done()
+    t.equal(done["durability"], "syncfs" if known else "fsync", "durability on this file system")
+    same(t, source, t.directory / "copied")
+    memory = t.directory / "memory"
+    memory.mkdir()
+    t.mount("-t", "tmpfs", "-o", "size=100m", "longhaul-syncfs", memory)
+    receiver = t.receive("--syncfs", memory / "target")
+    sender = t.exits(t.send(f"{source}/"), 0)
+    t.exits(receiver, 0)
+    t.equal((sender.done()["durability"], receiver.done()["durability"]), ("fsync", "fsync"), "durability in memory")
+    said = [event["text"] for event in receiver.events("note") if "--syncfs" in event["text"]]
+    t.check(len(said) == 1 and "each file is synced by itself" in said[0], f"{said}")
+    same(t, source, memory / "target")
 
 
 @case()

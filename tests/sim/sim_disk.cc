@@ -183,15 +183,10 @@ std::int64_t SimDisk::apply_write(const disk::Operation& operation, std::uint32_
 std::int64_t SimDisk::apply_sync(const Flight& flight) {
   Inode& inode = inode_of(*flight.operation->file);
   if (flight.fault != 0) {
-    std::vector<std::uint64_t> written;
-    for (const std::uint64_t page : flight.pages) {
-      if (page * SimFileSystem::page_bytes < inode.durable_bytes.size() && fs_.random_.one_in(2))
-        written.push_back(page);
-      inode.dirty_pages.erase(page);
-    }
-    SimFileSystem::write_back(inode, written);
+    fs_.lose_pages(inode, flight.pages);
     return -flight.fault;
   }
+  if (inode.untold_error != 0) return -std::exchange(inode.untold_error, 0);
   SimFileSystem::sync_pages(inode, flight.pages, flight.operation->kind == disk::Operation::Kind::sync_file);
   return 0;
 }
@@ -276,6 +271,20 @@ Result<> SimDisk::sync_dir(const disk::DirPtr& dir) {
   Inode& inode = *inode_of(dir);
   if (const int error = strike("sync_dir", ""); error != 0) return fail_errno(error, words("sync_dir", ""));
   SimFileSystem::sync_names(inode);
+  return {};
+}
+
+bool SimDisk::syncs_all(const disk::DirPtr& /*dir*/) {
+  return fs_.syncs_all;
+}
+
+Result<> SimDisk::sync_all(const disk::DirPtr& dir) {
+  const std::uint64_t device = inode_of(dir)->device;
+  if (const int error = strike("sync_all", ""); error != 0) {
+    fs_.fail_sync_of_all(device, error);
+    return fail_errno(error, words("sync_all", ""));
+  }
+  fs_.sync_all(device);
   return {};
 }
 

@@ -73,6 +73,7 @@ struct Inode {
   std::vector<std::byte> bytes;
   std::vector<std::byte> durable_bytes;
   std::set<std::uint64_t> dirty_pages;
+  int untold_error = 0;           ///< of a write back that the next sync of it tells
   std::set<std::uint64_t> holes;  ///< pages that nobody has written: they read as zeros
   const void* locked_by = nullptr;
   std::string locking_process;
@@ -132,10 +133,12 @@ class SimFileSystem {
   bool permissions = true;             ///< false: as root, mode bits refuse nothing
   bool best_unnamed = false;           ///< see Disk::best_unnamed
   bool shares_blocks = false;          ///< see Disk::share_range
+  bool syncs_all = false;              ///< see Disk::syncs_all
   Time sync_delay = 0;                 ///< of every data sync, on top
   bool hiccups = false;  ///< the kernel is interrupted (EINTR, EAGAIN) and does less than it was asked, now and then
   /// Returns an errno for an operation that shall fail, 0 to let it pass. A failed sync also forgets which pages were
-  /// dirty, as Linux does: they stay readable; some have been written, the others never will be.
+  /// dirty, as Linux does: they stay readable; some have been written, the others never will be. A failed sync of all
+  /// forgets them of some files, each of which tells so at its own next sync.
   std::function<int(const FaultPoint&)> fault;
   FileWatcher* watcher = nullptr;
 
@@ -192,6 +195,9 @@ class SimFileSystem {
   static void sync_names(Inode& dir);
   static void write_back(Inode& file, const std::vector<std::uint64_t>& pages);
   static void sync_pages(Inode& file, const std::vector<std::uint64_t>& pages, bool metadata_too);
+  void lose_pages(Inode& file, const std::vector<std::uint64_t>& pages);
+  void sync_all(std::uint64_t device);
+  void fail_sync_of_all(std::uint64_t device, int error);
   void crash_names();
   void keep_ties(std::map<const Inode*, std::size_t>& kept) const;
   void crash_file(Inode& file);

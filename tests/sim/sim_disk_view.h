@@ -106,6 +106,8 @@ class SimDisk final : public disk::Disk {
   Result<> set_size(disk::OpenFile& file, std::uint64_t bytes) override;
   Result<> allocate(disk::OpenFile& file, std::uint64_t bytes) override;
   Result<> sync_dir(const disk::DirPtr& dir) override;
+  bool syncs_all(const disk::DirPtr& dir) override;
+  Result<> sync_all(const disk::DirPtr& dir) override;
   Result<bool> try_lock(disk::OpenFile& file) override;
   Result<disk::Space> space(const disk::DirPtr& dir) override;
   bool has_xattrs(const disk::DirPtr& base, std::string_view path) override;

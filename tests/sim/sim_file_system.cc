@@ -170,6 +170,36 @@ void SimFileSystem::sync_pages(Inode& file, const std::vector<std::uint64_t>& pa
   if (metadata_too) file.durable = file.cached;
 }
 
+/// Some have been written, the others never will be.
+void SimFileSystem::lose_pages(Inode& file, const std::vector<std::uint64_t>& pages) {
+  std::vector<std::uint64_t> written;
+  for (const std::uint64_t page : pages) {
+    if (page * page_bytes < file.durable_bytes.size() && random_.one_in(2)) written.push_back(page);
+    file.dirty_pages.erase(page);
+  }
+  write_back(file, written);
+}
+
+void SimFileSystem::sync_all(std::uint64_t device) {
+  for (const auto& weak : inodes_) {
+    const auto inode = weak.lock();
+    if (inode == nullptr || inode->device != device) continue;
+    if (inode->type == disk::FileType::directory) sync_names(*inode);
+    if (inode->type == disk::FileType::file)
+      sync_pages(*inode, {inode->dirty_pages.begin(), inode->dirty_pages.end()}, true);
+    inode->durable = inode->cached;
+  }
+}
+
+void SimFileSystem::fail_sync_of_all(std::uint64_t device, int error) {
+  for (const auto& weak : inodes_) {
+    const auto inode = weak.lock();
+    if (inode == nullptr || inode->device != device || inode->dirty_pages.empty() || random_.one_in(2)) continue;
+    lose_pages(*inode, {inode->dirty_pages.begin(), inode->dirty_pages.end()});
+    inode->untold_error = error;
+  }
+}
+
 void SimFileSystem::crash() {
   std::erase_if(inodes_, [](const auto& inode) { return inode.expired(); });
   crash_names();

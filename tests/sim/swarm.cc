@@ -27,8 +27,9 @@ class FailingOperations {
 
  private:
   int strike(const FaultPoint& point) {
-    const bool data = point.operation == "read" || point.operation == "write" || point.operation == "sync";
-    const Fault fault = point.operation == "sync"    ? Fault::sync_fails
+    const bool sync = point.operation == "sync" || point.operation == "sync_all";
+    const bool data = point.operation == "read" || point.operation == "write" || sync;
+    const Fault fault = sync                         ? Fault::sync_fails
                         : point.operation == "write" ? Fault::write_fails
                         : point.operation == "read"  ? Fault::read_fails
                                                      : Fault::name_fails;

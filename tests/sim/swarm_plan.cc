@@ -98,6 +98,7 @@ SwarmPlan draw_swarm_plan(std::uint64_t seed) {
   std::ranges::sort(plan.events, {},
                     [](const SwarmPlan::Event& event) { return std::pair(event.at_bytes, event.fault); });
   plan.world.tree.holes = SimRandom(seed ^ 0x686f6c6573).one_in(3);  // beside the rest: a seed stays what it was
+  plan.world.syncfs = SimRandom(seed ^ 0x73796e636673).one_in(3);
   SimRandom packing(seed ^ 0x7a737464);
   if (packing.one_in(4)) {
     const bool automatic = packing.one_in(2);

@@ -142,6 +142,7 @@ TransferWorld::TransferWorld(std::uint64_t seed, WorldPlan plan)
   if (!plan_.publish_as.empty()) laws.expect_whole(plan_.publish_as);
   files.put_file("outside", std::as_bytes(std::span("nobody writes here")));
   files.direct_alignment = plan_.target_alignment;
+  files.syncs_all = plan_.syncfs;
   files.watcher = &laws;
   source_file_system().direct_alignment = plan_.source_alignment;
   witness.promises = &laws;
@@ -275,6 +276,7 @@ bool TransferWorld::start_receiver() {
   count_loss();
   engine::SessionSetup setup;
   for (std::size_t path = 0; path < plan_.paths.size(); ++path) setup.options.listen.push_back(receiver_host(path));
+  setup.options.syncfs = plan_.syncfs;
   setup.options.require = plan_.receiver.require;
   setup.options.forbid = plan_.receiver.forbid;
   if (plan_.receiver_options) plan_.receiver_options(setup.options);

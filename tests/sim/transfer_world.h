@@ -37,6 +37,7 @@ struct WorldPlan {
   std::uint64_t chunk_bytes = protocol::node_bytes;
   std::uint32_t source_alignment = 0;  ///< 0: no O_DIRECT
   std::uint32_t target_alignment = 0;
+  bool syncfs = false;  ///< the receiver is told to sync all at once, where the target can
   TreeShape tree;
   struct Policy {
     std::vector<std::string> require;

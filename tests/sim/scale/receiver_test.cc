@@ -50,7 +50,8 @@ class Landings final : private engine::CommitEvents {
     root_ = *disk_.open_root("target");
     zone_ = *journal::LandingZone::open(disk_, root_);
     manifest_ = *journal::ManifestLog::open(disk_, zone_->directory(), "manifest.test.log");
-    commit_ = std::make_unique<engine::Commit>(data_disk_, *zone_, *manifest_, static_cast<CommitEvents&>(*this));
+    commit_ =
+        std::make_unique<engine::Commit>(data_disk_, *zone_, *manifest_, static_cast<CommitEvents&>(*this), false);
   }
 
   void run() {

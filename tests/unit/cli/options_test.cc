@@ -106,6 +106,13 @@ TEST(Options, SendWithEveryOption) {
   EXPECT_EQ(command.engine.paths.size(), 2U);
 }
 
+TEST(Options, WhoWritesMaySyncAllAtOnce) {
+  EXPECT_TRUE(good({"receive", "--cipher", "none", "--syncfs", "/data"}).engine.syncfs);
+  EXPECT_TRUE(good({"copy", "--syncfs", "dir", "/data"}).engine.syncfs);
+  EXPECT_FALSE(good({"copy", "dir", "/data"}).engine.syncfs);
+  EXPECT_NE(refused({"send", "--syncfs", "dir", ticket}).err.find("option of 'longhaul"), std::string::npos);
+}
+
 TEST(Options, DefaultsAreTheLibrarys) {
   const Command command = good({"send", "--cipher", "none", "dir", ticket});
   const Options defaults;

@@ -89,6 +89,17 @@ TEST(RemotePlace, AShellAtTheOtherSideReadsTheSameWords) {
   }
 }
 
+TEST(RemotePlace, WhoWritesIsToldHowToSync) {
+  Command there = copy_of({"a"}, "far:/x");
+  ASSERT_TRUE(read_remote(there));
+  there.engine.syncfs = true;
+  EXPECT_NE(remote_command(there).find(" '--syncfs' "), std::string::npos);
+  Command here = copy_of({"far:/x"}, "a");
+  ASSERT_TRUE(read_remote(here));
+  here.engine.syncfs = true;
+  EXPECT_EQ(remote_command(here).find("--syncfs"), std::string::npos);
+}
+
 TEST(RemotePlace, TheOtherEndIsToldWhatBothMustKnow) {
   Command command = copy_of({"far:~/run 7", "far:-x", "far:"}, "here");
   ASSERT_TRUE(read_remote(command));

@@ -1,6 +1,8 @@
 // Reading, writing and syncing: with io_uring and without, on a device and in memory.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/magic.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -70,6 +72,20 @@ TEST_P(DataTest, WritesSyncsAndReadsBackBuffered) {
   EXPECT_EQ(back[10], std::byte{9});
   EXPECT_EQ(*read_now(disk(), *file, 10, back), 0U);
   EXPECT_EQ(disk().in_flight(), 0U);
+}
+
+TEST_P(DataTest, AllIsSyncedAtOnceWhereTheFileSystemIsKnownToDoIt) {
+  struct statfs found{};
+  ASSERT_EQ(::statfs(scratch_.path().c_str(), &found), 0);
+  const std::set<long> known{EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC, F2FS_SUPER_MAGIC};
+  EXPECT_EQ(disk().syncs_all(root_), known.contains(found.f_type));
+  if (scratch_.in_memory()) {
+    EXPECT_FALSE(disk().syncs_all(root_));
+  }
+  const FilePtr file = open("f", Open::create, false);
+  ASSERT_TRUE(write_now(disk(), *file, 0, bytes_of("hello")).has_value());
+  const auto synced = disk().sync_all(root_);
+  EXPECT_TRUE(synced.has_value()) << text_of_error(synced);
 }
 
 TEST_P(DataTest, DirectRoundTripWithATail) {

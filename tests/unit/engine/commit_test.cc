@@ -55,10 +55,15 @@ class CommitTest : public ::testing::Test, protected CommitEvents {
  protected:
   void SetUp() override {
     manifest_ = *journal::ManifestLog::open(*place_.disk, place_.zone->directory(), "manifest.test.log");
-    commit_ = std::make_unique<Commit>(*place_.data_disk, *place_.zone, *manifest_, static_cast<CommitEvents&>(*this));
+    make_commit(false);
     place_.trace.listener = [this](Time, std::string_view what, std::uint64_t, std::uint64_t) {
       log_.emplace_back(what);
     };
+  }
+  void make_commit(bool together) {
+    place_.fs.syncs_all = together;
+    commit_ = std::make_unique<Commit>(*place_.data_disk, *place_.zone, *manifest_, static_cast<CommitEvents&>(*this),
+                                       together);
   }
   std::shared_ptr<InFile> whole_file(const std::string& name, ConstBytes content) {
     auto file = std::make_shared<InFile>();
@@ -256,6 +261,106 @@ TEST_F(CommitTest, AFailedSyncLosesTheLandingFileAndNothingElse) {
   EXPECT_EQ(lost_, std::vector<std::string>{"bad"});
   EXPECT_EQ(published_, std::vector<std::string>{"good"});
   EXPECT_FALSE(place_.exists("bad"));
+}
+
+// One for what is in them, one for their names.
+TEST_F(CommitTest, ManyFilesAreSyncedTogether) {
+  make_commit(true);
+  const auto content = content_of(5000, 1);
+  std::vector<std::shared_ptr<InFile>> files;
+  for (int i = 0; i < 40; ++i) {
+    place_.put("target/" + std::to_string(i) + "/old", "old");
+    files.push_back(whole_file("f" + std::to_string(i), content));
+    files.back()->parent = *place_.disk->open_dir(place_.root, std::to_string(i));
+  }
+  log_.clear();
+  for (const auto& file : files) commit_->add_whole(file, chunk::file_digest(content), nullptr, place_.clock.now());
+  run();
+  EXPECT_EQ(published_.size(), 40U);
+  EXPECT_EQ(std::ranges::count(log_, "sync_all"), 2);
+  EXPECT_EQ(std::ranges::count(log_, "sync"), 1) << "of the manifest";
+  EXPECT_EQ(std::ranges::count(log_, "sync_dir"), 0);
+  const std::size_t data = position("sync_all");
+  const std::size_t manifest = position("sync", data);
+  const std::size_t names = position("sync_all", manifest);
+  EXPECT_LT(data, manifest);
+  EXPECT_GT(position("rename"), manifest);
+  EXPECT_LT(position("rename"), names);
+  EXPECT_GT(position("published"), names);
+  place_.fs.crash();
+  for (int i = 0; i < 40; ++i) EXPECT_EQ(place_.content(std::to_string(i) + "/f" + std::to_string(i)), content) << i;
+}
+
+TEST_F(CommitTest, AFinishedLargeFileIsSyncedTogetherWithManySmallOnes) {
+  make_commit(true);
+  const auto content = content_of(node_bytes + 100, 3);
+  const auto large = large_file("large", content.size());
+  add_chunk(large, 0, content);
+  add_chunk(large, 1, content);
+  run();
+  commit_->add_finished(large, place_.clock.now());
+  const auto small = content_of(50, 1);
+  for (int i = 0; i < 20; ++i)
+    commit_->add_whole(whole_file(std::to_string(i), small), chunk::file_digest(small), nullptr, place_.clock.now());
+  log_.clear();
+  run();
+  EXPECT_EQ(published_.size(), 21U);
+  EXPECT_EQ(std::ranges::count(log_, "sync"), 1) << "of the manifest";
+  place_.fs.crash();
+  EXPECT_EQ(place_.content("large"), content);
+  EXPECT_EQ(place_.disk->stat(place_.root, "large")->mtime_ns, 1234);
+  EXPECT_EQ(place_.disk->stat(place_.root, "large")->mode, 0644U);
+}
+
+TEST_F(CommitTest, FewFilesAreSyncedOneByOneWhateverTheOthersHaveWritten) {
+  make_commit(true);
+  const auto content = content_of(5000, 1);
+  for (const char* name : {"a", "b", "c"})
+    commit_->add_whole(whole_file(name, content), chunk::file_digest(content), nullptr, place_.clock.now());
+  log_.clear();
+  run();
+  EXPECT_EQ(published_.size(), 3U);
+  EXPECT_EQ(std::ranges::count(log_, "sync_all"), 0);
+  EXPECT_GE(std::ranges::count(log_, "sync"), 4);
+}
+
+TEST_F(CommitTest, WhereTheFileSystemIsNotKnownToKeepItsWordEachFileIsSynced) {
+  make_commit(true);
+  place_.fs.syncs_all = false;
+  const auto content = content_of(5000, 1);
+  for (int i = 0; i < 40; ++i)
+    commit_->add_whole(whole_file(std::to_string(i), content), chunk::file_digest(content), nullptr,
+                       place_.clock.now());
+  log_.clear();
+  run();
+  EXPECT_EQ(published_.size(), 40U);
+  EXPECT_EQ(std::ranges::count(log_, "sync_all"), 0);
+  EXPECT_GE(std::ranges::count(log_, "sync"), 41);
+}
+
+// It tells that something is lost, once, and not what: the next one would say that all is well.
+TEST_F(CommitTest, AfterASyncOfAllThatFailedEachFileIsAskedAlsoOfLaterGroups) {
+  make_commit(true);
+  const auto content = content_of(9000, 4);
+  place_.fs.fault = [](const sim::FaultPoint& point) { return point.operation == "sync_all" ? EIO : 0; };
+  std::vector<std::shared_ptr<InFile>> now;
+  std::vector<std::shared_ptr<InFile>> later;
+  for (int i = 0; i < 20; ++i) {
+    now.push_back(whole_file("now" + std::to_string(i), content));
+    later.push_back(whole_file("later" + std::to_string(i), content));
+  }
+  for (const auto& file : now) commit_->add_whole(file, chunk::file_digest(content), nullptr, place_.clock.now());
+  run();
+  place_.fs.fault = {};
+  log_.clear();
+  for (const auto& file : later) commit_->add_whole(file, chunk::file_digest(content), nullptr, place_.clock.now());
+  run();
+  EXPECT_EQ(std::ranges::count(log_, "sync_all"), 0);
+  EXPECT_EQ(published_.size() + lost_.size(), 40U);
+  EXPECT_TRUE(std::ranges::any_of(lost_, [](const auto& name) { return name.starts_with("now"); }));
+  EXPECT_TRUE(std::ranges::any_of(lost_, [](const auto& name) { return name.starts_with("later"); }));
+  place_.fs.crash();
+  for (const std::string& name : published_) EXPECT_EQ(place_.content(name), content) << name;
 }
 
 TEST_F(CommitTest, ChunksOfALostFileAreNeverAnswered) {
