@@ -4,6 +4,7 @@ No process of a test reads our stdin, outlives its case, or is waited for withou
 by the id of one that a case itself has started.
 """
 
+import contextlib
 import ctypes
 import dataclasses
 import json
@@ -244,7 +245,8 @@ class Context:
         remove_tree(self.run_directory)  # a program that was killed leaves its control socket, which a later test would count
         for process in self.processes:  # ... and libfabric's shm 4 MiB of memory for each stream
             for region in pathlib.Path("/dev/shm").glob(f"{process.pid}:*"):
-                region.unlink(missing_ok=True)
+                with contextlib.suppress(PermissionError):  # of somebody else, whose process had this number before
+                    region.unlink(missing_ok=True)
 
     def told(self):
         """What the processes said, for a failure."""
