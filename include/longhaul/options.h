@@ -180,7 +180,7 @@ struct Options {
   std::uint64_t chunk_bytes = 0;  ///< bytes per chunk: a multiple of 8 MiB up to 512 MiB; 0: 8 MiB
   bool direct = true;             ///< use O_DIRECT where the file system offers it
   /// Receiver: small files are synced by one syncfs(2) for many instead of one by one, where the file system is known
-  /// to keep its word then (ext4, XFS, Btrfs, F2FS). It writes out what everybody else has in it as well.
+  /// to keep its word then (ext4, XFS, Btrfs). It writes out what everybody else has in it as well.
   bool syncfs = false;
   bool sparse = true;  ///< sender: holes of files are kept; false: they arrive filled with zeros
   Cipher cipher = Cipher::automatic;

@@ -20,10 +20,14 @@
 
 namespace longhaul::disk {
 
+/// What callers read and write at once, padded to the alignment, stays within as much.
+constexpr std::uint32_t direct_piece_bytes = 256 * 1024;
+
 class OpenFile {
  public:
   virtual ~OpenFile() = default;
-  /// Bytes that offset, length and memory of a data operation must be multiples of; 1 for buffered files.
+  /// Bytes that offset, length and memory of a data operation must be multiples of; 1 for buffered files. A divisor of
+  /// direct_piece_bytes.
   [[nodiscard]] virtual std::uint32_t alignment() const = 0;
 };
 class OpenDir {
@@ -218,7 +222,7 @@ class Disk {
   virtual bool syncs_all(const DirPtr& /*dir*/) { return false; }
   /// Everything on the file system of `dir` (syncfs), of whoever has written it; waits. Errors: of any write there
   /// since `dir` was opened. They are told once: afterwards only a sync of each file tells whether it is among those
-  /// that are lost.
+  /// that are lost. Success says nothing of a file system that has become read-only for an error: a `sync_dir` does.
   virtual Result<> sync_all(const DirPtr& /*dir*/) {
     return fail(Code::unsupported, "this disk syncs files one by one");
   }

@@ -8,6 +8,7 @@
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +16,7 @@
 #include <cerrno>
 #include <climits>
 #include <cstdio>
+#include <utility>
 
 #include "base/bytes.h"
 #include "disk/attributes.h"
@@ -55,6 +57,14 @@ Result<> outcome(int result, const char* what, const std::string& name) {
 Result<> outcome(int result, const char* what, const SystemFile& file) {
   if (result != 0) return file.failed(what);
   return {};
+}
+
+bool is_kernel_since(int major, int minor) {
+  utsname system{};
+  int its_major = 0;
+  int its_minor = 0;
+  if (::uname(&system) != 0 || std::sscanf(system.release, "%d.%d", &its_major, &its_minor) != 2) return false;
+  return std::pair(its_major, its_minor) >= std::pair(major, minor);
 }
 
 /// O_NONBLOCK, so that a pipe in a file's place cannot hold us up. What we make ourselves is no pipe.
@@ -522,9 +532,12 @@ Result<> SystemDisk::sync_dir(const DirPtr& dir) {
   return outcome(result, "sync directory", real(dir).name);
 }
 
-/// Not of all file systems: FUSE, for one, says yes and tells its server nothing.
+/// Not of all file systems: FUSE, for one, says yes and tells its server nothing. Kernels before 5.8 tell of no failed
+/// write.
 bool SystemDisk::syncs_all(const DirPtr& dir) {
-  constexpr std::array<long, 4> known{EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC, F2FS_SUPER_MAGIC};
+  static const bool kernel_tells = is_kernel_since(5, 8);
+  if (!kernel_tells) return false;
+  constexpr std::array<long, 3> known{EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC};
   struct statfs found{};
   return ::fstatfs(real(dir).fd.get(), &found) == 0 && std::ranges::find(known, found.f_type) != known.end();
 }

@@ -89,7 +89,8 @@ bool look(int fd, const char* name, unsigned mask, struct statx& out) {
 
 std::uint32_t direct_alignment(const struct statx& raw) {
   if ((raw.stx_mask & STATX_DIOALIGN) == 0 || raw.stx_dio_mem_align == 0 || raw.stx_dio_offset_align == 0) return 0;
-  return std::max(raw.stx_dio_mem_align, raw.stx_dio_offset_align);
+  const std::uint32_t alignment = std::max(raw.stx_dio_mem_align, raw.stx_dio_offset_align);
+  return direct_piece_bytes % alignment == 0 ? alignment : 0;
 }
 
 }  // namespace longhaul::disk

@@ -17,7 +17,8 @@ namespace longhaul::disk {
 [[nodiscard]] Stat stat_of(const struct statx& raw);
 /// statx(2) of a name, of a symlink its own; "": of `fd` itself. False: see errno.
 [[nodiscard]] bool look(int fd, const char* name, unsigned mask, struct statx& out);
-/// What O_DIRECT asks for in this file; 0 where the file system does not do it.
+/// What O_DIRECT asks for in this file; 0 where the file system does not do it, or asks for what `direct_piece_bytes`
+/// is no multiple of (XFS may, of what lies on a realtime device).
 [[nodiscard]] std::uint32_t direct_alignment(const struct statx& raw);
 
 }  // namespace longhaul::disk

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <map>
 #include <utility>
 
 #include "base/bytes.h"
 #include "base/check.h"
+#include "base/log.h"
 #include "base/stages.h"
 #include "disk/blocking.h"
 #include "engine/desk.h"
@@ -24,7 +24,7 @@ constexpr std::size_t group_chunks_max = 256;  // holes come by the thousand in 
 }  // namespace
 
 Commit::Commit(disk::Disk& disk, journal::LandingZone& zone, journal::ManifestLog& manifest, CommitEvents& events,
-               bool together)
+               std::atomic<bool>& together)
     : disk_(disk), zone_(zone), manifest_(manifest), events_(events), together_(together) {}
 
 bool Commit::empty() const {
@@ -210,12 +210,9 @@ void Commit::sync_data() {
       submit(disk::Operation::Kind::sync_data, chunk->file->landing_file.data, chunk->file);
 }
 
-/// The landing directories of which everything is synced now: all on one file system at once. They were opened before
-/// anything was written there, so that no failure of a write is missed. After one it is not tried again: which files
-/// are hit, also of those that are still being written, only their own syncs tell from then on.
+/// The landing directories of which everything is synced now: all on one file system at once.
 std::unordered_set<const disk::OpenDir*> Commit::sync_together() {
   std::unordered_set<const disk::OpenDir*> done;
-  if (!together_) return done;
   std::vector<std::pair<disk::DirPtr, std::size_t>> files;
   const auto count_in = [&](const disk::DirPtr& zone) {
     const auto at = std::ranges::find(files, zone, [](const auto& each) { return each.first; });
@@ -223,14 +220,25 @@ std::unordered_set<const disk::OpenDir*> Commit::sync_together() {
   };
   for (const auto& whole : group_.whole) count_in(whole.file->zone);
   for (const auto& file : group_.finished) count_in(file->zone);
-  const StageScope scope(Stage::sync);
-  for (const auto& [zone, count] : files) {
-    if (count < together_least || !disk_.syncs_all(zone)) continue;
-    together_ = disk_.sync_all(zone).has_value();
-    if (!together_) return {};
-    done.insert(zone.get());
-  }
+  for (const auto& [zone, count] : files)
+    if (count >= together_least && sync_all_with(zone)) done.insert(zone.get());
   return done;
+}
+
+/// Everything on the file system of a landing directory, which was opened before anything was written there, so that no
+/// failure of a write is missed. The directory itself once more behind it: that tells of what syncfs does not, a file
+/// system that has given up meanwhile, and empties the disk's cache where no journal does. False: one by one, please.
+/// After one that failed it is not tried again: which files are hit, also of those that are still being written, only
+/// their own syncs tell from then on.
+bool Commit::sync_all_with(const disk::DirPtr& landing) {
+  if (!together_ || !disk_.syncs_all(landing)) return false;
+  const StageScope scope(Stage::sync);
+  Result<> synced = disk_.sync_all(landing);
+  if (synced) synced = disk_.sync_dir(landing);
+  if (synced) return true;
+  together_ = false;
+  log::warn(synced.error().text + ": from now on each file is synced by itself");
+  return false;
 }
 
 /// Everything that may touch the file before its last fsync.
@@ -362,22 +370,24 @@ std::vector<disk::DirPtr> Commit::directories_to_sync(const std::vector<Whole>& 
   return unique;
 }
 
-Result<> Commit::sync_directories(const std::vector<disk::DirPtr>& dirs) {
+Result<> Commit::sync_directories(const std::vector<Whole>& published) {
   const StageScope scope(Stage::sync);
-  std::map<std::uint64_t, std::vector<disk::DirPtr>> by_device;
-  for (const disk::DirPtr& dir : dirs) {
-    const auto found = together_ ? disk_.stat(dir, "") : Result<disk::Stat>(disk::Stat{});
-    if (!found) return std::unexpected(found.error());
-    by_device[found->device].push_back(dir);
-  }
-  for (const auto& [device, here] : by_device) {
-    if (together_ && here.size() >= together_least && disk_.syncs_all(here.front())) {
-      together_ = disk_.sync_all(here.front()).has_value();
-      if (together_) continue;
+  std::vector<disk::DirPtr> dirs = directories_to_sync(published);
+  if (together_ && dirs.size() >= together_least) {
+    std::set<std::uint64_t> synced;  // devices
+    std::unordered_set<const disk::OpenDir*> seen;
+    for (const Whole& whole : published) {
+      if (!seen.insert(whole.file->zone.get()).second) continue;
+      const auto zone = disk_.stat(whole.file->zone, "");
+      if (zone && !synced.contains(zone->device) && sync_all_with(whole.file->zone)) synced.insert(zone->device);
     }
-    for (const disk::DirPtr& dir : here)
-      if (auto synced = disk_.sync_dir(dir); !synced) return synced;
+    std::erase_if(dirs, [&](const disk::DirPtr& dir) {
+      const auto found = disk_.stat(dir, "");
+      return found && synced.contains(found->device);
+    });
   }
+  for (const disk::DirPtr& dir : dirs)
+    if (auto done = disk_.sync_dir(dir); !done) return done;
   return {};
 }
 
@@ -442,8 +452,7 @@ void Commit::publish() {
   }
   if (auto taken = take_back_records(left_alone); !taken) return events_.commit_failed(std::move(taken.error()));
   for (const Whole& whole : left_alone) events_.left_alone(whole.file, whole.bundle);
-  if (auto synced = sync_directories(directories_to_sync(renamed)); !synced)
-    return events_.commit_failed(std::move(synced.error()));
+  if (auto synced = sync_directories(renamed); !synced) return events_.commit_failed(std::move(synced.error()));
   for (Whole& whole : renamed) {
     zone_.forget_journal(whole.file->landing_file);
     whole.file->landing_file.data.reset();

@@ -7,6 +7,7 @@
 // lost.
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <functional>
 #include <map>
@@ -49,9 +50,10 @@ class CommitEvents {
 /// Used by the storage role only.
 class Commit {
  public:
-  /// `together`: what many files and directories of a group need is synced by one Disk::sync_all, where that suffices.
+  /// `together`: what many files and directories of a group need is synced by one Disk::sync_all, where that suffices;
+  /// false once one has failed.
   Commit(disk::Disk& disk, journal::LandingZone& zone, journal::ManifestLog& manifest, CommitEvents& events,
-         bool together);
+         std::atomic<bool>& together);
 
   /// Verified and written; metadata set.
   void add_whole(std::shared_ptr<InFile> file, const Digest& root, std::shared_ptr<InBundle> bundle, Time now);
@@ -110,7 +112,8 @@ class Commit {
   void next_phase();
   void sync_data();
   std::unordered_set<const disk::OpenDir*> sync_together();
-  Result<> sync_directories(const std::vector<disk::DirPtr>& dirs);
+  bool sync_all_with(const disk::DirPtr& landing);
+  Result<> sync_directories(const std::vector<Whole>& published);
   bool prepare_finished(const std::shared_ptr<InFile>& file);
   void write_journals();
   void sync_journals();
@@ -135,7 +138,7 @@ class Commit {
   journal::LandingZone& zone_;
   journal::ManifestLog& manifest_;
   CommitEvents& events_;
-  bool together_;
+  std::atomic<bool>& together_;
   Group gathering_;
   Time oldest_whole_ = time_never;
   Time oldest_chunk_ = time_never;

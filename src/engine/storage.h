@@ -56,7 +56,8 @@ class Storage final : public Role, public LandingEvents, private CommitEvents {
   [[nodiscard]] ReceiveCounters& counters() { return counters_; }
   /// Once it is ready; null for sinks that are no directories.
   [[nodiscard]] journal::LandingZone* zone() { return zone_.get(); }
-  /// As Setup::syncfs asks, and the target's file system permits; false before it is ready. Any thread.
+  /// As Setup::syncfs asks, and the target's file system permits; false before it is ready, and when it has failed. Any
+  /// thread.
   [[nodiscard]] bool syncs_together() const { return syncs_together_.load(std::memory_order_relaxed); }
 
   /// Once it is complete.

@@ -54,7 +54,8 @@ Result<> Storage::open_directory(const std::string& target) {
   if (!manifest) return std::unexpected(manifest.error());
   manifest_ = std::move(*manifest);
   syncs_together_ = setup_.syncfs && kit_.plain_disk->syncs_all(zone_->directory());
-  commit_ = std::make_unique<Commit>(*kit_.disk, *zone_, *manifest_, static_cast<CommitEvents&>(*this), setup_.syncfs);
+  commit_ =
+      std::make_unique<Commit>(*kit_.disk, *zone_, *manifest_, static_cast<CommitEvents&>(*this), syncs_together_);
   if (setup_.mirror)
     if (auto opened = open_mirror(*root); !opened) return opened;
   desk_ = std::make_unique<Desk>(Desk::Setup{

@@ -33,13 +33,13 @@ def cut_now(disk, acknowledged, words):
     return Cut(words, image, frozenset(acknowledged.files), acknowledged.bytes, acknowledged.done)
 
 
-def one_flush_fails(t, kind, source, moment):
+def one_flush_fails(t, kind, source, moment, receiving=()):
     """A transfer during which, from moment(chance, acknowledged) on, flushes fail for an instant; then another run."""
     chance, totals = seeded(t), Totals()
     disk = FaultDisk(t, kind)
     disk.slow(0.02, 25)
     target = disk.top / "target"
-    receiver = t.receive(*PATIENCE, target)
+    receiver = t.receive(*PATIENCE, *receiving, target)
     sender = send_with_words(t, source, "200Mbps", options=PATIENCE)
     acknowledged = Acknowledged(sender, source)
     moment(chance, acknowledged)
@@ -67,6 +67,11 @@ def one_flush_fails(t, kind, source, moment):
 def failed_flush(t, kind):
     one_flush_fails(t, kind, mixed_tree(t, random.Random(1), small=100, middle=8),
                     lambda chance, acknowledged: time.sleep(chance.uniform(0.2, 1.5)))
+
+
+def failed_flush_together(t, kind):
+    one_flush_fails(t, kind, mixed_tree(t, random.Random(1), small=900, middle=4, large=(9 * MIB,)),
+                    lambda chance, acknowledged: time.sleep(chance.uniform(0.1, 1)), ("--syncfs",))
 
 
 def failed_last_flush(t, kind):
@@ -121,6 +126,8 @@ for system in SYSTEMS:
     case_for(failed_flush, system, "A flush fails for a moment: no wrong file, words, a rerun completes, what was told is durable",
              tiers=("quick", "fast", "full") if system == "ext4" else ("full",))
 for system in SYSTEMS:
+    case_for(failed_flush_together, system, "The same where small files are synced many at once (--syncfs)",
+             tiers=("quick", "fast", "full") if system == "ext4" else ("full",))
     case_for(failed_last_flush, system, "The flush fails with which a large file, all of it durable, gets its final name",
              tiers=("quick", "fast", "full") if system == "ext4" else ("full",))
 case_for(slow_disk, "ext4", "Flushes that take seconds stall nothing and take no path down", timeout_s=200)

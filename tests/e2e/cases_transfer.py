@@ -163,7 +163,7 @@ def other_ways_to_the_disk(t):
 def synced_together_where_it_can_be(t):
     """--syncfs: on a disk files are synced together; on a file system in memory each is synced by itself, which is said."""
     source = small_tree(t, files=40)
-    known = runner.file_system_of(os.path.realpath(t.directory)) in ("ext4", "xfs", "btrfs", "f2fs")
+    known = runner.file_system_of(os.path.realpath(t.directory)) in ("ext4", "xfs", "btrfs")
     done = t.run("disk", "copy", "--json", "--syncfs", f"{source}/", t.directory / "copied").done()
     t.equal(done["durability"], "syncfs" if known else "fsync", "durability on this file system")
     same(t, source, t.directory / "copied")

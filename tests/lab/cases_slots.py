@@ -31,15 +31,15 @@ def trips(report):
 
 @case()
 def slots_that_are_too_few_are_said(t):
-    """Half a MiB a stream for a line of 600 Mb/s and 100 ms: the path is limited by slots, with the figures; with 32 it is not."""
+    """Half a MiB a stream for a line of 600 Mb/s and 100 ms: the path is limited by slots, with the figures; with 96 it is not."""
     few, report = over_fabric(t, ",slots=2")
     t.check(report["verdict"].startswith("path p1 (limited by slots: 4 x 256 KiB for "), report["verdict"])
     t.check("; slots=4 allows more)" in report["verdict"], report["verdict"])
     t.check(report["paths"][0]["slots"].startswith(f"4 of 256 KiB, 2 for a stream: enough for {8 // trips(report)}"), report["paths"][0]["slots"])
     t.check(any("limited by slots" in event["verdict"] for event in few.receiver.events("progress")), "the receiver heard nothing of it")
-    enough, report = over_fabric(t, ",slots=32")
+    enough, report = over_fabric(t, ",slots=96")
     t.check(all("limited by slots" not in limit["what"] for limit in report["limits"]), f"{report['limits']}")
-    t.check(enough.seconds() < few.seconds(), f"{enough.seconds():.1f} s with 32 slots, {few.seconds():.1f} s with 2")
+    t.check(enough.seconds() < few.seconds(), f"{enough.seconds():.1f} s with 96 slots, {few.seconds():.1f} s with 2")
 
 
 @case()

@@ -34,8 +34,8 @@ struct Kept {
 };
 
 void keep_for_ever(Kept it, const std::string& provider) {
-  log::warn(fmt::format("fabric {} did not let go of {} MiB: they stay taken until this process ends", provider,
-                        it.slots->arena().size() >> 20));
+  log::warn(fmt::format("fabric {} did not let go of {} KiB: they stay taken until this process ends", provider,
+                        it.slots->arena().size() >> 10));
   static std::mutex mutex;
   static auto* const kept = new std::vector<Kept>();
   const std::lock_guard lock(mutex);
@@ -364,8 +364,7 @@ Incoming FabricChannel::receive_frame(SlotPool* pool) {
   std::array<std::byte, protocol::frame_header_bytes> bytes{};
   std::ranges::copy(arrival.memory.subspan(frame_at, bytes.size()), bytes.begin());
   const std::span<const std::byte, protocol::frame_header_bytes> header(bytes);
-  const auto prefix =
-      protocol::decode_prefix(header.first<protocol::prefix_bytes>(), frame_bytes_most() - protocol::prefix_bytes);
+  const auto prefix = prefix_of(header.first<protocol::prefix_bytes>());
   Result<protocol::FrameHeader> decoded;
   if (!prefix) {
     decoded = std::unexpected(prefix.error());
@@ -396,6 +395,16 @@ Incoming FabricChannel::receive_frame(SlotPool* pool) {
   return result;
 }
 
+/// Of what lies in a slot. That a frame is no longer than the protocol's largest does not mean that it fits in here.
+Result<protocol::Prefix> FabricChannel::prefix_of(std::span<const std::byte, protocol::prefix_bytes> bytes) const {
+  auto prefix = protocol::decode_prefix(bytes, 0);
+  if (!prefix || prefix->type != protocol::Type::frame) return prefix;
+  const std::size_t all = protocol::frame_header_bytes + prefix->behind_header();
+  if (all <= frame_bytes_most()) return prefix;
+  return fail(Code::protocol,
+              fmt::format("the peer sent a frame of {} bytes by rail, where {} are the most", all, frame_bytes_most()));
+}
+
 /// Copied first, and opened there: a cipher may read its input twice, and a peer may write twice.
 Result<protocol::FrameHeader> FabricChannel::take_sealed(const ReceiveRail::Arrival& arrival,
                                                          const protocol::Prefix& prefix, Slot& into) {
@@ -406,8 +415,7 @@ Result<protocol::FrameHeader> FabricChannel::take_sealed(const ReceiveRail::Arri
   in_->release(arrival.slot);
   const Bytes frame(begin, all);
   // What was looked at above was another copy: this one is what counts.
-  const auto again =
-      protocol::decode_prefix(frame.first<protocol::prefix_bytes>(), frame_bytes_most() - protocol::prefix_bytes);
+  const auto again = prefix_of(frame.first<protocol::prefix_bytes>());
   const bool same = again && again->type == prefix.type && again->body_bytes == prefix.body_bytes;
   const Bytes sealed = frame.subspan(protocol::prefix_bytes, all - protocol::prefix_bytes - protocol::seal_tag_bytes);
   if (!same ||

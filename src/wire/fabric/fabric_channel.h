@@ -63,6 +63,7 @@ class FabricChannel final : public Channel {
   void step_receiving();
   void note_waiting();
   [[nodiscard]] std::size_t frame_bytes_most() const;
+  [[nodiscard]] Result<protocol::Prefix> prefix_of(std::span<const std::byte, protocol::prefix_bytes> bytes) const;
   [[nodiscard]] bool way_is_free() const;
   bool is_silent(Time now);
   bool take_rail_message(const protocol::Message& message);

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "longhaul/options.h"
 #include "wire/fabric/libfabric_handle.h"
 #include "wire/fabric/library.h"
 #include "wire/fabric/lookup.h"
@@ -165,7 +166,7 @@ class LibfabricEndpoint final : public Endpoint {
 
   Result<> open_queue() {
     fi_cq_attr wish{};
-    wish.size = std::size_t{4} * place_.depth;
+    wish.size = std::max<std::size_t>(4 * place_.depth, 2 * path_slots_max);  // all slots may arrive before it is read
     wish.format = FI_CQ_FORMAT_DATA;
     int error = -FI_ENOSYS;
     // Not every provider has a descriptor (shm).

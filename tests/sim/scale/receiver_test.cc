@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
@@ -51,7 +52,7 @@ class Landings final : private engine::CommitEvents {
     zone_ = *journal::LandingZone::open(disk_, root_);
     manifest_ = *journal::ManifestLog::open(disk_, zone_->directory(), "manifest.test.log");
     commit_ =
-        std::make_unique<engine::Commit>(data_disk_, *zone_, *manifest_, static_cast<CommitEvents&>(*this), false);
+        std::make_unique<engine::Commit>(data_disk_, *zone_, *manifest_, static_cast<CommitEvents&>(*this), together_);
   }
 
   void run() {
@@ -201,6 +202,7 @@ class Landings final : private engine::CommitEvents {
   disk::DirPtr root_;
   std::unique_ptr<journal::LandingZone> zone_;
   std::unique_ptr<journal::ManifestLog> manifest_;
+  std::atomic<bool> together_ = false;
   std::unique_ptr<engine::Commit> commit_;
   std::map<std::uint64_t, Landing> open_;
   std::uint64_t begun_ = 0;

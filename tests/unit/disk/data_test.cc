@@ -77,7 +77,7 @@ TEST_P(DataTest, WritesSyncsAndReadsBackBuffered) {
 TEST_P(DataTest, AllIsSyncedAtOnceWhereTheFileSystemIsKnownToDoIt) {
   struct statfs found{};
   ASSERT_EQ(::statfs(scratch_.path().c_str(), &found), 0);
-  const std::set<long> known{EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC, F2FS_SUPER_MAGIC};
+  const std::set<long> known{EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC};
   EXPECT_EQ(disk().syncs_all(root_), known.contains(found.f_type));
   if (scratch_.in_memory()) {
     EXPECT_FALSE(disk().syncs_all(root_));

@@ -1,6 +1,7 @@
 #include "engine/commit.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <optional>
 
@@ -61,9 +62,9 @@ class CommitTest : public ::testing::Test, protected CommitEvents {
     };
   }
   void make_commit(bool together) {
-    place_.fs.syncs_all = together;
+    place_.fs.syncs_all = together_ = together;
     commit_ = std::make_unique<Commit>(*place_.data_disk, *place_.zone, *manifest_, static_cast<CommitEvents&>(*this),
-                                       together);
+                                       together_);
   }
   std::shared_ptr<InFile> whole_file(const std::string& name, ConstBytes content) {
     auto file = std::make_shared<InFile>();
@@ -144,6 +145,7 @@ class CommitTest : public ::testing::Test, protected CommitEvents {
   std::unique_ptr<journal::ManifestLog> manifest_;
   IncomingFiles files_{1, static_cast<std::uint32_t>(protocol::leaf_bytes)};
   std::uint64_t next_id_ = 0;
+  std::atomic<bool> together_ = false;
   std::unique_ptr<Commit> commit_;
   std::vector<std::string> log_;
   std::vector<std::uint64_t> durable_;
@@ -279,7 +281,7 @@ TEST_F(CommitTest, ManyFilesAreSyncedTogether) {
   EXPECT_EQ(published_.size(), 40U);
   EXPECT_EQ(std::ranges::count(log_, "sync_all"), 2);
   EXPECT_EQ(std::ranges::count(log_, "sync"), 1) << "of the manifest";
-  EXPECT_EQ(std::ranges::count(log_, "sync_dir"), 0);
+  EXPECT_EQ(std::ranges::count(log_, "sync_dir"), 2) << "of the landing directory, behind each";
   const std::size_t data = position("sync_all");
   const std::size_t manifest = position("sync", data);
   const std::size_t names = position("sync_all", manifest);
@@ -310,6 +312,61 @@ TEST_F(CommitTest, AFinishedLargeFileIsSyncedTogetherWithManySmallOnes) {
   EXPECT_EQ(place_.content("large"), content);
   EXPECT_EQ(place_.disk->stat(place_.root, "large")->mtime_ns, 1234);
   EXPECT_EQ(place_.disk->stat(place_.root, "large")->mode, 0644U);
+}
+
+// Their data are durable, and the journal is yet to say so.
+TEST_F(CommitTest, ChunksAreSyncedTogetherWithManySmallFiles) {
+  make_commit(true);
+  const auto content = content_of(2 * node_bytes + 77, 2);
+  auto file = large_file("large", content.size());
+  add_chunk(file, 0, content);
+  const auto small = content_of(50, 1);
+  for (int i = 0; i < 20; ++i)
+    commit_->add_whole(whole_file(std::to_string(i), small), chunk::file_digest(small), nullptr, place_.clock.now());
+  log_.clear();
+  run();
+  EXPECT_EQ(durable_, std::vector<std::uint64_t>{0});
+  EXPECT_EQ(std::ranges::count(log_, "sync"), 2) << "of its journal, and of the manifest";
+  EXPECT_LT(position("sync_all"), position("sync"));
+  place_.fs.crash();
+  file.reset();
+  file = large_file("large", content.size());
+  EXPECT_EQ(file->landing_file.durable_nodes, (std::vector<bool>{true, false, false}));
+  std::vector<std::byte> read(node_bytes);
+  ASSERT_TRUE(disk::read_now(*place_.disk, *file->landing_file.data, 0, read));
+  EXPECT_TRUE(std::equal(read.begin(), read.end(), content.begin()));
+}
+
+// The names are in memory only: each directory is asked, and tells.
+TEST_F(CommitTest, ASyncOfAllNamesThatFailedIsNotBelieved) {
+  for (const bool directories_too : {false, true}) {
+    make_commit(true);
+    published_.clear();
+    const auto content = content_of(5000, 1);
+    const std::string prefix = directories_too ? "b" : "a";
+    int all = 0;
+    place_.fs.fault = [&](const sim::FaultPoint& point) {
+      all += point.operation == "sync_all" ? 1 : 0;
+      if (all < 2) return 0;
+      return point.operation == "sync_all" || (directories_too && point.operation == "sync_dir") ? EIO : 0;
+    };
+    for (int i = 0; i < 20; ++i) {
+      place_.put("target/" + prefix + std::to_string(i) + "/old", "old");
+      const auto file = whole_file(prefix + "f" + std::to_string(i), content);
+      file->parent = *place_.disk->open_dir(place_.root, prefix + std::to_string(i));
+      commit_->add_whole(file, chunk::file_digest(content), nullptr, place_.clock.now());
+    }
+    log_.clear();
+    run();
+    EXPECT_FALSE(together_);
+    place_.fs.fault = {};
+    EXPECT_EQ(published_.size(), directories_too ? 0U : 20U);
+    if (directories_too) continue;
+    EXPECT_EQ(std::ranges::count(log_, "sync_dir"), 22) << "behind the data, each parent, the landing directory";
+    place_.fs.crash();
+    for (int i = 0; i < 20; ++i)
+      EXPECT_EQ(place_.content(prefix + std::to_string(i) + "/" + prefix + "f" + std::to_string(i)), content) << i;
+  }
 }
 
 TEST_F(CommitTest, FewFilesAreSyncedOneByOneWhateverTheOthersHaveWritten) {

@@ -418,6 +418,25 @@ TEST(FabricChannel, WhatBecomesLargerThanASlotIsABreach) {
   }
 }
 
+// What it says of its length is in clear, also where it is sealed: nothing may be read from behind the last slot for
+// it.
+TEST(FabricChannel, WhatSaysThatItIsLongerThanASlotIsABreach) {
+  for (const bool sealed : {false, true}) {
+    for (const std::uint32_t more : {17U, protocol::frame_bytes_max - protocol::frame_bytes_usual}) {
+      Ends ends(sealed, FakeTraits{.place = large_frames().place, .late_percent = 100});
+      meet(ends);
+      ASSERT_TRUE(ends.begin(make_frame(1, protocol::frame_bytes_usual, 1)));
+      auto* const body_bytes = const_cast<std::byte*>(ends.fabric.under_way[0].write.from.data()) + 8;
+      store(body_bytes, load<std::uint32_t>(body_bytes) + more);
+      ends.fabric.land(true);
+      const Incoming in = run_receiver(ends);
+      ASSERT_EQ(in.kind, Kind::failed);
+      EXPECT_EQ(in.error.code, Code::protocol);
+      EXPECT_NE(in.error.text.find("by rail, where"), std::string::npos) << in.error.text;
+    }
+  }
+}
+
 // It has come off the queue with a flush, behind the look that found nothing: no descriptor tells of it any more.
 TEST(FabricChannel, WhatCameWithAFlushIsLookedAtAtOnce) {
   FakeTraits traits = large_frames();
