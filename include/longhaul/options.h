@@ -45,8 +45,8 @@ struct PathOptions {
   std::string transport;          ///< "tcp"; empty: the same; "fabric:PROVIDER[@DEVICE]": the bytes of files go by
                                   ///< RDMA, see Transport
   /// Of a fabric path: frames (of 256 KiB) of each stream that may be on their way at once, path_slots_min to
-  /// path_slots_max; both sides keep so many buffers. 0: 16, or what `cap_bits_per_s` over the round trip asks for,
-  /// up to path_slots_max.
+  /// path_slots_max; both sides keep so many buffers. 0: what `cap_bits_per_s` over the round trip asks for, from 4
+  /// up; without a cap what 100 Gb/s would ask for, up to 64.
   unsigned slots = 0;
 };
 

@@ -391,7 +391,8 @@ void SessionCore::storage_ready(std::uint32_t transfer, Time now) {
   const bool directory = incoming.storage->zone() != nullptr;
   if (directory && setup_.options.syncfs && !incoming.storage->syncs_together())
     note(Event::Type::note,
-         "--syncfs: the target's file system is none of ext4, XFS and Btrfs, which are known to sync everything "
+         "--syncfs: the target's file system is none of ext4, XFS and Btrfs (Linux 5.8 or later), which are known to "
+         "sync everything "
          "when they are asked to: each file is synced by itself");
   protocol::Message message;
   auto& accept = *message.mutable_accept_transfer();

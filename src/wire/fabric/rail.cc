@@ -54,9 +54,15 @@ std::optional<Ip> ip_of(std::string_view host) {
 unsigned slots_covering(std::uint64_t bytes_per_s, std::uint64_t rtt_us) {
   constexpr double frame_bytes = protocol::frame_bytes_usual;
   constexpr double beside_the_way = 2;  // one that is being read or sent, and one that has arrived and is granted anew
-  const double on_the_way = static_cast<double>(bytes_per_s) * static_cast<double>(rtt_us) / 1e6 / frame_bytes;
-  const double wanted = std::clamp<double>(std::ceil(on_the_way) + beside_the_way, rail_slots, path_slots_max);
-  return static_cast<unsigned>(wanted);
+  constexpr std::uint64_t usual_bytes_per_s = 12'500'000'000;  // a port of today
+  constexpr unsigned usual_slots_max = 64;                     // 16 MiB: what may turn out not to be needed
+  constexpr unsigned slots_without_rtt = 8;
+  if (rtt_us == 0) return slots_without_rtt;
+  const bool known = bytes_per_s != 0;
+  const auto rate = static_cast<double>(known ? bytes_per_s : usual_bytes_per_s);
+  const double on_the_way = rate * static_cast<double>(rtt_us) / 1e6 / frame_bytes;
+  const double wanted = std::ceil(on_the_way) + beside_the_way;
+  return static_cast<unsigned>(std::clamp<double>(wanted, rail_slots, known ? path_slots_max : usual_slots_max));
 }
 
 Result<std::unique_ptr<Endpoint>> open_endpoint(Fabric& fabric, const FabricWish& wish, std::size_t bytes) {

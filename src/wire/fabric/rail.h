@@ -35,11 +35,12 @@ struct Grant {
   return {.slot = data & (rail_slots_max - 1), .generation = data >> slot_bits};
 }
 
-/// Frames that a rail has in flight at most, if nothing else is known. Each is of frame_bytes_usual in a transfer: 4
-/// MiB, enough for 100 Gb/s over 0.3 ms.
-constexpr unsigned rail_slots = 16;
+/// Frames that a rail has in flight at most, at the least: 1 MiB, what stays in a core's cache. More, where the way
+/// does not ask for them, only make both ends work on memory that has gone cold.
+constexpr unsigned rail_slots = 4;
 /// So many that a rail over a way of this round trip, in us, is not what keeps `bytes_per_s` from being carried;
-/// `rail_slots` to `path_slots_max`, each with room for a transfer's frames at either end. 0 of either: not known.
+/// `rail_slots` to `path_slots_max`, each with room for a transfer's frames at either end. Rate 0: not known, 100 Gb/s
+/// is taken for it, in 64 slots at most. Round trip 0: not known, 8.
 [[nodiscard]] unsigned slots_covering(std::uint64_t bytes_per_s, std::uint64_t rtt_us);
 
 /// The slots of a receiver, as its peer needs to know them: `count` of `slot_bytes` each, back to back from `base`.

@@ -38,7 +38,7 @@ TEST(Room, SlotsOfFabricStreamsHaveAnEnd) {
   EXPECT_TRUE(has_room({.slots = protocol::session_slots_max}, plain)) << "TCP needs none";
   EXPECT_TRUE(has_room({.slots = protocol::session_slots_max - wire::fabric::rail_slots}, by_fabric(0)));
   expect_refused({.slots = protocol::session_slots_max - wire::fabric::rail_slots + 1}, by_fabric(0),
-                 "15 are left, and a stream of path f wants 16");
+                 "3 are left, and a stream of path f wants 4");
   EXPECT_TRUE(has_room({.slots = 3840}, by_fabric(256)));
   expect_refused({.slots = 3841}, by_fabric(256), "255 are left, and a stream of path f wants 256");
   expect_refused({.slots = 5000}, by_fabric(0), "0 are left");

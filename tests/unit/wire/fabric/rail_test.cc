@@ -24,9 +24,12 @@ TEST(Rail, AGrantIsFourBytes) {
 }
 
 TEST(Rail, SlotsCoverRateAndRoundTrip) {
-  EXPECT_EQ(slots_covering(0, 20'000), rail_slots);
-  EXPECT_EQ(slots_covering(1'250'000'000, 0), rail_slots);
-  EXPECT_EQ(slots_covering(12'500'000'000, 100), rail_slots) << "100 Gb/s over 0.1 ms: 1.2 MiB";
+  EXPECT_EQ(slots_covering(1'250'000'000, 0), 8U) << "whatever the way is";
+  EXPECT_EQ(slots_covering(0, 0), 8U);
+  EXPECT_EQ(slots_covering(0, 30), rail_slots) << "taken for 100 Gb/s, over 30 us";
+  EXPECT_EQ(slots_covering(0, 200), 12U) << "2.4 MiB, and two";
+  EXPECT_EQ(slots_covering(0, 20'000), 64U) << "not for what may not be there";
+  EXPECT_EQ(slots_covering(12'500'000'000, 40), rail_slots) << "100 Gb/s over 40 us: half a MiB";
   EXPECT_EQ(slots_covering(250'000'000, 20'000), 22U) << "2 Gb/s over 20 ms: 4.8 MiB, and two";
   EXPECT_EQ(slots_covering(12'500'000'000, 20'000), path_slots_max);
   EXPECT_EQ(slots_covering(std::uint64_t{1} << 47, std::uint64_t{1} << 40), path_slots_max);
