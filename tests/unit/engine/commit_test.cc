@@ -1,5 +1,7 @@
 #include "engine/commit.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
@@ -364,8 +366,7 @@ TEST_F(CommitTest, ASyncOfAllNamesThatFailedIsNotBelieved) {
     if (directories_too) continue;
     EXPECT_EQ(std::ranges::count(log_, "sync_dir"), 22) << "behind the data, each parent, the landing directory";
     place_.fs.crash();
-    for (int i = 0; i < 20; ++i)
-      EXPECT_EQ(place_.content(prefix + std::to_string(i) + "/" + prefix + "f" + std::to_string(i)), content) << i;
+    for (int i = 0; i < 20; ++i) EXPECT_EQ(place_.content(fmt::format("{0}{1}/{0}f{1}", prefix, i)), content) << i;
   }
 }
 
