@@ -23,7 +23,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstring>
 #include <string>
 #include <string_view>
@@ -265,14 +264,6 @@ void receive(const Options& options, int socket) {
   (void)recv(socket, &bye, 1, 0);  // the provider may still have to answer for what has arrived
 }
 
-bool read_number(std::string_view text, std::uint64_t most, auto& into) {
-  std::uint64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size() || number == 0 || number > most) return false;
-  into = number;
-  return true;
-}
-
 Options parse(int argc, char** argv) {
   Options options;
   bool fine = argc >= 2;
@@ -283,11 +274,11 @@ Options parse(int argc, char** argv) {
     } else if (word == "--told") {
       options.told = true;
     } else if (word == "--mib" && i + 1 < argc) {
-      fine = read_number(argv[++i], 1 << 24, options.mib);
+      fine = bench::read_number(argv[++i], 1 << 24, options.mib);
     } else if (word == "--kib" && i + 1 < argc) {
-      fine = read_number(argv[++i], kib_most, options.kib) && options.mib * 1024 % options.kib == 0;
+      fine = bench::read_number(argv[++i], kib_most, options.kib) && options.mib * 1024 % options.kib == 0;
     } else if (word == "--slots" && i + 1 < argc) {
-      fine = read_number(argv[++i], slots_max, options.slots);
+      fine = bench::read_number(argv[++i], slots_max, options.slots);
     } else {
       fine = !word.starts_with("--") && options.provider.empty();
       options.provider = word;

@@ -13,7 +13,7 @@
 
 #include <algorithm>
 #include <bit>
-#include <charconv>
+#include <limits>
 #include <string>
 #include <string_view>
 
@@ -156,19 +156,13 @@ Options parse(int argc, char** argv) {
     if (word == "--digests") {
       options.digests = true;
     } else if (word == "--mib" && i + 1 < argc) {
-      const std::string_view number = argv[++i];
-      fine = std::from_chars(number.data(), number.data() + number.size(), options.mib).ec == std::errc() &&
-             options.mib > 0;
+      fine = bench::read_number(argv[++i], std::numeric_limits<std::uint64_t>::max(), options.mib);
     } else if (word == "--slots" && i + 1 < argc) {
-      const std::string_view number = argv[++i];
-      fine = std::from_chars(number.data(), number.data() + number.size(), options.slots).ec == std::errc() &&
-             options.slots >= longhaul::path_slots_min && options.slots <= longhaul::path_slots_max;
+      fine = bench::read_number(argv[++i], longhaul::path_slots_max, options.slots) &&
+             options.slots >= longhaul::path_slots_min;
     } else if (word == "--kib" && i + 1 < argc) {
-      const std::string_view number = argv[++i];
-      constexpr std::uint64_t least = protocol::frame_bytes_min >> 10;
-      constexpr std::uint64_t most = protocol::frame_bytes_max >> 10;
-      fine = std::from_chars(number.data(), number.data() + number.size(), options.kib).ec == std::errc() &&
-             options.kib >= least && options.kib <= most && std::has_single_bit(options.kib);
+      fine = bench::read_number(argv[++i], protocol::frame_bytes_max >> 10, options.kib) &&
+             options.kib >= protocol::frame_bytes_min >> 10 && std::has_single_bit(options.kib);
     } else {
       fine = !word.starts_with("--") && options.provider.empty();
       options.provider = word;

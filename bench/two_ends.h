@@ -6,11 +6,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <charconv>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
 #include <string>
+#include <string_view>
+#include <type_traits>
 
 #include "base/clock.h"
 
@@ -62,6 +65,15 @@ inline Cost run_two_ends(const std::function<void()>& send, const std::function<
   cost.receiver_cpu_s = cpu_seconds_of(receiver);
   cost.seconds = static_cast<double>(system_clock().now() - begin) / 1e9;
   return cost;
+}
+
+/// Of a command line: from 1 to `most`. False, and `into` as it was: it is none.
+inline bool read_number(std::string_view text, std::uint64_t most, auto& into) {
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size() || number == 0 || number > most) return false;
+  into = static_cast<std::remove_reference_t<decltype(into)>>(number);
+  return true;
 }
 
 /// One line of JSON; `more`: fields of its own.

@@ -213,6 +213,7 @@ void Commit::sync_data() {
 /// The landing directories of which everything is synced now: all on one file system at once.
 std::unordered_set<const disk::OpenDir*> Commit::sync_together() {
   std::unordered_set<const disk::OpenDir*> done;
+  if (!together_) return done;
   std::vector<std::pair<disk::DirPtr, std::size_t>> files;
   const auto count_in = [&](const disk::DirPtr& zone) {
     const auto at = std::ranges::find(files, zone, [](const auto& each) { return each.first; });

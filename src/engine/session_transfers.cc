@@ -392,21 +392,21 @@ void SessionCore::storage_ready(std::uint32_t transfer, Time now) {
   if (directory && setup_.options.syncfs && !incoming.storage->syncs_together())
     note(Event::Type::note,
          "--syncfs: the target's file system is none of ext4, XFS and Btrfs (Linux 5.8 or later), which are known to "
-         "sync everything "
-         "when they are asked to: each file is synced by itself");
+         "sync everything when they are asked to: each file is synced by itself");
+  const auto report = std::make_shared<Report>(report_of(incoming, now));
   protocol::Message message;
   auto& accept = *message.mutable_accept_transfer();
   accept.set_transfer(transfer);
   accept.set_frame_bytes(incoming.storage->files()->frame_bytes());
   accept.set_window_chunks(directory ? 0 : sink_window_chunks);
-  accept.set_durability(report_of(incoming, now).durability);
+  accept.set_durability(report->durability);
   accept.set_holes(true);
   control_.send(message);
   if (!setup_.observer) return;
   Event event;
   event.type = Event::Type::start;
   event.text = "receiving";
-  event.report = std::make_shared<Report>(report_of(incoming, now));
+  event.report = report;
   setup_.observer(event);
 }
 

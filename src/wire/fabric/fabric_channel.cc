@@ -42,6 +42,11 @@ void keep_for_ever(Kept it, const std::string& provider) {
   kept->push_back(std::move(it));
 }
 
+std::unexpected<Error> too_long(std::size_t bytes, std::size_t most) {
+  return fail(Code::protocol,
+              fmt::format("the peer sent a frame of {} bytes by rail, where {} are the most", bytes, most));
+}
+
 RailOffer offer_of(const protocol::RailOpen& told) {
   RailOffer offer;
   offer.provider = told.provider();
@@ -384,8 +389,7 @@ Incoming FabricChannel::receive_frame(SlotPool* pool) {
   arrivals_.pop_front();
   // Packed, or of what is here already: more than the slot has room for.
   if (decoded && !decoded->hole() && decoded->raw_bytes > setup_.frame_bytes)
-    decoded = fail(Code::protocol, fmt::format("the peer sent a frame of {} bytes by rail, where {} are the most",
-                                               decoded->raw_bytes, setup_.frame_bytes));
+    decoded = too_long(decoded->raw_bytes, setup_.frame_bytes);
   if (!decoded) {
     fail_rail(decoded.error());
     return fail_for_good(*failure_);
@@ -401,8 +405,7 @@ Result<protocol::Prefix> FabricChannel::prefix_of(std::span<const std::byte, pro
   if (!prefix || prefix->type != protocol::Type::frame) return prefix;
   const std::size_t all = protocol::frame_header_bytes + prefix->behind_header();
   if (all <= frame_bytes_most()) return prefix;
-  return fail(Code::protocol,
-              fmt::format("the peer sent a frame of {} bytes by rail, where {} are the most", all, frame_bytes_most()));
+  return too_long(all, frame_bytes_most());
 }
 
 /// Copied first, and opened there: a cipher may read its input twice, and a peer may write twice.

@@ -95,6 +95,13 @@ class CommitTest : public ::testing::Test, protected CommitEvents {
     files_.add(file);  // takes file and chunks apart at the end
     return file;
   }
+  void add_whole(const std::shared_ptr<InFile>& file, ConstBytes content) {
+    commit_->add_whole(file, chunk::file_digest(content), nullptr, place_.clock.now());
+  }
+  /// Small files "0", "1", ...
+  void add_whole_files(int count, ConstBytes content) {
+    for (int i = 0; i < count; ++i) add_whole(whole_file(std::to_string(i), content), content);
+  }
   void add_chunk(const std::shared_ptr<InFile>& file, std::uint64_t index, ConstBytes content) {
     const auto part = content.subspan(index * node_bytes, std::min(node_bytes, content.size() - index * node_bytes));
     EXPECT_TRUE(disk::write_now(*place_.disk, *file->landing_file.data, index * node_bytes, part));
@@ -171,7 +178,7 @@ TEST_F(CommitTest, WhatDisplacesADirectoryDoesSoAsItIsPublished) {
     in_the_way_ = stays ? std::optional(Error{Code::busy, "something in it stays", 0}) : std::nullopt;
     auto file = whole_file(name, bytes_of(content));
     file->displaces = true;
-    commit_->add_whole(file, chunk::file_digest(bytes_of(content)), nullptr, place_.clock.now());
+    add_whole(file, bytes_of(content));
     run();
     EXPECT_EQ(failed_, stays ? std::vector<std::string>{name} : std::vector<std::string>());
     EXPECT_EQ(published_.size(), stays ? 0U : 1U);
@@ -186,7 +193,7 @@ TEST_F(CommitTest, AWholeFileIsSyncedNotedRenamedAndThenAnswered) {
   const auto content = content_of(5000, 1);
   const auto file = whole_file("a", content);
   log_.clear();
-  commit_->add_whole(file, chunk::file_digest(content), nullptr, place_.clock.now());
+  add_whole(file, content);
   EXPECT_TRUE(file->closed);
   run();
   const std::size_t sync = position("sync");
@@ -259,8 +266,8 @@ TEST_F(CommitTest, AFailedSyncLosesTheLandingFileAndNothingElse) {
     struck = true;
     return EIO;
   };
-  commit_->add_whole(bad, chunk::file_digest(content), nullptr, place_.clock.now());
-  commit_->add_whole(good, chunk::file_digest(content), nullptr, place_.clock.now());
+  add_whole(bad, content);
+  add_whole(good, content);
   run();
   EXPECT_EQ(lost_, std::vector<std::string>{"bad"});
   EXPECT_EQ(published_, std::vector<std::string>{"good"});
@@ -278,7 +285,7 @@ TEST_F(CommitTest, ManyFilesAreSyncedTogether) {
     files.back()->parent = *place_.disk->open_dir(place_.root, std::to_string(i));
   }
   log_.clear();
-  for (const auto& file : files) commit_->add_whole(file, chunk::file_digest(content), nullptr, place_.clock.now());
+  for (const auto& file : files) add_whole(file, content);
   run();
   EXPECT_EQ(published_.size(), 40U);
   EXPECT_EQ(std::ranges::count(log_, "sync_all"), 2);
@@ -304,8 +311,7 @@ TEST_F(CommitTest, AFinishedLargeFileIsSyncedTogetherWithManySmallOnes) {
   run();
   commit_->add_finished(large, place_.clock.now());
   const auto small = content_of(50, 1);
-  for (int i = 0; i < 20; ++i)
-    commit_->add_whole(whole_file(std::to_string(i), small), chunk::file_digest(small), nullptr, place_.clock.now());
+  add_whole_files(20, small);
   log_.clear();
   run();
   EXPECT_EQ(published_.size(), 21U);
@@ -323,8 +329,7 @@ TEST_F(CommitTest, ChunksAreSyncedTogetherWithManySmallFiles) {
   auto file = large_file("large", content.size());
   add_chunk(file, 0, content);
   const auto small = content_of(50, 1);
-  for (int i = 0; i < 20; ++i)
-    commit_->add_whole(whole_file(std::to_string(i), small), chunk::file_digest(small), nullptr, place_.clock.now());
+  add_whole_files(20, small);
   log_.clear();
   run();
   EXPECT_EQ(durable_, std::vector<std::uint64_t>{0});
@@ -356,7 +361,7 @@ TEST_F(CommitTest, ASyncOfAllNamesThatFailedIsNotBelieved) {
       place_.put("target/" + prefix + std::to_string(i) + "/old", "old");
       const auto file = whole_file(prefix + "f" + std::to_string(i), content);
       file->parent = *place_.disk->open_dir(place_.root, prefix + std::to_string(i));
-      commit_->add_whole(file, chunk::file_digest(content), nullptr, place_.clock.now());
+      add_whole(file, content);
     }
     log_.clear();
     run();
@@ -373,8 +378,7 @@ TEST_F(CommitTest, ASyncOfAllNamesThatFailedIsNotBelieved) {
 TEST_F(CommitTest, FewFilesAreSyncedOneByOneWhateverTheOthersHaveWritten) {
   make_commit(true);
   const auto content = content_of(5000, 1);
-  for (const char* name : {"a", "b", "c"})
-    commit_->add_whole(whole_file(name, content), chunk::file_digest(content), nullptr, place_.clock.now());
+  add_whole_files(3, content);
   log_.clear();
   run();
   EXPECT_EQ(published_.size(), 3U);
@@ -386,9 +390,7 @@ TEST_F(CommitTest, WhereTheFileSystemIsNotKnownToKeepItsWordEachFileIsSynced) {
   make_commit(true);
   place_.fs.syncs_all = false;
   const auto content = content_of(5000, 1);
-  for (int i = 0; i < 40; ++i)
-    commit_->add_whole(whole_file(std::to_string(i), content), chunk::file_digest(content), nullptr,
-                       place_.clock.now());
+  add_whole_files(40, content);
   log_.clear();
   run();
   EXPECT_EQ(published_.size(), 40U);
@@ -407,11 +409,11 @@ TEST_F(CommitTest, AfterASyncOfAllThatFailedEachFileIsAskedAlsoOfLaterGroups) {
     now.push_back(whole_file("now" + std::to_string(i), content));
     later.push_back(whole_file("later" + std::to_string(i), content));
   }
-  for (const auto& file : now) commit_->add_whole(file, chunk::file_digest(content), nullptr, place_.clock.now());
+  for (const auto& file : now) add_whole(file, content);
   run();
   place_.fs.fault = {};
   log_.clear();
-  for (const auto& file : later) commit_->add_whole(file, chunk::file_digest(content), nullptr, place_.clock.now());
+  for (const auto& file : later) add_whole(file, content);
   run();
   EXPECT_EQ(std::ranges::count(log_, "sync_all"), 0);
   EXPECT_EQ(published_.size() + lost_.size(), 40U);
@@ -446,7 +448,7 @@ TEST_F(CommitTest, NothingIsPublishedWithoutItsManifestRecord) {
   place_.fs.fault = [](const sim::FaultPoint& point) {
     return point.operation == "write" && point.path.find("manifest") != std::string_view::npos ? ENOSPC : 0;
   };
-  commit_->add_whole(file, chunk::file_digest(content), nullptr, place_.clock.now());
+  add_whole(file, content);
   run();
   ASSERT_TRUE(problem_);
   EXPECT_EQ(problem_->code, Code::no_space);
@@ -459,8 +461,8 @@ TEST_F(CommitTest, ARenameThatFailsFailsItsFileOnly) {
   const auto bad = whole_file("bad", content);
   const auto good = whole_file("good", content);
   place_.fs.put_dir("target/bad");
-  commit_->add_whole(bad, chunk::file_digest(content), nullptr, place_.clock.now());
-  commit_->add_whole(good, chunk::file_digest(content), nullptr, place_.clock.now());
+  add_whole(bad, content);
+  add_whole(good, content);
   run();
   EXPECT_EQ(failed_, std::vector<std::string>{"bad"});
   EXPECT_EQ(published_, std::vector<std::string>{"good"});
@@ -493,7 +495,7 @@ TEST_F(CommitTest, WhatHasComeToBeThereMeanwhileIsLeftAlone) {
     for (const std::string name : {"new", "taken", "just taken"}) {
       const auto file = whole_file(prefix + name, little);
       file->leave_alone.existing = true;
-      commit_->add_whole(file, chunk::file_digest(little), nullptr, place_.clock.now());
+      add_whole(file, little);
     }
     place_.put("target/" + prefix + "large", "mine");
     place_.put("target/" + prefix + "taken", "mine");
@@ -525,7 +527,7 @@ TEST_F(CommitTest, WhatHasBecomeNewerMeanwhileIsLeftAlone) {
   for (const std::string name : {"newer", "older", "absent"}) {
     const auto file = whole_file(name, content);  // of 1234 ns
     file->leave_alone.newer = true;
-    commit_->add_whole(file, chunk::file_digest(content), nullptr, place_.clock.now());
+    add_whole(file, content);
   }
   place_.fs.put_file("target/newer", bytes_of("mine"), 0600, 1235);
   place_.fs.put_file("target/older", bytes_of("mine"), 0600, 1233);
@@ -630,7 +632,7 @@ TEST_F(CommitTest, ACopyThatCannotBeSyncedLeavesItsNameAsItWas) {
 TEST_F(CommitTest, GroupsGatherForAWhile) {
   const auto content = content_of(100, 9);
   EXPECT_EQ(commit_->step(place_.clock.now(), false), time_never);
-  commit_->add_whole(whole_file("a", content), chunk::file_digest(content), nullptr, place_.clock.now());
+  add_whole(whole_file("a", content), content);
   log_.clear();
   const Time due = commit_->step(place_.clock.now(), false);
   EXPECT_GT(due, place_.clock.now());

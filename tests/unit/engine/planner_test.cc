@@ -54,28 +54,32 @@ class PlannerTest : public ::testing::Test, protected PlannerHost {
     ChunkTask task;
   };
   PlannerTest() {
-    Planner::Setup setup;
-    setup.transfer = 1;
-    setup.feed = feed_;
-    setup.feeder = &feeder_;
-    setup.chunk_bytes = node_bytes;
+    Planner::Setup setup = usual_setup();
     setup.stall_after = 100 * second;
-    planner_ = std::make_unique<Planner>(*place_.disk, static_cast<PlannerHost&>(*this), std::move(setup), 0);
+    make_planner(std::move(setup));
     protocol::AcceptTransfer accept;
     accept.set_transfer(1);
     accept.set_frame_bytes(protocol::frame_bytes_min);
     planner_->accepted(accept);
     planner_->step(1);  // asks the feeder for batches
   }
-  /// Anew, with a receiver that takes holes.
-  void begin_with_holes(bool wanted) {
+  Planner::Setup usual_setup() {
     Planner::Setup setup;
     setup.transfer = 1;
     setup.feed = feed_;
     setup.feeder = &feeder_;
     setup.chunk_bytes = node_bytes;
-    setup.sparse = wanted;
+    return setup;
+  }
+  /// In place of the one that there is.
+  void make_planner(Planner::Setup setup) {
     planner_ = std::make_unique<Planner>(*place_.disk, static_cast<PlannerHost&>(*this), std::move(setup), 0);
+  }
+  /// Anew, with a receiver that takes holes.
+  void begin_with_holes(bool wanted) {
+    Planner::Setup setup = usual_setup();
+    setup.sparse = wanted;
+    make_planner(std::move(setup));
     protocol::AcceptTransfer accept;
     accept.set_frame_bytes(protocol::frame_bytes_min);
     accept.set_holes(true);
@@ -190,12 +194,7 @@ class PlannerTest : public ::testing::Test, protected PlannerHost {
 // A rail's slots have no room for them.
 TEST_F(PlannerTest, FramesOfAnotherSizeThanOursAreRefused) {
   for (const std::uint32_t bytes : {0U, protocol::frame_bytes_usual - 1, 2 * protocol::frame_bytes_usual}) {
-    Planner::Setup setup;
-    setup.transfer = 1;
-    setup.feed = feed_;
-    setup.feeder = &feeder_;
-    setup.chunk_bytes = node_bytes;
-    planner_ = std::make_unique<Planner>(*place_.disk, static_cast<PlannerHost&>(*this), std::move(setup), 0);
+    make_planner(usual_setup());
     protocol::AcceptTransfer accept;
     accept.set_frame_bytes(bytes);
     planner_->accepted(accept);
@@ -205,14 +204,10 @@ TEST_F(PlannerTest, FramesOfAnotherSizeThanOursAreRefused) {
 }
 
 TEST_F(PlannerTest, ADryRunTellsOfEachEntryAndSendsNothing) {
-  Planner::Setup setup;
-  setup.transfer = 1;
-  setup.feed = feed_;
-  setup.feeder = &feeder_;
-  setup.chunk_bytes = node_bytes;
+  Planner::Setup setup = usual_setup();
   setup.dry_run = true;
   setup.mirror = {.wanted = true, .excluded_too = false, .ignore_errors = true, .at_most = 7, .tell = false};
-  planner_ = std::make_unique<Planner>(*place_.disk, static_cast<PlannerHost&>(*this), std::move(setup), 0);
+  make_planner(std::move(setup));
   const auto opening = planner_->opening("id").open_transfer();
   EXPECT_TRUE(opening.dry_run() && opening.mirror().ignore_errors() && opening.mirror().tell());
   EXPECT_EQ(opening.mirror().delete_max(), 7U);
@@ -245,7 +240,7 @@ TEST_F(PlannerTest, AMirrorByAnotherNameIsAskedOfWhoKnowsWhatThatMeans) {
     setup.feeder = &feeder_;
     setup.mirror = {.wanted = true, .excluded_too = excluded_too};
     setup.peer_features = features;
-    planner_ = std::make_unique<Planner>(*place_.disk, static_cast<PlannerHost&>(*this), std::move(setup), 0);
+    make_planner(std::move(setup));
     return planner_->opening("id").open_transfer().mirror();
   };
   Selection rules;
