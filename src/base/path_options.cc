@@ -71,12 +71,13 @@ Result<Transport> parse_transport(std::string_view text) {
   const std::size_t at = std::min(text.find('@'), text.size());
   Transport found{.provider = std::string(text.substr(0, at)),
                   .device = std::string(text.substr(std::min(at + 1, text.size())))};
-  const auto is_name = [](std::string_view name) {
-    return !name.empty() && name.size() <= provider_bytes_max && std::all_of(name.begin(), name.end(), [](char c) {
-      return is_lower_or_digit(c) || c == '_' || c == '-' || c == ';' || c == '.';
-    });
+  const auto is_name = [](std::string_view name, const auto& may_have) {
+    return !name.empty() && name.size() <= provider_bytes_max && std::all_of(name.begin(), name.end(), may_have);
   };
-  if (!is_name(found.provider) || (at < text.size() && !is_name(found.device))) return bad("names no provider");
+  const auto in_both = [](char c) { return is_lower_or_digit(c) || c == '_' || c == '-' || c == ';' || c == '.'; };
+  if (!is_name(found.provider, in_both)) return bad("names no provider");
+  const auto in_device = [&](char c) { return in_both(c) || (c >= 'A' && c <= 'Z') || c == ':'; };
+  if (at < text.size() && !is_name(found.device, in_device)) return bad("names no device behind its '@'");
   return found;
 }
 

@@ -9,6 +9,7 @@
 #include "cli/path_values.h"
 #include "cli/printable.h"
 #include "cli/suggest.h"
+#include "longhaul/options.h"
 #include "longhaul/units.h"
 
 namespace longhaul::cli {
@@ -57,17 +58,17 @@ Result<> read_added(const Words& words, const Words& path_texts, Command& comman
   return {};
 }
 
-/// "tcp" and "fabric:tcp", as a path says it, are the same.
+/// "tcp" and "fabric:tcp", as a path says it, are the same, and so are "verbs@mlx5_0" and "verbs mlx5_0".
 Result<> read_probe(const Words& words, const Words& path_texts, Command& command) {
   if (!path_texts.empty()) return bad("--path belongs to 'longhaul path add'");
   if (words.size() > 3) return bad(fmt::format("too many arguments: '{}'", printable(words[3])));
   FabricWish& wish = command.probe.emplace();
-  if (words.size() > 1) wish.provider = words[1].starts_with("fabric:") ? words[1].substr(7) : words[1];
+  if (words.size() > 1) {
+    const auto named = parse_transport(words[1].starts_with("fabric:") ? words[1] : "fabric:" + words[1]);
+    if (!named) return std::unexpected(named.error());
+    wish = {.provider = named->provider, .where = named->device};
+  }
   if (words.size() > 2) wish.where = words[2];
-  const bool fine = std::ranges::all_of(
-      wish.provider, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
-  if (!fine || (words.size() > 1 && wish.provider.empty()))
-    return bad(fmt::format("'{}' is no name of a provider: tcp, verbs, efa ...", printable(words[1])));
   if (words.size() > 2 && wish.where.empty()) return bad("an address or a device is missing");
   return {};
 }

@@ -22,6 +22,7 @@
 #include "cli/live_commands.h"
 #include "cli/live_names.h"
 #include "cli/manifest_command.h"
+#include "cli/path_values.h"
 #include "cli/plan_command.h"
 #include "cli/printable.h"
 #include "cli/remote_end.h"
@@ -33,6 +34,7 @@
 #include "cli/trust_command.h"
 #include "cli/trust_file.h"
 #include "cli/walls.h"
+#include "longhaul/fabric.h"
 #include "longhaul/plan.h"
 #include "longhaul/sink.h"
 #include "longhaul/source.h"
@@ -77,6 +79,9 @@ Result<> prepare_to_meet(Command& command, Reporter& reporter) {
   const bool lands = command.verb == Verb::receive && !command.to_stdout && !command.engine.dry_run;
   if (Result<> made = lands ? make_target(command.target) : Result<>(); !made) return made;
   if (!command.confine) return {};
+  // libfabric and its providers may lie where no wall lets us look afterwards (/opt, LD_LIBRARY_PATH): loaded before.
+  for (const std::string& provider : fabrics_asked_for(command.engine))
+    (void)probe_fabrics({.provider = provider, .where = {}});
   const Walls walls = put_up_walls(command);
   if (!walls.standing.empty()) reporter.note("confined by " + walls.standing);
   for (const std::string& why : walls.missing) reporter.note("a wall is missing: " + why);

@@ -82,7 +82,9 @@ bool ReceiveStream::step() {
 }
 
 void ReceiveStream::take_message(const protocol::Message& message) {
+  constexpr std::size_t unread_most = 64 << 10;  // of a peer that asks and does not read
   if (message.has_ping()) {
+    if (channel_->queued_bytes() > unread_most) return;
     protocol::Message pong;
     pong.mutable_pong()->set_token(message.ping().token());
     channel_->queue(pong);

@@ -486,6 +486,7 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   std::size_t control_path_ = 0;  ///< the next to try
   std::size_t control_on_ = 0;    ///< dialler: where it is up, or was
   Time lost_since_ = 0;           ///< control is down since; 0: it is up, or nobody has come yet
+  Time peer_busy_at_ = 0;         ///< when it last said that a disk holds it up; 0: never
   bool ever_up_ = false;
   std::string last_control_error_;
   std::vector<Path> paths_;

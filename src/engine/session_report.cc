@@ -115,7 +115,8 @@ void SessionCore::report_progress(Time now) {
 /// A worker or the storage role that hangs in one call (a dead network mount, a throttled disk): the peer should wait,
 /// and know.
 void SessionCore::tell_if_held_up(Time now) {
-  constexpr Time held_up_after = 2 * second;
+  // Told within 2.5 s: after 3 a rail on which nothing arrives would be given up.
+  constexpr Time held_up_after = 1500 * millisecond;
   if (!control_.up()) return;
   const auto look = [&](const Role& role) {
     const Time since = role.in_step_since.load(std::memory_order_relaxed);

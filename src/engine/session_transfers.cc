@@ -69,7 +69,13 @@ void SessionCore::call_back(std::uint32_t stream, std::uint32_t transfer, const 
 }
 
 /// The kernel would go on trying for 30 s, ever more rarely: a new connection finds a path that has healed at once.
+/// What has arrived by rail is told by the peer's worker, and not by its kernel: one that hangs in a disk is no silent
+/// path.
 void SessionCore::give_up_stream(std::uint32_t stream) {
+  constexpr Time busy_lasts = 3 * second;  // it is said again each second
+  const auto at = streams_.find(stream);
+  const bool by_rail = at != streams_.end() && at->second.slots > 0;
+  if (by_rail && peer_busy_at_ != 0 && now_ - peer_busy_at_ < busy_lasts) return;
   post_to_stream(stream, [stream](Worker& worker) {
     worker.close_stream(stream,
                         {Code::connection, "the peer acknowledged nothing for too long: the path is silent", 0});
@@ -180,6 +186,7 @@ void SessionCore::take_message(protocol::Message message, Time now) {
     case Body::kStop:
       return peer_stopped(message.stop(), now);
     case Body::kBusy:
+      peer_busy_at_ = now;
       for (auto& [transfer, outgoing] : outgoing_)
         if (outgoing.planner) outgoing.planner->alive(now);
       return note(Event::Type::note, "the peer is busy: " + printable(message.busy().text()));

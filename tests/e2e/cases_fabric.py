@@ -2,15 +2,18 @@
 
 import json
 import os
+import pathlib
 import re
 import shutil
 import signal
 import socket
+import subprocess
 import time
 
 import data
 from cases_breaks import Relay
 from cases_refusals import address_of
+from cases_targets import small_file_system
 from cases_transfer import same, small_tree, verify
 from data import MIB
 from harness import LIBC, Skip, case
@@ -96,6 +99,26 @@ def fabrics_without_libfabric(t):
     t.equal(report_of(probed(t, "--json", env=env))["usable"], False, "JSON")
     t.says(probed(t, "tcp", status=1, env=env), "no fabric 'tcp'", "cannot be loaded")
     t.says(t.run("version", "version", "--verbose", env=env), "io_uring", "fabrics: none")
+
+
+@case()
+def fabric_library_from_elsewhere(t):
+    """A libfabric where the receiver's walls let nobody look, as that of a vendor in /opt: it is loaded before they stand."""
+    provider = usable(t, "tcp")[0]
+    library = next(iter(pathlib.Path("/usr").glob("lib*/**/libfabric.so.1")), None)
+    if library is None:
+        raise Skip("libfabric.so.1 is not below /usr/lib*")
+    elsewhere = t.shared / "vendor"  # not where the ticket is written
+    elsewhere.mkdir()
+    t.at_end(lambda: shutil.rmtree(elsewhere))
+    shutil.copy(library, elsewhere / "libfabric.so.1")
+    env = {"LD_LIBRARY_PATH": str(elsewhere)}
+    source = small_tree(t)
+    target = t.directory / "target"
+    receiver = t.receive("--fabric", provider, target, env=env)
+    t.check(str(elsewhere) in pathlib.Path(f"/proc/{receiver.pid}/maps").read_text(encoding="utf-8"), "the receiver has loaded that one")
+    sender = t.send(f"{source}/", paths=[fabric_path(provider)], env=env)
+    all_came_by_rail(t, sender, receiver, source, target, provider, 1, (30, 20))
 
 
 # ----- transfers
@@ -203,6 +226,32 @@ def fabric_and_tcp_together(t):
             t.check(path["bytes"] >= 20 * MIB, f"path {name} carried {path['bytes']} bytes")
             rate = path["bytes"] / done["seconds"]
             t.check(rate <= 20_000_000 * 1.25, f"path {name}: {rate:.0f} bytes/s under a cap of 20 MB/s")
+
+
+def stand_still(where, seconds):
+    """The file system there takes nothing for so long."""
+    subprocess.run(["fsfreeze", "--freeze", where], timeout=20, check=True)
+    try:
+        time.sleep(seconds)
+    finally:
+        subprocess.run(["fsfreeze", "--unfreeze", where], timeout=20, check=True)
+
+
+@case(timeout_s=120, root=True)
+def fabric_and_a_disk_that_hangs(t):
+    """The target's file system stands still: what has arrived is told meanwhile, and no path is given up for it."""
+    source = small_tree(t, files=2000)
+    data.write_random(source / "large", 60 * MIB)
+    where = small_file_system(t, 600 * MIB)
+    for provider in several(t, "tcp"):
+        target = where / provider
+        receiver = t.receive("--fabric", provider, target)
+        sender = t.send(f"{source}/", paths=[fabric_path(provider)], cap="100Mbps")
+        t.wait_for(lambda to=target: sum(1 for _ in to.rglob("*")) > 100, "the first files at the target")
+        stand_still(where, 7)
+        all_came_by_rail(t, sender, receiver, source, target, provider, 60 * MIB, (60, 20))
+        t.equal([event["text"] for event in sender.events("path_down")], [], f"{provider}: the path stayed up")
+        shutil.rmtree(target)
 
 
 def pairs_of_ports(pid):

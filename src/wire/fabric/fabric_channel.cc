@@ -215,10 +215,12 @@ void FabricChannel::step_rail() {
   if (is_silent(setup_.clock.now())) {
     const char* what = granted_ || !setup_.sends ? "nothing that was sent has arrived" : "the peer has granted no slot";
     if (!met_) what = "the peer has not opened its end";
+    if (met_ && granted_ && unconfirmed_.empty()) what = "writes that have arrived are not complete here";
     return fail_rail(
         {Code::connection,
          fmt::format("fabric {}: {} for {} s, though the TCP connection beside it works. Is there a firewall between "
-                     "the two addresses? The fabric has ports of its own; transport=tcp does without",
+                     "the two addresses, or does the peer hang, in a dead disk perhaps? The fabric has ports of its "
+                     "own; transport=tcp does without",
                      setup_.wish.provider, what, silent_most / second),
          0});
   }
@@ -233,6 +235,7 @@ void FabricChannel::step_sending() {
   const StageScope scope(Stage::send);
   std::vector<SendRail::Sent> sent;
   const Result<> stepped = out_->step(sent);
+  if (!sent.empty()) heard_at_ = setup_.clock.now();
   protocol::Message told;
   for (const SendRail::Sent& one : sent) {
     held_[one.cookie] = {};
@@ -246,9 +249,10 @@ void FabricChannel::step_sending() {
 /// The peer owes us a word, and has said none for long: its end hangs in a driver, or a provider has lost a write and
 /// says nothing, behind which all others wait for their turn.
 bool FabricChannel::is_silent(Time now) {
-  // Our own sleep (a stopped process, a hung read) is not the peer's: what is out is driven by us.
-  if (now - std::exchange(stepped_at_, now) > second || paused_) heard_at_ = now;  // paused: what is said is not heard
-  const bool owes = !met_ || (setup_.sends && (!granted_ || !unconfirmed_.empty()));
+  // Our own sleep (a stopped process, a hung read) is not the peer's: what is out is driven by us. And what lies ahead
+  // unasked for is in the way of what the peer says.
+  if (now - std::exchange(stepped_at_, now) > second || ahead_) heard_at_ = now;
+  const bool owes = !met_ || (setup_.sends && (!granted_ || !unconfirmed_.empty() || out_->bytes_out() > 0));
   return owes && now - heard_at_ > silent_most;
 }
 
@@ -327,12 +331,20 @@ void FabricChannel::begin_frame(std::span<std::byte> bytes, Slot slot) {
     const auto takes = static_cast<Time>(static_cast<double>(all.size()) * 1e9 / static_cast<double>(pace_));
     next_frame_at_ = std::max(next_frame_at_, setup_.clock.now() - burst) + takes;
   }
+  looked_ = false;
   const StageScope scope(Stage::send);
   if (Result<> posted = out_->send(all, index); !posted) fail_rail(posted.error());
 }
 
+/// Also hears the peer, if nobody has since the last flush: a receiver that waits for its disk asks for nothing, and
+/// what has come by rail is told, and slots are granted, all the same. A slow disk is no fault of the path.
 Result<> FabricChannel::flush() {
-  if (connection().connected()) step_rail();
+  const bool heard = std::exchange(heard_, false);
+  const bool looked = std::exchange(looked_, false);
+  if (connection().connected()) {
+    if (!heard) hear();
+    if (!looked || was_let_go_of()) step_rail();
+  }
   if (!failure_) return Channel::flush();
   (void)Channel::flush();  // the peer is to hear why
   return std::unexpected(*failure_);
@@ -340,25 +352,39 @@ Result<> FabricChannel::flush() {
 
 // --- receiving -------------------------------------------------------------------------------------------------------
 
-Incoming FabricChannel::receive(SlotPool* pool) {
+/// Takes what the peer says of the rail, up to what it says to others.
+void FabricChannel::hear() {
   if (!opened_) step_rail();  // before the peer's end is heard of
-  if (failure_) return fail_for_good(*failure_);
-  for (;;) {
+  while (!ahead_ && !failure_) {
     Incoming in = Channel::receive(nullptr);
-    const bool rails = in.kind == Incoming::Kind::message && take_rail_message(in.message);
-    if (failure_) return fail_for_good(*failure_);
-    if (rails) continue;
-    if (in.kind != Incoming::Kind::nothing) return in;
-    if (arrivals_.empty() || owes_grants()) step_rail();
-    if (failure_) return fail_for_good(*failure_);
-    return receive_frame(pool);
+    if (in.kind == Incoming::Kind::nothing) return;
+    if (in.kind == Incoming::Kind::message && take_rail_message(in.message)) continue;
+    ahead_ = std::move(in);
   }
+}
+
+Incoming FabricChannel::receive(SlotPool* pool) {
+  hear();
+  heard_ = true;
+  if (failure_) return fail_for_good(*failure_);
+  if (ahead_) return *std::exchange(ahead_, std::nullopt);
+  if (arrivals_.empty() || owes_grants()) {
+    step_rail();
+    looked_ = true;
+  }
+  if (failure_) return fail_for_good(*failure_);
+  return receive_frame(pool);
 }
 
 /// Slots are granted while others are still full: were they all granted at once, both ends would wait for each other in
 /// turn.
 bool FabricChannel::owes_grants() const {
   return in_ && in_->free() + slots_->free_count() >= std::max(1U, slots_->count() / grants_each);
+}
+
+/// By the engine, and not granted again yet.
+bool FabricChannel::was_let_go_of() const {
+  return in_ && in_->free() + slots_->free_count() > 0;
 }
 
 Incoming FabricChannel::receive_frame(SlotPool* pool) {
@@ -438,8 +464,8 @@ void FabricChannel::watch(Poller& poller, bool paused) {
 Time FabricChannel::next_look(Poller& poller, Time now) {
   if (failure_ || !opened_) return now;
   if (!met_) return now + look_while_opening;
-  if (paused_) return time_never;      // the engine comes back by itself
-  if (!arrivals_.empty()) return now;  // came with the last flush: the queue that would tell of it is empty
+  if (paused_) return time_never;                // the engine comes back by itself
+  if (!arrivals_.empty() || ahead_) return now;  // came with the last flush: what would tell of it is empty
   if (!setup_.sends) return in_->watch(poller, now);
   const Time look = out_->watch(poller, now);
   return pace_ != 0 && next_frame_at_ > now ? std::min(look, next_frame_at_) : look;

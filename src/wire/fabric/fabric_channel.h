@@ -71,6 +71,8 @@ class FabricChannel final : public Channel {
   Result<> take_grants(const protocol::RailGrant& told);
   Result<> take_written(const protocol::RailWritten& told);
   [[nodiscard]] bool owes_grants() const;
+  [[nodiscard]] bool was_let_go_of() const;
+  void hear();
   Incoming receive_frame(SlotPool* pool);
   Result<protocol::FrameHeader> take_sealed(const ReceiveRail::Arrival& arrival, const protocol::Prefix& prefix,
                                             Slot& into);
@@ -87,6 +89,10 @@ class FabricChannel final : public Channel {
   Time heard_at_ = 0;    // when the peer last said what it owed, or owed nothing
   Time stepped_at_ = 0;  // last
   bool paused_ = false;
+  std::optional<Incoming> ahead_;  // what came on the companion behind what is the rail's, for who asks next
+  // Since the last flush:
+  bool heard_ = false;   // the companion was read to its end
+  bool looked_ = false;  // the queue was, and nothing was begun behind that
   std::optional<Error> failure_;
   // sending
   struct Underway {

@@ -193,12 +193,13 @@ std::string why_missing(const Library& library, const FabricWish& wish, int erro
     if (const auto elsewhere = find_writers(library, {.provider = wish.provider, .where = {}}))
       return fmt::format("not at {}: it is at {}", printable(wish.where), places_text(places_of(*elsewhere)));
   }
-  const Known* it = find_known(wish.provider);
+  const std::string name = wish.provider.substr(0, wish.provider.find(';'));  // without its layers
+  const Known* it = find_known(name);
   std::string needs = it == nullptr ? "" : fmt::format("; it needs {}", it->needs);
   if (const char* chosen = std::getenv("FI_PROVIDER"); chosen != nullptr && *chosen != 0)
     needs += fmt::format("; FI_PROVIDER={} in the environment leaves out what it does not name", printable(chosen));
   const std::set<std::string> names = offered(library);
-  if (!names.contains(wish.provider))
+  if (!names.contains(name))
     return fmt::format("this libfabric has only {}: it was built without it, or found no device for it{}",
                        fmt::join(names, ", "), needs);
   if (does_anything(library, wish.provider))

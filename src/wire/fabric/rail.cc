@@ -107,9 +107,11 @@ Result<> check_same_host(const Endpoint& endpoint, const RailOffer& peer, const 
 
 Result<> take_events(Endpoint& endpoint, bool& moved, const std::function<Result<>(const Event&)>& take) {
   constexpr std::size_t batch = 32;
+  constexpr unsigned batches_after_failure = 64;  // a peer may post what it was not asked for without end
   std::array<Event, batch> events;
   Result<> result;
-  for (std::size_t count = batch; count == batch;) {
+  unsigned failed = 0;
+  for (std::size_t count = batch; count == batch && failed < batches_after_failure; failed += result ? 0 : 1) {
     count = endpoint.poll(events);
     moved = moved || count > 0;
     for (std::size_t i = 0; i < count; ++i) {

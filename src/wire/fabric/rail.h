@@ -80,9 +80,9 @@ struct RailWish {
 /// machine that nobody has proven to be the peer, nor by a way that policy has not seen.
 [[nodiscard]] Result<> check_same_host(const Endpoint& endpoint, const RailOffer& peer, const std::string& companion);
 
-/// Takes all events off the queue, also behind one that fails: what has happened has happened, whatever failed beside
-/// it. `take` is given all but failures; the first error, of an event or of `take`, is the result. True in `moved`:
-/// there were events.
+/// Takes all events off the queue, also behind one that fails, but no more than 2048 there: what has happened has
+/// happened, whatever failed beside it. `take` is given all but failures; the first error, of an event or of `take`, is
+/// the result. True in `moved`: there were events.
 Result<> take_events(Endpoint& endpoint, bool& moved, const std::function<Result<>(const Event&)>& take);
 
 /// Whether writes there carry the grant by themselves; else the sender tells of each one (SendRail::Sent).

@@ -423,8 +423,8 @@ TEST(Options, WrongChangesAreTold) {
                        {{"path", "add", "-", "--path", "name=a", "name=b"}, "too many"},
                        {{"path", "add", "-", "--path", "name=a", "--path", "name=b"}, "one path at a time"},
                        {{"path", "drain", "-", "a", "--path", "name=a"}, "path add"},
-                       {{"path", "probe", "no way"}, "no name of a provider"},
-                       {{"path", "probe", "fabric:"}, "no name of a provider"},
+                       {{"path", "probe", "no way"}, "names no provider"},
+                       {{"path", "probe", "fabric:"}, "names no provider"},
                        {{"path", "probe", "tcp", ""}, "an address or a device is missing"},
                        {{"path", "probe", "tcp", "lo", "x"}, "too many"},
                        {{"path", "probe", "--path", "name=a"}, "path add"},
@@ -440,6 +440,10 @@ TEST(Options, PathProbe) {
   EXPECT_FALSE(good({"path", "list", "-"}).probe);
   EXPECT_EQ(good({"path", "probe"}).probe->provider, "");
   EXPECT_EQ(good({"path", "probe", "tcp"}).probe->provider, "tcp");
+  EXPECT_EQ(good({"path", "probe", "tcp;ofi_rxm"}).probe->provider, "tcp;ofi_rxm");
+  const Command with_device = good({"path", "probe", "fabric:verbs@IB0"});
+  EXPECT_EQ(with_device.probe->provider, "verbs");
+  EXPECT_EQ(with_device.probe->where, "IB0");
   const Command command = good({"path", "probe", "--json", "fabric:ofi_rxm", "10.0.0.1"});
   EXPECT_TRUE(command.json);
   EXPECT_EQ(command.probe->provider, "ofi_rxm");

@@ -448,11 +448,76 @@ TEST(FabricChannel, WhatCameWithAFlushIsLookedAtAtOnce) {
   ASSERT_TRUE(ends.begin(make_frame(1, 300, 1)));
   ASSERT_EQ(ends.receiver->receive(&ends.pool).kind, Kind::nothing);
   ends.fabric.land(true);
-  ASSERT_TRUE(ends.receiver->flush());
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(ends.receiver->flush());  // the first one knows of that look
   QuietPoller poller;
   ends.receiver->watch(poller, false);
   EXPECT_EQ(ends.receiver->next_look(poller, ends.clock.time), ends.clock.time);
   EXPECT_EQ(ends.receiver->receive(&ends.pool).kind, Kind::frame);
+}
+
+// Its disk hangs, and its engine asks for nothing: what has arrived is told all the same, and the rail is not silent,
+// however long that takes. What the peer says to the engine waits for it, before what comes by rail.
+TEST(FabricChannel, WhatArrivesIsToldAlsoWhileNobodyAsksForIt) {
+  for (const unsigned remote_data_bytes : {0U, 4U}) {
+    FakeTraits traits = large_frames();
+    traits.place.remote_data_bytes = remote_data_bytes;
+    Ends ends(true, traits);
+    meet(ends);
+    const auto pass_unasked = [&](Time each) {
+      for (int i = 0; i < 1000; ++i) {
+        ASSERT_EQ(ends.step_sender().kind, Kind::nothing);
+        ASSERT_TRUE(ends.receiver->flush());
+        ends.clock.time += each;
+      }
+    };
+    const TestFrame first = make_frame(1, 4000, 1);
+    ASSERT_TRUE(ends.begin(first));
+    pass_unasked(100 * millisecond);
+    EXPECT_EQ(ends.sender->health().bytes_in_flight, 0U) << remote_data_bytes;
+    EXPECT_EQ(ends.sender->health().acks, 1U) << remote_data_bytes;
+    ends.sender->queue(ping(1));
+    const TestFrame second = make_frame(2, 4000, 2);
+    ASSERT_TRUE(ends.begin(second));
+    pass_unasked(millisecond);
+    EXPECT_EQ(ends.receiver->receive(&ends.pool).kind, Kind::message);
+    expect_same(ends.receiver->receive(&ends.pool), first);
+    for (int i = 0; i < 1000 && ends.sender->health().acks < 2; ++i) {
+      const Incoming in = ends.receiver->receive(&ends.pool);
+      if (in.kind == Kind::frame) expect_same(in, second);
+      ASSERT_EQ(ends.step_sender().kind, Kind::nothing);
+      ASSERT_TRUE(ends.receiver->flush());
+    }
+    EXPECT_EQ(ends.sender->health().acks, 2U) << remote_data_bytes;
+  }
+}
+
+// A stream that joins while the receiver's disk hangs.
+TEST(FabricChannel, ItOpensAlsoWhileNobodyAsksForAnything) {
+  Ends ends(true);
+  for (int i = 0; i < 1000 && ends.sender->sending(); ++i) {
+    ASSERT_EQ(ends.step_sender().kind, Kind::nothing);
+    ASSERT_TRUE(ends.receiver->flush());
+  }
+  EXPECT_FALSE(ends.sender->sending());
+}
+
+// The peer has all, and says so; the provider here never says that a slot is out of its hands.
+TEST(FabricChannel, AWriteThatIsNeverCompleteEndsItInTheEnd) {
+  Ends ends(true, FakeTraits{.place = large_frames().place, .late_percent = 100});
+  meet(ends);
+  ASSERT_TRUE(ends.begin(make_frame(1, 4000, 3)));
+  ends.fabric.land(true);
+  ends.fabric.endpoints.at(1)->queue.clear();
+  const Time begin = ends.clock.time;
+  Incoming heard;
+  for (; heard.kind == Kind::nothing && ends.clock.time < begin + 60 * second; ends.clock.time += 500 * millisecond) {
+    heard = ends.step_sender();
+    (void)ends.receiver->receive(&ends.pool);
+    (void)ends.receiver->flush();
+  }
+  ASSERT_EQ(heard.kind, Kind::failed);
+  EXPECT_EQ(ends.sender->health().acks, 1U);
+  EXPECT_NE(heard.error.text.find("are not complete here for 30 s"), std::string::npos) << heard.error.text;
 }
 
 // With all slots full, the first that are let go of are granted while the others are still being read.

@@ -71,7 +71,7 @@ class FakeEndpoint final : public Endpoint {
   Posted write(const RemoteWrite& write, Error& why) override;
   std::size_t poll(std::span<Event> events) override;
   int wait_fd() const override { return fabric_.traits.has_descriptor ? 77 : -1; }
-  bool may_wait() override { return fabric_.traits.may_wait; }
+  bool may_wait() override { return fabric_.traits.may_wait && queue.empty(); }
 
   struct Region {
     Bytes memory;

@@ -139,6 +139,8 @@ TEST_F(Lookup, APlaceIsToldOnce) {
 TEST_F(Lookup, WhyItIsMissing) {
   fake_table().built_in = {"tcp", "ofi_rxm", "verbs;ofi_rxm"};
   expect_missing("verbs", "", "found nothing here that it could use (No data available); it needs an InfiniBand");
+  expect_missing("verbs;ofi_rxm", "",
+                 "found nothing here that it could use (No data available); it needs an InfiniBand");
   expect_missing(
       "efa", "",
       "this libfabric has only tcp, verbs: it was built without it, or found no device for it; it needs an EC2");
