@@ -199,12 +199,12 @@ int main(int argc, char** argv) {
   const int target = open(options.target.c_str(), O_WRONLY | O_CREAT, 0600);
   if (target < 0 || ftruncate(target, static_cast<off_t>(bytes)) != 0) die(options.target);
   const auto cost = longhaul::bench::run_two_ends(
-      [&] {
+      [&](auto&) {
         for (const Link& link : links) close(link.receiver);
         std::atomic<std::uint64_t> next = 0;
         run_threads(links, [&](const Link& link) { send_pieces(source, link.sender, bytes, next); });
       },
-      [&] {
+      [&](auto&) {
         for (const Link& link : links) close(link.sender);
         run_threads(links, [&](const Link& link) { receive_pieces(target, link.receiver); });
       },

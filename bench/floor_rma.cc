@@ -213,8 +213,9 @@ void tell(int socket, const std::vector<unsigned char>& slots) {
 }
 
 /// A slot is written when it is granted and what was written from it before is complete.
-void send(const Options& options, int socket) {
+void send(const Options& options, int socket, bench::Begin& begin) {
   End end(options, socket);
+  begin.now();
   std::vector<bool> granted(options.slots, true);
   std::vector<bool> complete(options.slots, true);
   std::uint64_t begun = 0;
@@ -241,8 +242,9 @@ void send(const Options& options, int socket) {
   }
 }
 
-void receive(const Options& options, int socket) {
+void receive(const Options& options, int socket, bench::Begin& begin) {
   End end(options, socket);
+  begin.now();
   std::uint64_t arrived = 0;
   while (arrived < options.writes()) {
     std::vector<unsigned char> grants;
@@ -298,13 +300,13 @@ int main(int argc, char** argv) {
   std::array<int, 2> sockets{};
   if (socketpair(AF_UNIX, SOCK_STREAM, 0, sockets.data()) != 0) die("socketpair", errno);
   const auto cost = bench::run_two_ends(
-      [&] {
+      [&](bench::Begin& begin) {
         close(sockets[1]);
-        send(options, sockets[0]);
+        send(options, sockets[0], begin);
       },
-      [&] {
+      [&](bench::Begin& begin) {
         close(sockets[0]);
-        receive(options, sockets[1]);
+        receive(options, sockets[1], begin);
       },
       [&] {
         close(sockets[0]);

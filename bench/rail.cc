@@ -16,6 +16,7 @@
 #include <limits>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/digest.h"
 #include "base/slots.h"
@@ -100,7 +101,7 @@ void begin_frame(wire::Channel& channel, Slot slot, std::uint32_t frame_bytes, b
   channel.begin_frame({begin, protocol::frame_header_bytes + frame_bytes}, std::move(slot));
 }
 
-void send(const Options& options, std::unique_ptr<wire::Connection> companion) {
+void send(const Options& options, std::unique_ptr<wire::Connection> companion, bench::Begin& begin) {
   End end(options, std::move(companion), true);
   wire::Channel& channel = end.channel();
   std::uint64_t begun = 0;
@@ -109,6 +110,7 @@ void send(const Options& options, std::unique_ptr<wire::Connection> companion) {
     if (heard.kind == wire::Incoming::Kind::failed) die(heard.error);
     if (auto flushed = channel.flush(); !flushed) die(flushed.error());
     if (begun < options.frames() && !channel.sending()) {
+      if (begun == 0) begin.now();  // both ends are open, and slots are granted
       if (Slot slot = channel.send_slots()->take()) {
         begin_frame(channel, std::move(slot), static_cast<std::uint32_t>(options.kib << 10), options.digests);
         ++begun;
@@ -126,12 +128,14 @@ void check(const wire::Incoming& in) {
       die({longhaul::Code::corrupt, "a digest differs"});
 }
 
-void receive(const Options& options, std::unique_ptr<wire::Connection> companion) {
+void receive(const Options& options, std::unique_ptr<wire::Connection> companion, bench::Begin& begin) {
   End end(options, std::move(companion), false);
   wire::Channel& channel = end.channel();
   SlotPool pool(2);
+  bool open = false;
   for (std::uint64_t arrived = 0;;) {
     const wire::Incoming in = channel.receive(&pool);
+    if (!std::exchange(open, true)) begin.now();
     if (in.kind == wire::Incoming::Kind::frame) {
       if (options.digests) check(in);
       ++arrived;
@@ -182,15 +186,15 @@ int main(int argc, char** argv) {
   const auto tcp = wire::make_tcp_wire();
   auto listener = good(tcp->listen("127.0.0.1:0"));
   const auto cost = bench::run_two_ends(
-      [&] {
+      [&](bench::Begin& begin) {
         std::unique_ptr<wire::Connection> dialled = good(tcp->dial({.remote = listener->address()}));
         listener.reset();
-        send(options, std::move(dialled));
+        send(options, std::move(dialled), begin);
       },
-      [&] {
+      [&](bench::Begin& begin) {
         std::unique_ptr<wire::Connection> accepted;
         while (!accepted) accepted = listener->accept();
-        receive(options, std::move(accepted));
+        receive(options, std::move(accepted), begin);
       },
       [&] { listener.reset(); });
   bench::print(

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <fmt/format.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
+#include <new>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -19,21 +21,45 @@
 
 namespace longhaul::bench {
 
-/// From before the first is started until both have ended.
+/// From when the sender begins until both have ended; of each end's CPU, what it has used since it began.
 struct Cost {
   double seconds = 0;
   double sender_cpu_s = 0;  ///< user + system
   double receiver_cpu_s = 0;
 };
 
-inline pid_t spawn(const std::function<void()>& work) {
+inline double cpu_seconds_of(const rusage& usage) {
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+/// When an end began. Lies in memory that it shares with the process that measures.
+struct Begin {
+  Time at = 0;
+  double cpu_s = 0;
+
+  /// In the end's process: what it did so far was to get ready, and is not measured.
+  void now() {
+    rusage usage{};
+    (void)getrusage(RUSAGE_SELF, &usage);
+    cpu_s = cpu_seconds_of(usage);
+    at = system_clock().now();
+  }
+};
+
+/// What an end does. It begins with its process, and once more whenever it says so.
+using End = std::function<void(Begin&)>;
+
+inline pid_t spawn(const End& work, Begin& begin) {
   const pid_t child = fork();
   if (child < 0) {
     std::perror("fork");
     std::_Exit(1);
   }
   if (child == 0) {
-    work();
+    work(begin);
     std::fflush(nullptr);
     std::_Exit(0);
   }
@@ -41,29 +67,32 @@ inline pid_t spawn(const std::function<void()>& work) {
 }
 
 /// Ends this process, too, if that one has failed: it has said why.
-inline double cpu_seconds_of(pid_t child) {
+inline double wait_for(pid_t child) {
   int status = 0;
   rusage usage{};
   const bool ended = wait4(child, &status, 0, &usage) == child;
   (void)unlink(fmt::format("/dev/shm/{}:0:0", child).c_str());  // libfabric's shm takes it away at exit only
   if (!ended || status != 0) std::exit(1);
-  const auto seconds = [](const timeval& time) {
-    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+  return cpu_seconds_of(usage);
 }
 
 /// `let_go`: in this process once both run, so that the end of either is seen by the other.
-inline Cost run_two_ends(const std::function<void()>& send, const std::function<void()>& receive,
-                         const std::function<void()>& let_go) {
-  Cost cost;
-  const Time begin = system_clock().now();
-  const pid_t receiver = spawn(receive);
-  const pid_t sender = spawn(send);
+inline Cost run_two_ends(const End& send, const End& receive, const std::function<void()>& let_go) {
+  void* shared = mmap(nullptr, 2 * sizeof(Begin), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (shared == MAP_FAILED) {
+    std::perror("mmap");
+    std::exit(1);
+  }
+  auto* const begins = static_cast<Begin*>(shared);
+  new (&begins[0]) Begin{.at = system_clock().now()};
+  new (&begins[1]) Begin{};
+  const pid_t receiver = spawn(receive, begins[1]);
+  const pid_t sender = spawn(send, begins[0]);
   let_go();
-  cost.sender_cpu_s = cpu_seconds_of(sender);
-  cost.receiver_cpu_s = cpu_seconds_of(receiver);
-  cost.seconds = static_cast<double>(system_clock().now() - begin) / 1e9;
+  Cost cost;
+  cost.sender_cpu_s = wait_for(sender) - begins[0].cpu_s;
+  cost.receiver_cpu_s = wait_for(receiver) - begins[1].cpu_s;
+  cost.seconds = static_cast<double>(system_clock().now() - begins[0].at) / 1e9;
   return cost;
 }
 
