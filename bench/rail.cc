@@ -42,7 +42,7 @@ struct Options {
   std::string provider;
   std::uint64_t mib = 4096;
   std::uint64_t kib = protocol::frame_bytes_usual >> 10;
-  unsigned slots = fabric::rail_slots;
+  unsigned slots = 0;  // as many as a stream has
 
   [[nodiscard]] std::uint64_t frames() const { return mib * 1024 / kib; }
   bool digests = false;
@@ -60,6 +60,13 @@ T good(longhaul::Result<T> result) {
   return std::move(*result);
 }
 
+/// Of a stream over a short way.
+unsigned slots_of(const Options& options) {
+  if (options.slots != 0) return options.slots;
+  const auto endpoint = good(fabric::system_fabric().open({.provider = options.provider, .where = {}}));
+  return fabric::slots_least(endpoint->place());
+}
+
 /// A channel and its thread's poller.
 class End {
  public:
@@ -70,7 +77,7 @@ class End {
                   .clock = longhaul::system_clock(),
                   .wish = {.provider = options.provider, .where = {}},
                   .sends = sends,
-                  .slots = options.slots,
+                  .slots = slots_of(options),
                   .frame_bytes = static_cast<std::uint32_t>(options.kib << 10),
                   .peer_elsewhere = true}) {}  // the provider chooses its device, the companion is on loopback
   ~End() { channel_.unwatch(*poller_); }

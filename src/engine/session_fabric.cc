@@ -51,9 +51,11 @@ std::optional<wire::fabric::FabricSetup> SessionCore::fabric_of(const PathOption
   if (!goes_by_fabric(path)) return std::nullopt;
   auto transport = parse_transport(path.transport);
   const auto known = fabrics_.find(transport->provider);
-  const unsigned trips = known == fabrics_.end() ? 1 : wire::fabric::slot_trips(known->second);
-  const unsigned covering = wire::fabric::slots_covering(path.cap_bits_per_s / 8, rtt_us * trips);
-  const unsigned unasked = std::clamp(slots_left(slots_held()), wire::fabric::rail_slots, covering);
+  const FabricPlace place = known == fabrics_.end() ? FabricPlace() : known->second;
+  const unsigned covering =
+      wire::fabric::slots_covering(path.cap_bits_per_s / 8, rtt_us * wire::fabric::slot_trips(place));
+  const unsigned wanted = std::max(covering, wire::fabric::slots_least(place));
+  const unsigned unasked = std::clamp(slots_left(slots_held()), wire::fabric::rail_slots, wanted);
   return wire::fabric::FabricSetup{
       .fabric = *setup_.fabric,
       .random = world_.random,

@@ -42,6 +42,11 @@ constexpr unsigned rail_slots = 4;
 /// `rail_slots` to `path_slots_max`, each with room for a transfer's frames at either end. Rate 0: not known, 100 Gb/s
 /// is taken for it, in 64 slots at most. Round trip 0: not known, 8.
 [[nodiscard]] unsigned slots_covering(std::uint64_t bytes_per_s, std::uint64_t rtt_us);
+/// But so many there at the least: where the provider moves frames by threads of its own (sockets), each of them waits
+/// for two of those as well.
+[[nodiscard]] inline unsigned slots_least(const FabricPlace& place) {
+  return place.manual_progress ? rail_slots : 4 * rail_slots;
+}
 
 /// The slots of a receiver, as its peer needs to know them: `count` of `slot_bytes` each, back to back from `base`.
 struct RemoteSlots {

@@ -24,6 +24,8 @@ TEST(Rail, AGrantIsFourBytes) {
 }
 
 TEST(Rail, SlotsCoverRateAndRoundTrip) {
+  EXPECT_EQ(slots_least({.manual_progress = true}), rail_slots);
+  EXPECT_EQ(slots_least({.manual_progress = false}), 16U) << "its threads take their time";
   EXPECT_EQ(slots_covering(1'250'000'000, 0), 8U) << "whatever the way is";
   EXPECT_EQ(slots_covering(0, 0), 8U);
   EXPECT_EQ(slots_covering(0, 30), rail_slots) << "taken for 100 Gb/s, over 30 us";
