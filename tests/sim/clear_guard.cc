@@ -50,11 +50,10 @@ class ClearConnection final : public wire::SecureConnection {
   wire::Transfer read_some(std::span<std::byte> into) override {
     if (error_) return {State::failed, 0, 0};
     if (const auto greeted = introduce(); greeted.state != State::moved) return greeted;
-    const std::size_t ready = std::min(into.size(), in_.size());
-    if (ready == 0) return below().read_some(into);
-    std::copy_n(in_.begin(), ready, into.begin());
-    in_.erase(in_.begin(), in_.begin() + static_cast<std::ptrdiff_t>(ready));
-    return {State::moved, ready, 0};
+    std::array<std::byte, 4096> some{};
+    const auto got = has_some() ? wire::Transfer{State::blocked, 0, 0} : below().read_some(some);
+    in_.insert(in_.end(), some.begin(), some.begin() + static_cast<std::ptrdiff_t>(got.bytes));
+    return has_some() ? hand_out(into) : got.state == State::moved ? wire::Transfer{State::blocked, 0, 0} : got;
   }
   wire::Transfer read_some(std::span<std::byte> first, std::span<std::byte> /*second*/) override {
     return read_some(first);
@@ -66,11 +65,28 @@ class ClearConnection final : public wire::SecureConnection {
   }
   void watch(Poller& poller, std::size_t readable_bytes, bool writable) override {
     const bool must_read = readable_bytes > 0 || !established();
+    if (readable_bytes > 0 && established() && has_some()) poller.wake();
     below().watch(poller, must_read ? 1 : 0, !out_.empty() || !below().connected() || (writable && established()));
   }
   std::optional<Error> why_failed() const override { return error_; }
 
  private:
+  /// To hand out.
+  bool has_some() const { return in_.size() >= (left_ > 0 ? 1 : protocol::prefix_bytes); }
+  /// No further than to the end of a message, as TLS to that of a record: what lies behind a greeting is for who comes
+  /// behind it.
+  wire::Transfer hand_out(std::span<std::byte> into) {
+    if (left_ == 0) {
+      const std::span<const std::byte, protocol::prefix_bytes> head(in_.data(), protocol::prefix_bytes);
+      const auto prefix = protocol::decode_prefix(head, protocol::message_bytes_max);
+      left_ = prefix ? protocol::prefix_bytes + prefix->body_bytes : in_.size();
+    }
+    const std::size_t ready = std::min({into.size(), in_.size(), left_});
+    std::copy_n(in_.begin(), ready, into.begin());
+    in_.erase(in_.begin(), in_.begin() + static_cast<std::ptrdiff_t>(ready));
+    left_ -= ready;
+    return {State::moved, ready, 0};
+  }
   wire::Transfer push() {
     wire::Transfer put{State::moved, 0, 0};
     while (!out_.empty() && put.state == State::moved) {
@@ -139,6 +155,7 @@ class ClearConnection final : public wire::SecureConnection {
   bool heard_ = false;
   std::vector<std::byte> out_;
   std::vector<std::byte> in_;
+  std::size_t left_ = 0;  ///< of the message that is being handed out
   std::optional<Error> error_;
 };
 

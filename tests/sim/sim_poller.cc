@@ -7,9 +7,9 @@
 namespace longhaul::sim {
 
 void SimPoller::watch(int fd, bool readable, bool writable) {
-  (void)readable;
-  (void)writable;
-  LH_CHECK(fd < 0, "a real file descriptor in a simulation");
+  if (fd < 0) return;
+  LH_CHECK(readable_ && readable && !writable, "a real file descriptor in a simulation");
+  descriptors_.insert(fd);
 }
 
 void SimPoller::wait(Time now, Time until) {
@@ -24,7 +24,8 @@ void SimPoller::wake() {
 
 bool SimPoller::take_wake_up() {
   const bool came_true = std::erase_if(wishes_, [](const auto& wish) { return wish.second(); }) > 0;
-  return std::exchange(woken_, false) || came_true;
+  const bool to_read = std::erase_if(descriptors_, readable_) > 0;
+  return std::exchange(woken_, false) || came_true || to_read;
 }
 
 }  // namespace longhaul::sim

@@ -4,6 +4,8 @@
 
 #include <functional>
 #include <map>
+#include <set>
+#include <utility>
 
 #include "base/role.h"
 #include "sim_base.h"
@@ -12,9 +14,11 @@ namespace longhaul::sim {
 
 class SimPoller final : public Poller {
  public:
-  explicit SimPoller(Trace& trace) : trace_(trace) {}
-  void watch(int fd, bool readable, bool writable) override;  ///< there are no descriptors in a simulation
-  void forget(int fd) override { (void)fd; }
+  /// `readable`: of the descriptors that there are in a simulation, those of a fabric's queues.
+  explicit SimPoller(Trace& trace, std::function<bool(int fd)> readable = {})
+      : trace_(trace), readable_(std::move(readable)) {}
+  void watch(int fd, bool readable, bool writable) override;
+  void forget(int fd) override { descriptors_.erase(fd); }
   void wait(Time now, Time until) override;
   void wake() override;
 
@@ -26,6 +30,8 @@ class SimPoller final : public Poller {
 
  private:
   Trace& trace_;
+  std::function<bool(int fd)> readable_;
+  std::set<int> descriptors_;  // that are watched, once
   bool woken_ = false;
   std::map<const void*, std::function<bool()>> wishes_;
 };

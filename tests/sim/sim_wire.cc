@@ -324,13 +324,25 @@ void SimNetwork::send(End& end, End& peer, std::span<const std::byte> bytes) {
     free_at += takes;
     end.paced_until = segment.departs + time_for(piece.size(), end.pace);
     segment.arrives = segment.departs + takes + path.path.delay;
-    if (path.path.jitter != 0)
-      segment.arrives += static_cast<Time>(random_.below(static_cast<std::uint64_t>(path.path.jitter)));
+    segment.arrives += jitter_of(path);
     if (!peer.in.empty()) segment.arrives = std::max(segment.arrives, peer.in.back().arrives);
     segment.bytes.assign(piece.begin(), piece.end());
     peer.in.push_back(std::move(segment));
     bytes = bytes.subspan(piece.size());
   }
+}
+
+Time SimNetwork::jitter_of(const PathState& path) {
+  if (path.path.jitter == 0) return 0;
+  return static_cast<Time>(random_.below(static_cast<std::uint64_t>(path.path.jitter)));
+}
+
+Time SimNetwork::carry(const std::string& from, const std::string& to, std::size_t bytes) {
+  PathState& path = between(from, to);
+  path.bytes += bytes;
+  Time& free_at = path.free_at[from];
+  free_at = std::max(free_at, clock_.now()) + time_for(bytes, path.path.bytes_per_s);
+  return free_at + path.path.delay + jitter_of(path);
 }
 
 wire::Health SimNetwork::health(End& end) {

@@ -103,6 +103,8 @@ class SimNetwork {
   [[nodiscard]] std::uint64_t dials_between(const std::string& host_a, const std::string& host_b) {
     return between(host_a, host_b).dials;
   }
+  /// When so many bytes that leave `from` now, beside all connections, are at `to`.
+  Time carry(const std::string& from, const std::string& to, std::size_t bytes);
   /// Bytes that have been handed to the path so far, both ways.
   [[nodiscard]] std::uint64_t bytes_between(const std::string& host_a, const std::string& host_b);
 
@@ -110,6 +112,7 @@ class SimNetwork {
   friend class SimWire;
   friend class SimConnection;
   friend class SimListener;
+  friend class SimFabric;
   struct Listening {
     std::string process;
     const void* owner = nullptr;
@@ -130,6 +133,7 @@ class SimNetwork {
   wire::Transfer read(End& end, std::span<std::byte> into);
   wire::Transfer write(End& end, std::span<const std::byte> from);
   void send(End& end, End& peer, std::span<const std::byte> bytes);
+  Time jitter_of(const PathState& path);
   /// What poll(2) would say, with SO_RCVLOWAT at `bytes`.
   [[nodiscard]] bool readable(const End& end, std::size_t bytes) const;
   [[nodiscard]] bool writable(const End& end) const;

@@ -15,7 +15,8 @@ SimWorld::SimWorld(std::uint64_t seed)
       seeds_(seed),
       random_(seeds_.fork()),
       order_(seeds_.fork()),
-      network_(clock_, trace_, seeds_.draw()) {}
+      network_(clock_, trace_, seeds_.draw()),
+      fabric_(clock_, trace_, network_, seed ^ 0x7261696c) {}
 
 SimWorld::~SimWorld() {
   while (!processes_.empty()) kill(processes_.back()->name);
@@ -39,7 +40,7 @@ Process& SimWorld::start(const std::string& name, const std::string& host, const
 }
 
 std::unique_ptr<Poller> SimWorld::make_poller() {
-  return std::make_unique<SimPoller>(trace_);
+  return std::make_unique<SimPoller>(trace_, [this](int fd) { return fabric_.readable(fd); });
 }
 
 void SimWorld::kill(const std::string& name, Death death) {
@@ -81,6 +82,7 @@ Time SimWorld::step(Role& role) {
 
 /// One round; returns when the earliest role wants to be stepped again.
 Time SimWorld::step_all() {
+  fabric_.progress();
   std::vector<std::shared_ptr<Role>> roles;
   for (const auto& process : processes_) roles.insert(roles.end(), process->roles.begin(), process->roles.end());
   for (std::size_t left = roles.size(); left > 1; --left) std::swap(roles[left - 1], roles[order_.below(left)]);
@@ -99,7 +101,7 @@ Time SimWorld::step_all() {
 }
 
 Time SimWorld::next_due(Time after) const {
-  Time due = network_.next_due(after);
+  Time due = std::min(network_.next_due(after), fabric_.next_due(after));
   for (const auto& [name, files] : file_systems_) due = std::min(due, files->next_due(after));
   return due;
 }

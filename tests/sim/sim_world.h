@@ -18,6 +18,7 @@
 #include "base/role.h"
 #include "sim_base.h"
 #include "sim_disk.h"
+#include "sim_fabric.h"
 #include "sim_poller.h"
 #include "sim_wire.h"
 
@@ -50,6 +51,8 @@ class SimWorld {
   [[nodiscard]] const SimClock& clock() const { return clock_; }
   [[nodiscard]] SimRandom& random() { return random_; }  ///< for the code under test
   [[nodiscard]] SimNetwork& network() { return network_; }
+  /// Of all machines: rails between endpoints that are on hosts of the network.
+  [[nodiscard]] SimFabric& fabric() { return fabric_; }
   [[nodiscard]] Trace& trace() { return trace_; }
   /// Made when first asked for; outlives every process.
   SimFileSystem& file_system(const std::string& name);
@@ -90,6 +93,7 @@ class SimWorld {
   SimRandom random_;
   SimRandom order_;
   SimNetwork network_;
+  SimFabric fabric_;
   std::map<std::string, std::unique_ptr<SimFileSystem>> file_systems_;
   struct Seat {
     SimPoller* poller = nullptr;

@@ -149,6 +149,12 @@ class SwarmRun {
       case Fault::stranger:
         strike(event.fault);
         return send_stranger();
+      case Fault::rail_breaks:
+        if (world_.world.fabric().fail_one()) strike(event.fault);
+        return;
+      case Fault::rail_silence:
+        if (world_.world.fabric().silence_one()) strike(event.fault);
+        return;
       case Fault::sync_fails:
       case Fault::write_fails:
         return at_target_.arm(event.fault, event.times);
@@ -300,6 +306,7 @@ class SwarmRun {
     tally_.chunks = plan_.world.tree.chunk_files + plan_.world.tree.large_chunks;
     tally_.frames_again = world_.witness.frames_again();
     tally_.published = world_.laws.published();
+    tally_.by_rail = world_.world.fabric().landed();
     tally_.virtual_seconds = static_cast<double>(world_.world.clock().now()) / second;
     tally_.hash = world_.world.hash();
     if (testing::Test::HasFailure())

@@ -35,8 +35,10 @@ enum class Fault : std::uint8_t {
   slow_sync,       ///< up to 5 s each
   source_rewrite,  ///< of equal size, with a new mtime
   secret_rewrite,  ///< of equal size, with the mtime set back
+  rail_breaks,     ///< one end of a rail hears that an operation has failed
+  rail_silence,    ///< what one end of a rail writes, nobody hears of any more
 };
-constexpr std::size_t fault_kinds = 22;
+constexpr std::size_t fault_kinds = 24;
 [[nodiscard]] std::string_view name_of(Fault fault);
 
 /// What a seed has drawn.
@@ -63,7 +65,8 @@ struct SwarmTally {
   std::uint64_t chunks = 0;  ///< of files that are not bundled
   std::uint64_t frames_again = 0;
   std::uint64_t published = 0;
-  std::uint64_t runs = 1;  ///< 2: it had to be run again
+  std::uint64_t by_rail = 0;  ///< frames
+  std::uint64_t runs = 1;     ///< 2: it had to be run again
   double virtual_seconds = 0;
   std::uint64_t hash = 0;
   [[nodiscard]] std::uint64_t crashes_and_path_faults() const;

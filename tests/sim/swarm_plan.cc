@@ -8,10 +8,10 @@ namespace longhaul::sim {
 namespace {
 
 constexpr std::array<std::string_view, fault_kinds> names{
-    "receiver crash", "receiver kill",    "sender crash",   "sender kill",   "path cut",    "path silence",
-    "path crawl",     "connection reset", "jitter",         "frame twice",   "flipped bit", "stranger",
-    "sync fails",     "write fails",      "read fails",     "name fails",    "no space",    "hiccups",
-    "slow disk",      "slow sync",        "source rewrite", "secret rewrite"};
+    "receiver crash", "receiver kill",    "sender crash",   "sender kill",    "path cut",    "path silence",
+    "path crawl",     "connection reset", "jitter",         "frame twice",    "flipped bit", "stranger",
+    "sync fails",     "write fails",      "read fails",     "name fails",     "no space",    "hiccups",
+    "slow disk",      "slow sync",        "source rewrite", "secret rewrite", "rail breaks", "rail silence"};
 
 constexpr std::array standing{Fault::jitter, Fault::hiccups, Fault::slow_disk, Fault::slow_sync};
 constexpr std::array deaths_and_paths{Fault::receiver_crash,  Fault::receiver_kill, Fault::sender_crash,
@@ -78,26 +78,34 @@ SwarmPlan draw_swarm_plan(std::uint64_t seed) {
   SwarmPlan plan;
   plan.world = draw_world(random);
   const std::uint64_t bytes = bytes_about(plan.world.tree);
-  const auto add = [&](Fault fault) {
+  const auto add_of = [&](SimRandom& from, Fault fault) {
     SwarmPlan::Event event{.fault = fault};
-    event.at_bytes = among(fault, standing) ? 0 : random.below(bytes * 11 / 10);
-    event.path = random.below(plan.world.paths.size());
-    event.lasts = static_cast<Time>(random.one_in(3) ? random.below(40'000) : random.below(1500)) * millisecond;
-    event.times = static_cast<unsigned>(random.one_in(4) ? 1 + random.below(40) : 1);
+    event.at_bytes = among(fault, standing) ? 0 : from.below(bytes * 11 / 10);
+    event.path = from.below(plan.world.paths.size());
+    event.lasts = static_cast<Time>(from.one_in(3) ? from.below(40'000) : from.below(1500)) * millisecond;
+    event.times = static_cast<unsigned>(from.one_in(4) ? 1 + from.below(40) : 1);
     plan.events.push_back(event);
   };
+  const auto add = [&](Fault fault) { add_of(random, fault); };
   // Swarm: each seed leaves most kinds out, so that the others meet undisturbed. In half of them nothing is harmful:
   // they must end well by themselves.
   const bool harmless = random.one_in(2);
-  for (std::size_t kind = 0; kind < fault_kinds; ++kind) {
+  for (std::size_t kind = 0; kind < static_cast<std::size_t>(Fault::rail_breaks); ++kind) {
     const auto fault = static_cast<Fault>(kind);
     if (!random.one_in(5) || (harmless && among(fault, harmful))) continue;
     for (std::uint64_t times = among(fault, standing) ? 1 : 1 + random.below(3); times > 0; --times) add(fault);
   }
   if (!random.one_in(5)) add(deaths_and_paths.at(random.below(deaths_and_paths.size())));
+  // Beside the rest, each from numbers of its own: a seed stays what it was.
+  SimRandom rails(seed ^ 0x7261696c73);
+  if (rails.one_in(3)) {
+    for (std::size_t path = 0; path < plan.world.paths.size(); ++path) plan.world.by_rail.push_back(rails.one_in(2));
+    for (const Fault fault : {Fault::rail_breaks, Fault::rail_silence})
+      for (std::uint64_t times = rails.one_in(2) ? 1 + rails.below(3) : 0; times > 0; --times) add_of(rails, fault);
+  }
   std::ranges::sort(plan.events, {},
                     [](const SwarmPlan::Event& event) { return std::pair(event.at_bytes, event.fault); });
-  plan.world.tree.holes = SimRandom(seed ^ 0x686f6c6573).one_in(3);  // beside the rest: a seed stays what it was
+  plan.world.tree.holes = SimRandom(seed ^ 0x686f6c6573).one_in(3);
   plan.world.syncfs = SimRandom(seed ^ 0x73796e636673).one_in(3);
   SimRandom packing(seed ^ 0x7a737464);
   if (packing.one_in(4)) {

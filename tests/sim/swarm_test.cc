@@ -47,6 +47,7 @@ class Distribution {
     deaths_.push_back(tally.crashes_and_path_faults());
     published_ += tally.published;
     again_ += tally.frames_again;
+    by_rail_ += tally.by_rail;
     second_runs_ += tally.runs - 1;
     virtual_seconds_ += tally.virtual_seconds;
     EXPECT_TRUE(tally.chunks >= 50 || tally.files >= 200) << "a seed that is too small to count";
@@ -57,16 +58,16 @@ class Distribution {
     std::cout << fmt::format("{} seeds, {:.1f} a second, {:.1f} h of virtual time\n", chunks_.size(), seeds / took_s,
                              virtual_seconds_ / 3600);
     std::cout << fmt::format(
-        "median of a seed: {} files, {} chunks, {} deaths and path faults; {} files published, {} frames came again, "
-        "{} "
-        "seeds were run a second time\n",
-        median(files_), median(chunks_), median(deaths_), published_, again_, second_runs_);
+        "median of a seed: {} files, {} chunks, {} deaths and path faults; {} files published, {} frames came by rail, "
+        "{} came again, {} seeds were run a second time\n",
+        median(files_), median(chunks_), median(deaths_), published_, by_rail_, again_, second_runs_);
     for (std::size_t kind = 0; kind < fault_kinds; ++kind)
       std::cout << fmt::format("  {:<17}{:>8}\n", name_of(static_cast<Fault>(kind)), struck_[kind]);
   }
 
   void judge() const {
     EXPECT_GE(median(deaths_), 1U);
+    EXPECT_GT(by_rail_, 0U);
     for (std::size_t kind = 0; kind < fault_kinds; ++kind)
       EXPECT_GT(struck_[kind], 0U) << "never met: " << name_of(static_cast<Fault>(kind));
   }
@@ -78,6 +79,7 @@ class Distribution {
   std::vector<std::uint64_t> deaths_;
   std::uint64_t published_ = 0;
   std::uint64_t again_ = 0;
+  std::uint64_t by_rail_ = 0;
   std::uint64_t second_runs_ = 0;
   double virtual_seconds_ = 0;
 };

@@ -146,8 +146,19 @@ TransferWorld::TransferWorld(std::uint64_t seed, WorldPlan plan)
   files.watcher = &laws;
   source_file_system().direct_alignment = plan_.source_alignment;
   witness.promises = &laws;
+  world.fabric().landing = [this](std::span<std::byte> bytes) { see_landing(bytes); };
   make_tree();
   if (std::getenv("LONGHAUL_SEED") != nullptr) tell_story();
+}
+
+/// A frame that comes by rail, in clear.
+void TransferWorld::see_landing(std::span<std::byte> bytes) {
+  if (damage) damage(bytes);
+  if (bytes.size() < protocol::frame_header_bytes) return;
+  const auto header = protocol::decode_frame_header(
+      std::span<const std::byte, protocol::frame_header_bytes>(bytes.data(), protocol::frame_header_bytes));
+  if (!header || protocol::frame_header_bytes + header->wire_bytes > bytes.size()) return;
+  witness.frame(*header, bytes.subspan(protocol::frame_header_bytes, header->wire_bytes));
 }
 
 /// A replayed seed says what happens.
@@ -257,6 +268,7 @@ std::shared_ptr<TransferWorld::Life> TransferWorld::start(const std::string& nam
         std::cout << "           " << name << " notes: " << event.text << '\n';
     };
   }
+  setup.fabric = &world.fabric();
   setup.options.workers = plan_.workers;
   setup.options.chunk_bytes = plan_.chunk_bytes;
   setup.touch_memory = false;
@@ -280,6 +292,7 @@ bool TransferWorld::start_receiver() {
   setup.options.require = plan_.receiver.require;
   setup.options.forbid = plan_.receiver.forbid;
   if (plan_.receiver_options) plan_.receiver_options(setup.options);
+  if (!plan_.by_rail.empty()) setup.options.fabrics = {"sim"};
   setup.keep_in = target;
   const auto life = start("receiver", receiver_host(0), std::move(setup));
   receiver_ = life;
@@ -303,6 +316,7 @@ bool TransferWorld::start_sender() {
     options.local = sender_host(path);
     options.remote = receiver_host(path);
     if (path < plan_.tags.size()) options.tags = plan_.tags[path];
+    if (path < plan_.by_rail.size() && plan_.by_rail[path]) options.transport = "fabric:sim";
     setup.options.paths.push_back(std::move(options));
   }
   setup.options.streams = plan_.streams;

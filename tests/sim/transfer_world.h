@@ -46,6 +46,7 @@ struct WorldPlan {
   /// Not empty: the source is published as a whole, as this directory of the target.
   std::string publish_as;
   std::vector<std::vector<std::string>> tags;  ///< of each path; none where there is no entry
+  std::vector<bool> by_rail;                   ///< of each path: its frames go by the world's fabric
   Policy sender;
   Policy receiver;
   // What else their options are, if anything.
@@ -65,6 +66,9 @@ class TransferWorld {
   /// Two paths, and the rest drawn from the seed.
   explicit TransferWorld(std::uint64_t seed, TreeShape shape = {});
   TransferWorld(std::uint64_t seed, WorldPlan plan);
+  ~TransferWorld() { world.fabric().landing = {}; }  // rails land until their end, and the world ends last
+  TransferWorld(const TransferWorld&) = delete;
+  TransferWorld& operator=(const TransferWorld&) = delete;
 
   /// False: it could not start, and says why in `start_problem`.
   bool start_receiver();
@@ -130,6 +134,7 @@ class TransferWorld {
   struct Life;
   void tell_story();
   void make_tree();
+  void see_landing(std::span<std::byte> bytes);
   [[nodiscard]] std::string at_target(const std::string& path) const {
     return plan_.publish_as.empty() ? path : plan_.publish_as + "/" + path;
   }

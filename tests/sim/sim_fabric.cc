@@ -1,0 +1,275 @@
+#include "sim_fabric.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <optional>
+#include <utility>
+
+#include "base/bytes.h"
+#include "base/check.h"
+
+namespace longhaul::sim {
+
+using wire::fabric::Event;
+using wire::fabric::Registration;
+using wire::fabric::RemoteWrite;
+
+namespace {
+
+constexpr int first_descriptor = 1000;
+
+}  // namespace
+
+class SimFabricEndpoint final : public wire::fabric::Endpoint {
+ public:
+  SimFabricEndpoint(SimFabric& fabric, std::uint64_t number, std::string host)
+      : fabric_(fabric), place_(fabric.place), number_(number), host_(std::move(host)) {}
+  ~SimFabricEndpoint() override { (void)close(); }
+
+  bool close() override {
+    if (!std::exchange(open_, false)) return true;
+    fabric_.close(*this);
+    return true;
+  }
+  const FabricPlace& place() const override { return place_; }
+  std::vector<std::byte> address() const override {
+    std::vector<std::byte> bytes(sizeof number_);
+    store(bytes.data(), number_);
+    return bytes;
+  }
+  Result<> meet(ConstBytes peer_address) override {
+    if (peer_address.size() != sizeof peer_) return fail(Code::protocol, "no address of sim");
+    peer_ = load<std::uint64_t>(peer_address.data());
+    return {};
+  }
+  Result<Registration> register_memory(Bytes memory, bool remote, std::uint64_t wished_key) override {
+    const std::uint64_t key = place_.memory.provider_keys ? 7000 + regions_.size() : wished_key;
+    regions_.push_back({.memory = memory, .remote = remote, .usable = !place_.memory.endpoint, .key = key});
+    return Registration{static_cast<unsigned>(regions_.size() - 1), place_.memory.endpoint ? 0 : key};
+  }
+  Result<Registration> enable_memory(unsigned registration) override {
+    Region& region = regions_.at(registration);
+    LH_CHECK(place_.memory.endpoint && !region.usable, "memory is enabled where that is asked for, once");
+    region.usable = true;
+    return Registration{registration, region.key};
+  }
+  Posted write(const RemoteWrite& write, Error&) override;
+  std::size_t poll(std::span<Event> events) override {
+    fabric_.come_to_pass();
+    std::size_t count = 0;
+    for (; count < events.size() && !queue_.empty(); queue_.pop_front()) events[count++] = queue_.front();
+    return count;
+  }
+  int wait_fd() const override { return first_descriptor + static_cast<int>(number_); }
+  bool may_wait() override { return !fabric_.readable(wait_fd()); }
+
+  /// Where a peer's write goes; empty: nowhere.
+  Bytes place_of(const RemoteWrite& write) {
+    for (const Region& region : regions_) {
+      if (!region.remote || !region.usable || region.key != write.key) continue;
+      const auto base = place_.memory.virtual_addresses ? reinterpret_cast<std::uint64_t>(region.memory.data()) : 0;
+      if (write.address < base || write.address - base + write.from.size() > region.memory.size()) continue;
+      return region.memory.subspan(write.address - base, write.from.size());
+    }
+    return {};
+  }
+
+ private:
+  friend class SimFabric;
+  struct Region {
+    Bytes memory;
+    bool remote = false;
+    bool usable = false;
+    std::uint64_t key = 0;
+  };
+
+  SimFabric& fabric_;
+  FabricPlace place_;
+  std::uint64_t number_;
+  std::string host_;
+  std::uint64_t peer_ = 0;
+  std::deque<Event> queue_;
+  std::set<std::uint32_t> tokens_out_;
+  std::vector<Region> regions_;
+  std::map<std::byte*, std::size_t> written_;  // by the peer, at the most
+  bool open_ = true;
+};
+
+wire::fabric::Endpoint::Posted SimFabricEndpoint::write(const RemoteWrite& write, Error&) {
+  LH_CHECK(open_ && peer_ != 0, "writes go to a peer");
+  if (fabric_.random_.one_in(8)) return Posted::again;
+  LH_CHECK(write.from.size() <= place_.write_bytes_max, "no larger than it may be");
+  const bool carries = place_.remote_data_bytes >= sizeof *write.data;
+  LH_CHECK(write.data.has_value() == carries, "data where it can be carried");
+  LH_CHECK(write.registration.has_value() || !place_.memory.local, "what is written from is registered");
+  if (write.registration) {
+    const Region& region = regions_.at(*write.registration);
+    const bool inside = write.from.data() >= region.memory.data() &&
+                        write.from.data() + write.from.size() <= region.memory.data() + region.memory.size();
+    LH_CHECK(region.usable && !region.remote && inside, "what is written from lies in what was registered for it");
+  }
+  LH_CHECK(write.token < place_.depth && tokens_out_.insert(write.token).second, "a token is used once at a time");
+  fabric_.post(*this, write);
+  return Posted::taken;
+}
+
+SimFabric::SimFabric(SimClock& clock, Trace& trace, SimNetwork& network, std::uint64_t seed)
+    : clock_(clock), trace_(trace), network_(network), random_(seed) {
+  place.provider = "sim";
+  place.remote_data_bytes = random_.one_in(2) ? 4 : 0;
+  place.memory = {.local = random_.one_in(2),
+                  .virtual_addresses = random_.one_in(2),
+                  .allocated = random_.one_in(2),
+                  .provider_keys = random_.one_in(2),
+                  .endpoint = random_.one_in(2)};
+  place.manual_progress = random_.one_in(2);
+  place.write_bytes_max = std::uint64_t{1} << 20;
+  place.depth = static_cast<unsigned>(1 + random_.below(64));
+}
+
+Result<std::unique_ptr<wire::fabric::Endpoint>> SimFabric::open(const FabricWish& wish) {
+  auto endpoint = std::make_unique<SimFabricEndpoint>(*this, ++opened_, wish.where);
+  endpoints_[opened_] = endpoint.get();
+  return endpoint;
+}
+
+SimFabricEndpoint* SimFabric::find(std::uint64_t number) const {
+  const auto at = endpoints_.find(number);
+  return at == endpoints_.end() ? nullptr : at->second;
+}
+
+SimFabricEndpoint* SimFabric::any_endpoint() {
+  std::vector<SimFabricEndpoint*> met;
+  for (const auto& [number, endpoint] : endpoints_)
+    if (endpoint->peer_ != 0) met.push_back(endpoint);
+  return met.empty() ? nullptr : met[random_.below(met.size())];
+}
+
+bool SimFabric::fail_one() {
+  SimFabricEndpoint* const endpoint = any_endpoint();
+  if (endpoint == nullptr) return false;
+  endpoint->queue_.push_back({.kind = Event::Kind::failed, .words = "it is broken"});
+  trace_.note("rail breaks");
+  return true;
+}
+
+bool SimFabric::silence_one() {
+  SimFabricEndpoint* const endpoint = any_endpoint();
+  if (endpoint == nullptr) return false;
+  silenced_.insert(endpoint->number_);
+  trace_.note("rail silence");
+  return true;
+}
+
+/// With data, a provider may call complete what it has only copied; without, completion means that it is there.
+void SimFabric::post(SimFabricEndpoint& from, const RemoteWrite& write) {
+  const SimFabricEndpoint* const to = find(from.peer_);
+  const Time now = clock_.now();
+  trace_.note("rail write", write.from.size());
+  Write it{.from = from.number_, .to = from.peer_, .write = write, .copy = {}};
+  it.copied = write.data && random_.one_in(2);
+  if (it.copied) {
+    it.copy.assign(write.from.begin(), write.from.end());
+    completions_.push_back({from.number_, write.token, now + static_cast<Time>(random_.below(millisecond))});
+  }
+  if (to == nullptr || silenced_.contains(from.number_)) return;
+  it.path = &network_.between(from.host_, to->host_);
+  it.lands = network_.carry(from.host_, to->host_, write.from.size()) +
+             static_cast<Time>(random_.one_in(4) ? random_.below(5 * millisecond) : 0);
+  under_way_.push_back(std::move(it));
+}
+
+/// What is due in a silence comes when it is over.
+bool SimFabric::is_due(const Write& write) const {
+  return write.lands <= clock_.now() && write.lands <= write.path->silent_since;
+}
+
+void SimFabric::come_to_pass() {
+  std::vector<Write> landing_now;
+  std::erase_if(under_way_, [&](Write& write) {
+    if (!is_due(write)) return false;
+    if (!write.path->is_cut) landing_now.push_back(std::move(write));  // else nobody tells
+    return true;
+  });
+  for (std::size_t left = landing_now.size(); left > 1; --left)
+    std::swap(landing_now[left - 1], landing_now[random_.below(left)]);
+  for (const Write& write : landing_now) land(write);
+  std::erase_if(completions_, [&](const Completion& it) {
+    if (it.at > clock_.now()) return false;
+    if (SimFabricEndpoint* const endpoint = find(it.endpoint)) {
+      endpoint->tokens_out_.erase(it.token);
+      endpoint->queue_.push_back({.kind = Event::Kind::written, .token = it.token});
+      trace_.note("rail complete");
+    }
+    return true;
+  });
+}
+
+void SimFabric::land(const Write& it) {
+  SimFabricEndpoint* const from = find(it.from);
+  SimFabricEndpoint* const to = find(it.to);
+  if (from == nullptr && !it.copied) return;
+  if (to == nullptr) {
+    // Some providers tell, others try for ever.
+    if (from != nullptr && !it.copied && random_.one_in(2))
+      from->queue_.push_back({.kind = Event::Kind::failed, .words = "nobody is there"});
+    return;
+  }
+  const Bytes place_there = to->place_of(it.write);
+  LH_CHECK(!place_there.empty(), "a peer writes where it was told to");
+  const ConstBytes bytes = it.copied ? ConstBytes(it.copy) : it.write.from;
+  std::memcpy(place_there.data(), bytes.data(), bytes.size());
+  ++landed_;
+  trace_.note("rail lands", bytes.size());
+  if (landing) landing(place_there);
+  std::size_t& written = to->written_[place_there.data()];
+  written = std::max(written, place_there.size());
+  if (it.write.data) to->queue_.push_back({.kind = Event::Kind::arrived, .data = *it.write.data});
+  if (!it.copied && from != nullptr)
+    completions_.push_back({it.from, it.write.token, clock_.now() + it.path->path.delay});
+}
+
+/// A peer writes, and what is sent from is read, until the very moment of the fence. What lay in memory that a peer may
+/// write into is nobody's business any more.
+void SimFabric::close(SimFabricEndpoint& endpoint) {
+  const std::uint64_t number = endpoint.number_;
+  std::vector<Write> last;
+  std::erase_if(under_way_, [&](Write& write) {
+    if (write.to != number && (write.from != number || write.copied)) return false;
+    const bool lands = find(write.from) != nullptr && find(write.to) != nullptr && random_.one_in(4);
+    if (lands) last.push_back(std::move(write));
+    return lands || write.from == number;  // what others write to it finds nobody
+  });
+  for (const Write& write : last) land(write);
+  for (const auto& [at, bytes] : endpoint.written_) std::memset(at, 0xAA, bytes);
+  endpoints_.erase(number);
+  silenced_.erase(number);
+}
+
+Time SimFabric::next_due(Time now) const {
+  Time due = time_never;
+  for (const Write& write : under_way_)
+    if (write.lands > now) due = std::min(due, write.lands);
+  for (const Completion& completion : completions_)
+    if (completion.at > now) due = std::min(due, completion.at);
+  return due;
+}
+
+void SimFabric::progress() {
+  if (!place.manual_progress) come_to_pass();
+}
+
+bool SimFabric::readable(int fd) const {
+  const std::uint64_t number = static_cast<std::uint64_t>(fd - first_descriptor);
+  const SimFabricEndpoint* const endpoint = find(number);
+  if (endpoint == nullptr) return false;
+  if (!endpoint->queue_.empty()) return true;
+  return std::ranges::any_of(
+             under_way_,
+             [&](const Write& write) { return (write.to == number || write.from == number) && is_due(write); }) ||
+         std::ranges::any_of(completions_,
+                             [&](const Completion& it) { return it.endpoint == number && it.at <= clock_.now(); });
+}
+
+}  // namespace longhaul::sim
