@@ -101,6 +101,20 @@ TEST_P(Providers, ManyShortLives) {
   }
 }
 
+// Bad peers: a generation that was not granted, a slot that is granted to nobody.
+TEST_P(Providers, WhoWritesByNoGrantIsCaught) {
+  for (const bool stale : {true, false}) {
+    RailPair pair(system_fabric(), wish(), 5);
+    ASSERT_FALSE(pair.problem) << pair.problem->text;
+    const auto grants = stale ? pair.receiver->grant_all() : std::vector<Grant>();
+    const Grant made_up = stale ? Grant{grants[3].slot, grants[3].generation ^ 1} : Grant{2, 77};
+    const Result<> caught = pair.misuse(made_up, 20 * second);
+    ASSERT_FALSE(caught) << "nobody has noticed";
+    EXPECT_EQ(caught.error().code, Code::protocol);
+    EXPECT_NE(caught.error().text.find("which it was not granted"), std::string::npos) << caught.error().text;
+  }
+}
+
 TEST_P(Providers, EitherEndMayCloseWithinAWrite) {
   if (!may_outlive_a_peer()) GTEST_SKIP() << "shm of libfabric 1.17 cannot outlive a peer in its own process";
   RailWish large = wish();  // more than what sockets hold

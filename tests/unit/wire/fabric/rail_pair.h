@@ -60,6 +60,23 @@ class RailPair {
     return {};
   }
 
+  /// A sender that writes by a grant of its own: what the receiver says to that; nothing for as long.
+  Result<> misuse(const Grant& grant, Time patience) {
+    if (Result<> added = sender->add(grant); !added) return added;
+    if (Result<> posted = send_next(); !posted) return posted;
+    std::vector<SendRail::Sent> sent;
+    std::vector<ReceiveRail::Arrival> arrivals;
+    for (const Time end = system_clock().now() + patience; system_clock().now() < end; sent.clear()) {
+      if (Result<> stepped = sender->step(sent); !stepped) return stepped;
+      for (const SendRail::Sent& one : sent) {
+        if (sender->carries_grants()) continue;
+        if (Result<> told = receiver->written(one.grant, arrivals); !told) return told;
+      }
+      if (Result<> stepped = receiver->step(arrivals); !stepped) return stepped;
+    }
+    return {};
+  }
+
   /// Until so many frames have arrived, or for so long.
   Result<> run(std::size_t frames, Time patience) {
     const Time end = system_clock().now() + patience;
