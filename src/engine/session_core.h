@@ -403,6 +403,7 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   void tell_stream_gone(std::uint32_t number);
   void take_stream_gone(const protocol::StreamGone& gone);
   void take_stream_down(std::uint32_t id, const Error& error);
+  void take_busy(const protocol::Busy& busy, Time now);
   void take_stream_message(std::uint32_t stream, const protocol::Message& message);
 
   // PlannerHost

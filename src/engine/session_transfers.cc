@@ -186,13 +186,17 @@ void SessionCore::take_message(protocol::Message message, Time now) {
     case Body::kStop:
       return peer_stopped(message.stop(), now);
     case Body::kBusy:
-      peer_busy_at_ = now;
-      for (auto& [transfer, outgoing] : outgoing_)
-        if (outgoing.planner) outgoing.planner->alive(now);
-      return note(Event::Type::note, "the peer is busy: " + printable(message.busy().text()));
+      return take_busy(message.busy(), now);
     default:
       log::warn("the peer sent a message that has no place on the control connection");
   }
+}
+
+void SessionCore::take_busy(const protocol::Busy& busy, Time now) {
+  peer_busy_at_ = now;
+  for (auto& [transfer, outgoing] : outgoing_)
+    if (outgoing.planner) outgoing.planner->alive(now);
+  note(Event::Type::note, "the peer is busy: " + printable(busy.text()));
 }
 
 void SessionCore::take_stream_message(std::uint32_t stream, const protocol::Message& message) {

@@ -238,8 +238,9 @@ void SimFabric::close(SimFabricEndpoint& endpoint) {
   std::erase_if(under_way_, [&](Write& write) {
     if (write.to != number && (write.from != number || write.copied)) return false;
     const bool lands = find(write.from) != nullptr && find(write.to) != nullptr && random_.one_in(4);
+    const bool its_own = write.from == number;
     if (lands) last.push_back(std::move(write));
-    return lands || write.from == number;  // what others write to it finds nobody
+    return lands || its_own;  // what others write to it finds nobody
   });
   for (const Write& write : last) land(write);
   for (const auto& [at, bytes] : endpoint.written_) std::memset(at, 0xAA, bytes);

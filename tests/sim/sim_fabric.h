@@ -68,7 +68,7 @@ class SimFabric final : public wire::fabric::Fabric {
   void post(SimFabricEndpoint& from, const wire::fabric::RemoteWrite& write);
   void come_to_pass();
   [[nodiscard]] bool is_due(const Write& write) const;
-  void land(const Write& write);
+  void land(const Write& it);
   void close(SimFabricEndpoint& endpoint);
   [[nodiscard]] SimFabricEndpoint* find(std::uint64_t number) const;
   SimFabricEndpoint* any_endpoint();
