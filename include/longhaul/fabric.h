@@ -52,4 +52,8 @@ struct FabricWish {
 /// Not while another thread changes the environment, which libfabric reads. Never fails: what is not there is told.
 FabricReport probe_fabrics(const FabricWish& wish = {});
 
+/// Maps libfabric and looks at nothing: it can then be used also where it may no longer be looked for. Not while
+/// another thread changes the environment.
+void map_fabrics();
+
 }  // namespace longhaul

@@ -65,9 +65,12 @@ Result<> read_probe(const Words& words, const Words& path_texts, Command& comman
   FabricWish& wish = command.probe.emplace();
   if (words.size() > 1) {
     const auto named = parse_transport(words[1].starts_with("fabric:") ? words[1] : "fabric:" + words[1]);
-    if (!named) return std::unexpected(named.error());
+    if (!named)
+      return bad(fmt::format("'{}' is no provider with or without a device: tcp, verbs, efa@rdmap0s6 ...",
+                             printable(words[1])));
     wish = {.provider = named->provider, .where = named->device};
   }
+  if (words.size() > 2 && !wish.where.empty()) return bad("a place is named twice");
   if (words.size() > 2) wish.where = words[2];
   if (words.size() > 2 && wish.where.empty()) return bad("an address or a device is missing");
   return {};

@@ -79,9 +79,9 @@ Result<> prepare_to_meet(Command& command, Reporter& reporter) {
   const bool lands = command.verb == Verb::receive && !command.to_stdout && !command.engine.dry_run;
   if (Result<> made = lands ? make_target(command.target) : Result<>(); !made) return made;
   if (!command.confine) return {};
-  // libfabric and its providers may lie where no wall lets us look afterwards (/opt, LD_LIBRARY_PATH): loaded before.
-  for (const std::string& provider : fabrics_asked_for(command.engine))
-    (void)probe_fabrics({.provider = provider, .where = {}});
+  // It may lie where no wall lets us look afterwards (/opt, LD_LIBRARY_PATH). Its providers open devices and start
+  // threads when they are first looked at, which is for behind the walls.
+  if (!fabrics_asked_for(command.engine).empty()) map_fabrics();
   const Walls walls = put_up_walls(command);
   if (!walls.standing.empty()) reporter.note("confined by " + walls.standing);
   for (const std::string& why : walls.missing) reporter.note("a wall is missing: " + why);

@@ -7,4 +7,8 @@ FabricReport probe_fabrics(const FabricWish& wish) {
   return wire::fabric::probe(wish);
 }
 
+void map_fabrics() {
+  wire::fabric::map();
+}
+
 }  // namespace longhaul

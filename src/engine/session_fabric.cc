@@ -51,7 +51,8 @@ std::optional<wire::fabric::FabricSetup> SessionCore::fabric_of(const PathOption
   if (!goes_by_fabric(path)) return std::nullopt;
   auto transport = parse_transport(path.transport);
   const auto known = fabrics_.find(transport->provider);
-  const FabricPlace place = known == fabrics_.end() ? FabricPlace() : known->second;
+  FabricPlace place{.remote_data_bytes = wire::fabric::remote_data_bytes, .manual_progress = true};  // as most are
+  if (known != fabrics_.end()) place = known->second;
   const unsigned covering =
       wire::fabric::slots_covering(path.cap_bits_per_s / 8, rtt_us * wire::fabric::slot_trips(place));
   const unsigned wanted = std::max(covering, wire::fabric::slots_least(place));

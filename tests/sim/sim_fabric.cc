@@ -89,6 +89,7 @@ class SimFabricEndpoint final : public wire::fabric::Endpoint {
   std::uint64_t number_;
   std::string host_;
   std::uint64_t peer_ = 0;
+  bool writes_ = false;
   std::deque<Event> queue_;
   std::set<std::uint32_t> tokens_out_;
   std::vector<Region> regions_;
@@ -98,6 +99,7 @@ class SimFabricEndpoint final : public wire::fabric::Endpoint {
 
 wire::fabric::Endpoint::Posted SimFabricEndpoint::write(const RemoteWrite& write, Error&) {
   LH_CHECK(open_ && peer_ != 0, "writes go to a peer");
+  writes_ = true;
   if (fabric_.random_.one_in(8)) return Posted::again;
   LH_CHECK(write.from.size() <= place_.write_bytes_max, "no larger than it may be");
   const bool carries = place_.remote_data_bytes >= sizeof *write.data;
@@ -139,15 +141,15 @@ SimFabricEndpoint* SimFabric::find(std::uint64_t number) const {
   return at == endpoints_.end() ? nullptr : at->second;
 }
 
-SimFabricEndpoint* SimFabric::any_endpoint() {
-  std::vector<SimFabricEndpoint*> met;
+SimFabricEndpoint* SimFabric::any_of(const std::function<bool(const SimFabricEndpoint&)>& which) {
+  std::vector<SimFabricEndpoint*> fit;
   for (const auto& [number, endpoint] : endpoints_)
-    if (endpoint->peer_ != 0) met.push_back(endpoint);
-  return met.empty() ? nullptr : met[random_.below(met.size())];
+    if (which(*endpoint)) fit.push_back(endpoint);
+  return fit.empty() ? nullptr : fit[random_.below(fit.size())];
 }
 
 bool SimFabric::fail_one() {
-  SimFabricEndpoint* const endpoint = any_endpoint();
+  SimFabricEndpoint* const endpoint = any_of([](const SimFabricEndpoint& each) { return each.peer_ != 0; });
   if (endpoint == nullptr) return false;
   endpoint->queue_.push_back({.kind = Event::Kind::failed, .words = "it is broken"});
   trace_.note("rail breaks");
@@ -155,7 +157,8 @@ bool SimFabric::fail_one() {
 }
 
 bool SimFabric::silence_one() {
-  SimFabricEndpoint* const endpoint = any_endpoint();
+  SimFabricEndpoint* const endpoint =
+      any_of([&](const SimFabricEndpoint& each) { return each.writes_ && !silenced_.contains(each.number_); });
   if (endpoint == nullptr) return false;
   silenced_.insert(endpoint->number_);
   trace_.note("rail silence");

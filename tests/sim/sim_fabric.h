@@ -36,7 +36,7 @@ class SimFabric final : public wire::fabric::Fabric {
   // --- what can go wrong, beside what the path does --------------------------------------------------------------
   /// One endpoint hears that an operation of its has failed. False: there is none.
   bool fail_one();
-  /// What one endpoint writes from now on, nobody hears of any more. False: there is none.
+  /// What one endpoint that writes does from now on, nobody hears of any more. False: there is none.
   bool silence_one();
   [[nodiscard]] std::uint64_t landed() const { return landed_; }
 
@@ -71,7 +71,7 @@ class SimFabric final : public wire::fabric::Fabric {
   void land(const Write& it);
   void close(SimFabricEndpoint& endpoint);
   [[nodiscard]] SimFabricEndpoint* find(std::uint64_t number) const;
-  SimFabricEndpoint* any_endpoint();
+  SimFabricEndpoint* any_of(const std::function<bool(const SimFabricEndpoint&)>& which);
 
   SimClock& clock_;
   Trace& trace_;

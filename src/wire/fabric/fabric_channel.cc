@@ -336,13 +336,14 @@ void FabricChannel::begin_frame(std::span<std::byte> bytes, Slot slot) {
   if (Result<> posted = out_->send(all, index); !posted) fail_rail(posted.error());
 }
 
-/// Also hears the peer, if nobody has since the last flush: a receiver that waits for its disk asks for nothing, and
-/// what has come by rail is told, and slots are granted, all the same. A slow disk is no fault of the path.
+/// One that receives also hears the peer, if nobody has since the last flush: a receiver that waits for its disk asks
+/// for nothing, and what has come by rail is told, and slots are granted, all the same. A slow disk is no fault of the
+/// path.
 Result<> FabricChannel::flush() {
   const bool heard = std::exchange(heard_, false);
   const bool looked = std::exchange(looked_, false);
   if (connection().connected()) {
-    if (!heard) hear();
+    if (!heard && !setup_.sends) hear();
     if (!looked || was_let_go_of()) step_rail();
   }
   if (!failure_) return Channel::flush();
@@ -365,7 +366,7 @@ void FabricChannel::hear() {
 
 Incoming FabricChannel::receive(SlotPool* pool) {
   hear();
-  heard_ = true;
+  heard_ = !ahead_;
   if (failure_) return fail_for_good(*failure_);
   if (ahead_) return *std::exchange(ahead_, std::nullopt);
   if (arrivals_.empty() || owes_grants()) {

@@ -92,7 +92,7 @@ class FabricChannel final : public Channel {
   std::optional<Incoming> ahead_;  // what came on the companion behind what is the rail's, for who asks next
   // Since the last flush:
   bool heard_ = false;   // the companion was read to its end
-  bool looked_ = false;  // the queue was, and nothing was begun behind that
+  bool looked_ = false;  // the queue was, behind that, and nothing was begun since
   std::optional<Error> failure_;
   // sending
   struct Underway {

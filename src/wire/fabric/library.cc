@@ -72,9 +72,8 @@ bool can_bind(const std::string& address) {
 }
 
 Result<Library> load() {
-  set_environment();
   const KeptSignals signals;
-  void* handle = dlopen(file, RTLD_NOW | RTLD_LOCAL);
+  void* handle = map_library();
   if (handle == nullptr) {
     const char* said = dlerror();
     return fail(Code::unsupported, "libfabric cannot be loaded (" + std::string(said == nullptr ? file : said) +
@@ -102,6 +101,11 @@ Result<Library> load() {
 }
 
 }  // namespace
+
+void* map_library() {
+  set_environment();
+  return dlopen(file, RTLD_NOW | RTLD_LOCAL);
+}
 
 Result<const Library*> load_library() {
   static const Result<Library> loaded = load();

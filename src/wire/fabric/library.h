@@ -26,6 +26,10 @@ struct Library {
 /// What it is asked for everywhere; an older library is refused.
 inline constexpr std::uint32_t api_version = FI_VERSION(1, 17);
 
+/// Maps libfabric, for good, and looks at no provider; null: dlerror() says why. What is mapped is found again where it
+/// can no longer be read. Sets FI_* in the environment, as load_library.
+void* map_library();
+
 /// The machine's libfabric, which stays loaded. Any thread. The first call sets FI_* in the environment, so that no
 /// other thread may be there that sets its own. Errors (unsupported): there is none, or an older one.
 [[nodiscard]] Result<const Library*> load_library();

@@ -8,4 +8,7 @@ namespace longhaul::wire::fabric {
 /// See probe_fabrics (longhaul/fabric.h).
 [[nodiscard]] FabricReport probe(const FabricWish& wish);
 
+/// See map_fabrics.
+void map();
+
 }  // namespace longhaul::wire::fabric
