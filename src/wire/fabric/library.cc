@@ -104,6 +104,7 @@ Result<Library> load() {
 
 void* map_library() {
   set_environment();
+  const KeptSignals signals;  // some are caught as soon as a provider's library is mapped
   return dlopen(file, RTLD_NOW | RTLD_LOCAL);
 }
 
