@@ -50,10 +50,10 @@ class ClearConnection final : public wire::SecureConnection {
   wire::Transfer read_some(std::span<std::byte> into) override {
     if (error_) return {State::failed, 0, 0};
     if (const auto greeted = introduce(); greeted.state != State::moved) return greeted;
-    std::array<std::byte, 4096> some{};
-    const auto got = has_some() ? wire::Transfer{State::blocked, 0, 0} : below().read_some(some);
-    in_.insert(in_.end(), some.begin(), some.begin() + static_cast<std::ptrdiff_t>(got.bytes));
-    return has_some() ? hand_out(into) : got.state == State::moved ? wire::Transfer{State::blocked, 0, 0} : got;
+    if (!has_some()) {
+      if (const auto got = read_below(); got.state != State::moved) return got;
+    }
+    return has_some() ? hand_out(into) : wire::Transfer{State::blocked, 0, 0};
   }
   wire::Transfer read_some(std::span<std::byte> first, std::span<std::byte> /*second*/) override {
     return read_some(first);
@@ -71,6 +71,12 @@ class ClearConnection final : public wire::SecureConnection {
   std::optional<Error> why_failed() const override { return error_; }
 
  private:
+  wire::Transfer read_below() {
+    std::array<std::byte, 4096> some{};
+    const auto got = below().read_some(some);
+    in_.insert(in_.end(), some.begin(), some.begin() + static_cast<std::ptrdiff_t>(got.bytes));
+    return got;
+  }
   /// To hand out.
   bool has_some() const { return in_.size() >= (left_ > 0 ? 1 : protocol::prefix_bytes); }
   /// No further than to the end of a message, as TLS to that of a record: what lies behind a greeting is for who comes
@@ -101,10 +107,7 @@ class ClearConnection final : public wire::SecureConnection {
     while (!heard_ && !error_) {
       if (take_introduction()) continue;
       if (error_) break;
-      std::array<std::byte, 256> some{};
-      const auto got = below().read_some(some);
-      if (got.state != State::moved) return got;
-      in_.insert(in_.end(), some.begin(), some.begin() + static_cast<std::ptrdiff_t>(got.bytes));
+      if (const auto got = read_below(); got.state != State::moved) return got;
     }
     if (error_) return {State::failed, 0, 0};
     const auto pushed = push();

@@ -48,12 +48,6 @@ struct Lookout {
     ASSERT_TRUE(world.run_to_end(600 * second));
     world.check_complete();
   }
-  [[nodiscard]] std::uint64_t bytes_between(std::size_t here, std::size_t there) {
-    return world.world.network().bytes_between(TransferWorld::sender_host(here), TransferWorld::receiver_host(there));
-  }
-  [[nodiscard]] std::uint64_t dials_between(std::size_t here, std::size_t there) {
-    return world.world.network().dials_between(TransferWorld::sender_host(here), TransferWorld::receiver_host(there));
-  }
   [[nodiscard]] const std::vector<PathReport>& paths() const { return world.sent->report.paths; }
 
   double price = 0;
@@ -76,7 +70,7 @@ TEST(Discovery, PathsThatBothPermitAreFoundAndCarryTheirShare) {
     for (std::size_t i = 0; i < 3; ++i) {
       for (std::size_t j = 0; j < 3; ++j) {
         if (i == j) continue;
-        EXPECT_LT(both.bytes_between(i, j), 1000U) << "a pair that brings nothing new is no path";
+        EXPECT_LT(both.world.bytes_between(i, j), 1000U) << "a pair that brings nothing new is no path";
       }
     }
   });
@@ -88,8 +82,8 @@ TEST(Discovery, WhatTheReceiverDoesNotPermitIsNotTried) {
     shy.receiver_list = {};  // then only what is in use, and global addresses
     shy.run();
     for (std::size_t i = 0; i < 3; ++i) {
-      EXPECT_EQ(shy.dials_between(i, 1), 0U);
-      EXPECT_EQ(shy.dials_between(i, 2), 0U);
+      EXPECT_EQ(shy.world.dials_between(i, 1), 0U);
+      EXPECT_EQ(shy.world.dials_between(i, 2), 0U);
     }
     ASSERT_EQ(shy.paths().size(), 3U) << "from its other interfaces to the address that both know. " << shy.notes;
   });
@@ -101,8 +95,8 @@ TEST(Discovery, WhatTheSenderDoesNotPermitIsNotTried) {
     narrow.sender_list = "eth1,10.1.0.0/16";
     narrow.run();
     ASSERT_EQ(narrow.paths().size(), 2U) << narrow.notes;
-    EXPECT_GT(narrow.bytes_between(1, 1), 0U);
-    EXPECT_EQ(narrow.dials_between(2, 2), 0U);
+    EXPECT_GT(narrow.world.bytes_between(1, 1), 0U);
+    EXPECT_EQ(narrow.world.dials_between(2, 2), 0U);
   });
 }
 
@@ -126,13 +120,13 @@ TEST(Discovery, AFoundPathHasNoTagsSoAnyRequirementExcludesItsProbesToo) {
     strict.sender_requires = {"us"};
     strict.run();
     EXPECT_EQ(strict.paths().size(), 1U);
-    EXPECT_EQ(strict.dials_between(1, 1), 0U);
+    EXPECT_EQ(strict.world.dials_between(1, 1), 0U);
     EXPECT_NE(strict.notes.find("policy requires some"), std::string::npos) << strict.notes;
     Lookout told(seed);
     told.receiver_requires = {"us"};
     told.run();
     EXPECT_EQ(told.paths().size(), 1U);
-    EXPECT_EQ(told.dials_between(1, 1), 0U);
+    EXPECT_EQ(told.world.dials_between(1, 1), 0U);
   });
 }
 
@@ -143,8 +137,8 @@ TEST(Discovery, NoPathIsFoundOnAnInterfaceThatHasTerms) {
     dear.price = 10;
     dear.run();
     ASSERT_EQ(dear.paths().size(), 3U) << dear.notes;
-    EXPECT_EQ(dear.dials_between(0, 1), 0U);
-    EXPECT_EQ(dear.dials_between(0, 2), 0U);
+    EXPECT_EQ(dear.world.dials_between(0, 1), 0U);
+    EXPECT_EQ(dear.world.dials_between(0, 2), 0U);
   });
 }
 

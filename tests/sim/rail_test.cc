@@ -30,13 +30,7 @@ struct ByRail {
     EXPECT_TRUE(world.start_receiver()) << world.start_problem;
     EXPECT_TRUE(world.start_sender()) << world.start_problem;
   }
-  [[nodiscard]] std::uint64_t dials() {
-    std::uint64_t dials = 0;
-    for (std::size_t path = 0; path < 2; ++path)
-      dials +=
-          world.world.network().dials_between(TransferWorld::sender_host(path), TransferWorld::receiver_host(path));
-    return dials;
-  }
+  [[nodiscard]] std::uint64_t dials() { return world.dials_between(0, 0) + world.dials_between(1, 1); }
   void end_well() {
     ASSERT_TRUE(world.run_to_end());
     EXPECT_TRUE(world.sent->ok) << world.sent->error.text;

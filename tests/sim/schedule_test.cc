@@ -34,13 +34,7 @@ struct Scheduled {
     plan.receiver_options = [&self](Options& options) { options.schedule = self.schedule; };
     return plan;
   }
-  [[nodiscard]] std::uint64_t carried() {
-    std::uint64_t bytes = 0;
-    for (std::size_t path = 0; path < 2; ++path)
-      bytes +=
-          world.world.network().bytes_between(TransferWorld::sender_host(path), TransferWorld::receiver_host(path));
-    return bytes;
-  }
+  [[nodiscard]] std::uint64_t carried() { return world.bytes_between(0, 0) + world.bytes_between(1, 1); }
   std::string schedule;
   TransferWorld world;
 };

@@ -6,13 +6,13 @@
 #include <optional>
 #include <utility>
 
+#include "../unit/wire/fabric/checked_endpoint.h"
 #include "base/bytes.h"
 #include "base/check.h"
 
 namespace longhaul::sim {
 
 using wire::fabric::Event;
-using wire::fabric::Registration;
 using wire::fabric::RemoteWrite;
 
 namespace {
@@ -21,10 +21,10 @@ constexpr int first_descriptor = 1000;
 
 }  // namespace
 
-class SimFabricEndpoint final : public wire::fabric::Endpoint {
+class SimFabricEndpoint final : public wire::fabric::CheckedEndpoint {
  public:
   SimFabricEndpoint(SimFabric& fabric, std::uint64_t number, std::string host)
-      : fabric_(fabric), place_(fabric.place), number_(number), host_(std::move(host)) {}
+      : CheckedEndpoint(fabric.place), fabric_(fabric), number_(number), host_(std::move(host)) {}
   ~SimFabricEndpoint() override { (void)close(); }
 
   bool close() override {
@@ -32,7 +32,6 @@ class SimFabricEndpoint final : public wire::fabric::Endpoint {
     fabric_.close(*this);
     return true;
   }
-  const FabricPlace& place() const override { return place_; }
   std::vector<std::byte> address() const override {
     std::vector<std::byte> bytes(sizeof number_);
     store(bytes.data(), number_);
@@ -42,17 +41,6 @@ class SimFabricEndpoint final : public wire::fabric::Endpoint {
     if (peer_address.size() != sizeof peer_) return fail(Code::protocol, "no address of sim");
     peer_ = load<std::uint64_t>(peer_address.data());
     return {};
-  }
-  Result<Registration> register_memory(Bytes memory, bool remote, std::uint64_t wished_key) override {
-    const std::uint64_t key = place_.memory.provider_keys ? 7000 + regions_.size() : wished_key;
-    regions_.push_back({.memory = memory, .remote = remote, .usable = !place_.memory.endpoint, .key = key});
-    return Registration{static_cast<unsigned>(regions_.size() - 1), place_.memory.endpoint ? 0 : key};
-  }
-  Result<Registration> enable_memory(unsigned registration) override {
-    Region& region = regions_.at(registration);
-    LH_CHECK(place_.memory.endpoint && !region.usable, "memory is enabled where that is asked for, once");
-    region.usable = true;
-    return Registration{registration, region.key};
   }
   Posted write(const RemoteWrite& write, Error&) override;
   std::size_t poll(std::span<Event> events) override {
@@ -64,35 +52,15 @@ class SimFabricEndpoint final : public wire::fabric::Endpoint {
   int wait_fd() const override { return first_descriptor + static_cast<int>(number_); }
   bool may_wait() override { return !fabric_.readable(wait_fd()); }
 
-  /// Where a peer's write goes; empty: nowhere.
-  Bytes place_of(const RemoteWrite& write) {
-    for (const Region& region : regions_) {
-      if (!region.remote || !region.usable || region.key != write.key) continue;
-      const auto base = place_.memory.virtual_addresses ? reinterpret_cast<std::uint64_t>(region.memory.data()) : 0;
-      if (write.address < base || write.address - base + write.from.size() > region.memory.size()) continue;
-      return region.memory.subspan(write.address - base, write.from.size());
-    }
-    return {};
-  }
-
  private:
   friend class SimFabric;
-  struct Region {
-    Bytes memory;
-    bool remote = false;
-    bool usable = false;
-    std::uint64_t key = 0;
-  };
 
   SimFabric& fabric_;
-  FabricPlace place_;
   std::uint64_t number_;
   std::string host_;
   std::uint64_t peer_ = 0;
   bool writes_ = false;
   std::deque<Event> queue_;
-  std::set<std::uint32_t> tokens_out_;
-  std::vector<Region> regions_;
   std::map<std::byte*, std::size_t> written_;  // by the peer, at the most
   bool open_ = true;
 };
@@ -102,16 +70,7 @@ wire::fabric::Endpoint::Posted SimFabricEndpoint::write(const RemoteWrite& write
   writes_ = true;
   if (fabric_.random_.one_in(8)) return Posted::again;
   LH_CHECK(write.from.size() <= place_.write_bytes_max, "no larger than it may be");
-  const bool carries = place_.remote_data_bytes >= sizeof *write.data;
-  LH_CHECK(write.data.has_value() == carries, "data where it can be carried");
-  LH_CHECK(write.registration.has_value() || !place_.memory.local, "what is written from is registered");
-  if (write.registration) {
-    const Region& region = regions_.at(*write.registration);
-    const bool inside = write.from.data() >= region.memory.data() &&
-                        write.from.data() + write.from.size() <= region.memory.data() + region.memory.size();
-    LH_CHECK(region.usable && !region.remote && inside, "what is written from lies in what was registered for it");
-  }
-  LH_CHECK(write.token < place_.depth && tokens_out_.insert(write.token).second, "a token is used once at a time");
+  check(write);
   fabric_.post(*this, write);
   return Posted::taken;
 }
@@ -119,7 +78,7 @@ wire::fabric::Endpoint::Posted SimFabricEndpoint::write(const RemoteWrite& write
 SimFabric::SimFabric(SimClock& clock, Trace& trace, SimNetwork& network, std::uint64_t seed)
     : clock_(clock), trace_(trace), network_(network), random_(seed) {
   place.provider = "sim";
-  place.remote_data_bytes = random_.one_in(2) ? 4 : 0;
+  place.remote_data_bytes = random_.one_in(2) ? wire::fabric::remote_data_bytes : 0;
   place.memory = {.local = random_.one_in(2),
                   .virtual_addresses = random_.one_in(2),
                   .allocated = random_.one_in(2),
@@ -201,7 +160,7 @@ void SimFabric::come_to_pass() {
   std::erase_if(completions_, [&](const Completion& it) {
     if (it.at > clock_.now()) return false;
     if (SimFabricEndpoint* const endpoint = find(it.endpoint)) {
-      endpoint->tokens_out_.erase(it.token);
+      endpoint->tokens_out.erase(it.token);
       endpoint->queue_.push_back({.kind = Event::Kind::written, .token = it.token});
       trace_.note("rail complete");
     }

@@ -116,6 +116,13 @@ class TransferWorld {
   [[nodiscard]] const WorldPlan& plan() const { return plan_; }
   [[nodiscard]] static std::string sender_host(std::size_t path) { return "10." + std::to_string(path) + ".0.1"; }
   [[nodiscard]] static std::string receiver_host(std::size_t path) { return "10." + std::to_string(path) + ".0.2"; }
+  /// Of the way from one of the sender's hosts to one of the receiver's; see SimNetwork.
+  [[nodiscard]] std::uint64_t bytes_between(std::size_t here, std::size_t there) {
+    return world.network().bytes_between(sender_host(here), receiver_host(there));
+  }
+  [[nodiscard]] std::uint64_t dials_between(std::size_t here, std::size_t there) {
+    return world.network().dials_between(sender_host(here), receiver_host(there));
+  }
   [[nodiscard]] SimFileSystem& source_file_system() { return world.file_system("sender"); }
   [[nodiscard]] SimFileSystem& target_file_system() { return world.file_system("receiver"); }
   [[nodiscard]] const std::string& ticket() const { return ticket_; }

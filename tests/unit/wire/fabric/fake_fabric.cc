@@ -43,9 +43,7 @@ void FakeFabric::land_one(const Write& it) {
   const auto target = endpoints.find(it.to);
   LH_CHECK(source != endpoints.end(), "writes end with their endpoint");
   source->second->tokens_out.erase(it.write.token);
-  const Bytes place = target == endpoints.end()
-                          ? Bytes()
-                          : target->second->place_of(it.write.key, it.write.address, it.write.from.size());
+  const Bytes place = target == endpoints.end() ? Bytes() : target->second->place_of(it.write);
   if (place.empty()) {
     source->second->queue.push_back({.kind = Event::Kind::failed, .words = "nobody is there"});
     return;
@@ -56,7 +54,7 @@ void FakeFabric::land_one(const Write& it) {
 }
 
 FakeEndpoint::FakeEndpoint(FakeFabric& fabric, std::uint64_t number)
-    : fabric_(fabric), number_(number), place_(fabric.traits.place), ip_(fabric.traits.ip) {
+    : CheckedEndpoint(fabric.traits.place), fabric_(fabric), number_(number), ip_(fabric.traits.ip) {
   fabric_.endpoints[number] = this;
 }
 
@@ -89,19 +87,6 @@ Result<> FakeEndpoint::meet(ConstBytes peer_address) {
   return {};
 }
 
-Result<Registration> FakeEndpoint::register_memory(Bytes memory, bool remote, std::uint64_t wished_key) {
-  const std::uint64_t key = place_.memory.provider_keys ? 7000 + regions.size() : wished_key;
-  regions.push_back({.memory = memory, .remote = remote, .usable = !place_.memory.endpoint, .key = key});
-  return Registration{static_cast<unsigned>(regions.size() - 1), place_.memory.endpoint ? 0 : key};
-}
-
-Result<Registration> FakeEndpoint::enable_memory(unsigned registration) {
-  LH_CHECK(place_.memory.endpoint && !regions.at(registration).usable,
-           "memory is enabled where that is asked for, once");
-  regions[registration].usable = true;
-  return Registration{registration, regions[registration].key};
-}
-
 Endpoint::Posted FakeEndpoint::write(const RemoteWrite& write, Error& why) {
   LH_CHECK(open_ && peer_ != 0, "writes go to a peer");
   if (fabric_.random() % 100 < static_cast<unsigned>(fabric_.traits.again_percent)) return Posted::again;
@@ -109,15 +94,7 @@ Endpoint::Posted FakeEndpoint::write(const RemoteWrite& write, Error& why) {
     why = {Code::unsupported, "too large", 0};
     return Posted::failed;
   }
-  LH_CHECK(write.data.has_value() == (place_.remote_data_bytes >= remote_data_bytes), "data where it can be carried");
-  LH_CHECK(write.registration.has_value() || !place_.memory.local, "what is written from is registered");
-  if (write.registration) {
-    const Region& region = regions.at(*write.registration);
-    const bool inside = write.from.data() >= region.memory.data() &&
-                        write.from.data() + write.from.size() <= region.memory.data() + region.memory.size();
-    LH_CHECK(region.usable && !region.remote && inside, "what is written from lies in what was registered for it");
-  }
-  LH_CHECK(write.token < place_.depth && tokens_out.insert(write.token).second, "a token is used once at a time");
+  check(write);
   fabric_.under_way.push_back({.from = number_, .to = peer_, .write = write});
   if (fabric_.traits.automatic) fabric_.land(false);
   return Posted::taken;
@@ -128,16 +105,6 @@ std::size_t FakeEndpoint::poll(std::span<Event> events) {
   std::size_t count = 0;
   for (; count < events.size() && !queue.empty(); queue.pop_front()) events[count++] = queue.front();
   return count;
-}
-
-Bytes FakeEndpoint::place_of(std::uint64_t key, std::uint64_t address, std::size_t bytes) const {
-  for (const Region& region : regions) {
-    if (!region.remote || !region.usable || region.key != key) continue;
-    const auto base = place_.memory.virtual_addresses ? reinterpret_cast<std::uint64_t>(region.memory.data()) : 0;
-    if (address < base || address - base + bytes > region.memory.size()) continue;
-    return region.memory.subspan(address - base, bytes);
-  }
-  return {};
 }
 
 }  // namespace longhaul::wire::fabric

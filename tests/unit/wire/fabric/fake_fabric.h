@@ -8,10 +8,10 @@
 #include <memory>
 #include <optional>
 #include <random>
-#include <set>
 #include <string>
 #include <vector>
 
+#include "checked_endpoint.h"
 #include "wire/fabric/provider.h"
 
 namespace longhaul::wire::fabric {
@@ -55,41 +55,26 @@ class FakeFabric final : public Fabric {
   std::uint64_t opened = 0;
 
  private:
-  void land_one(const Write& write);
+  void land_one(const Write& it);
 };
 
-class FakeEndpoint final : public Endpoint {
+class FakeEndpoint final : public CheckedEndpoint {
  public:
   FakeEndpoint(FakeFabric& fabric, std::uint64_t number);
   ~FakeEndpoint() override { (void)close(); }
   bool close() override;
-  const FabricPlace& place() const override { return place_; }
   std::vector<std::byte> address() const override;
   Result<> meet(ConstBytes peer_address) override;
-  Result<Registration> register_memory(Bytes memory, bool remote, std::uint64_t wished_key) override;
-  Result<Registration> enable_memory(unsigned registration) override;
   Posted write(const RemoteWrite& write, Error& why) override;
   std::size_t poll(std::span<Event> events) override;
   int wait_fd() const override { return fabric_.traits.has_descriptor ? 77 : -1; }
   bool may_wait() override { return fabric_.traits.may_wait && queue.empty(); }
 
-  struct Region {
-    Bytes memory;
-    bool remote = false;
-    bool usable = false;
-    std::uint64_t key = 0;
-  };
-  /// Where a peer's write goes; empty: nowhere.
-  [[nodiscard]] Bytes place_of(std::uint64_t key, std::uint64_t address, std::size_t bytes) const;
-
   std::deque<Event> queue;
-  std::set<std::uint32_t> tokens_out;
-  std::vector<Region> regions;
 
  private:
   FakeFabric& fabric_;
   std::uint64_t number_;
-  FabricPlace place_;
   std::string ip_;
   std::uint64_t peer_ = 0;
   bool open_ = true;

@@ -47,15 +47,8 @@ class RailPair {
       if (Result<> added = sender->add(grant); !added) return added;
     while (begun < frames && sender->can_send() && !free_.empty())
       if (Result<> posted = send_next(); !posted) return posted;
-    std::vector<SendRail::Sent> sent;
     std::vector<ReceiveRail::Arrival> arrivals;
-    if (Result<> stepped = sender->step(sent); !stepped) return stepped;
-    for (const SendRail::Sent& one : sent) {
-      free_.push_back(one.cookie);
-      if (sender->carries_grants()) continue;
-      if (Result<> told = receiver->written(one.grant, arrivals); !told) return told;
-    }
-    if (Result<> stepped = receiver->step(arrivals); !stepped) return stepped;
+    if (Result<> passed = pass_on(arrivals); !passed) return passed;
     for (const ReceiveRail::Arrival& arrival : arrivals) check(arrival);
     return {};
   }
@@ -64,16 +57,9 @@ class RailPair {
   Result<> misuse(const Grant& grant, Time patience) {
     if (Result<> added = sender->add(grant); !added) return added;
     if (Result<> posted = send_next(); !posted) return posted;
-    std::vector<SendRail::Sent> sent;
     std::vector<ReceiveRail::Arrival> arrivals;
-    for (const Time end = system_clock().now() + patience; system_clock().now() < end; sent.clear()) {
-      if (Result<> stepped = sender->step(sent); !stepped) return stepped;
-      for (const SendRail::Sent& one : sent) {
-        if (sender->carries_grants()) continue;
-        if (Result<> told = receiver->written(one.grant, arrivals); !told) return told;
-      }
-      if (Result<> stepped = receiver->step(arrivals); !stepped) return stepped;
-    }
+    for (const Time end = system_clock().now() + patience; system_clock().now() < end;)
+      if (Result<> passed = pass_on(arrivals); !passed) return passed;
     return {};
   }
 
@@ -104,6 +90,18 @@ class RailPair {
     std::uint64_t number = 0;
     std::uint64_t bytes = 0;
   };
+
+  /// One look at both queues; the receiver hears of what is complete, where it must be told.
+  Result<> pass_on(std::vector<ReceiveRail::Arrival>& arrivals) {
+    std::vector<SendRail::Sent> sent;
+    if (Result<> stepped = sender->step(sent); !stepped) return stepped;
+    for (const SendRail::Sent& one : sent) {
+      free_.push_back(one.cookie);
+      if (sender->carries_grants()) continue;
+      if (Result<> told = receiver->written(one.grant, arrivals); !told) return told;
+    }
+    return receiver->step(arrivals);
+  }
 
   Result<> send_next() {
     const std::size_t piece = free_.back();
