@@ -365,12 +365,12 @@ Result<std::string> SystemDisk::read_link(const DirPtr& base, std::string_view n
 Result<Stat> SystemDisk::stat(const DirPtr& base, std::string_view path) {
   struct statx raw{};
   if (path.empty()) {
-    if (!look(real(base).fd.get(), "", STATX_BASIC_STATS | STATX_MNT_ID, raw))
+    if (!look(real(base).fd.get(), "", stat_mask | STATX_MNT_ID, raw))
       return failed("look at", real(base).name);
     return stat_of(raw);
   }
   auto done = at(base, path, "look at", [&raw](int dir, const char* last) {
-    return look(dir, last, STATX_BASIC_STATS | STATX_MNT_ID, raw) ? 0 : -1;
+    return look(dir, last, stat_mask | STATX_MNT_ID, raw) ? 0 : -1;
   });
   if (!done) return std::unexpected(done.error());
   return stat_of(raw);
@@ -378,7 +378,7 @@ Result<Stat> SystemDisk::stat(const DirPtr& base, std::string_view path) {
 
 Result<Stat> SystemDisk::stat(OpenFile& file) {
   struct statx raw{};
-  if (!look(real(file).fd.get(), "", STATX_BASIC_STATS, raw)) return real(file).failed("look at");
+  if (!look(real(file).fd.get(), "", stat_mask, raw)) return real(file).failed("look at");
   return stat_of(raw);
 }
 

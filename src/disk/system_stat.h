@@ -15,6 +15,9 @@ namespace longhaul::disk {
 /// For mknod(2).
 [[nodiscard]] mode_t format_of(Special::Kind kind);
 [[nodiscard]] Stat stat_of(const struct statx& raw);
+/// What `stat_of` needs. Not the time of the last access: each read makes a file server's clients forget it, and asking
+/// for it is then one more way there and back.
+constexpr unsigned stat_mask = STATX_BASIC_STATS & ~STATX_ATIME;
 /// statx(2) of a name, of a symlink its own; "": of `fd` itself. False: see errno.
 [[nodiscard]] bool look(int fd, const char* name, unsigned mask, struct statx& out);
 /// What O_DIRECT asks for in this file; 0 where the file system does not do it, or asks for what `direct_piece_bytes`
