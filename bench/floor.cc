@@ -2,10 +2,10 @@
 // TCP, a few threads a side, each with its own connection: read, digest, send - receive, verify, write. No names, no
 // journal, no sync. Longhaul is measured against it.
 //
-//   floor SOURCE_FILE TARGET_FILE [--threads N] [--congestion NAME]
+//   floor SOURCE_FILE TARGET_FILE [--threads N] [--congestion NAME] [--direct yes]
 //
-// An existing target is rewritten in place, a missing one is made: the two cost very different amounts. Prints a JSON
-// line.
+// An existing target is rewritten in place, a missing one is made: the two cost very different amounts. --direct, for
+// disks: O_DIRECT at both ends, pieces of 1 MiB, the target allocated first and synced at the end. Prints a JSON line.
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -35,7 +35,8 @@ namespace {
 
 using longhaul::Digest;
 
-constexpr std::size_t piece_bytes = 256 * 1024;
+constexpr std::size_t piece_bytes_most = 1024 * 1024;
+constexpr std::size_t align_bytes = 4096;
 constexpr std::uint64_t claim_bytes = 8 * 1024 * 1024;  // what a thread takes at once
 
 /// Stands right before the payload: one send for both. `bytes` 0: no more pieces.
@@ -51,6 +52,8 @@ struct Options {
   std::string target;
   unsigned threads = 2;
   std::string congestion;
+  bool direct = false;
+  [[nodiscard]] std::size_t piece_bytes() const { return direct ? piece_bytes_most : 256 * 1024; }
 };
 
 struct Link {
@@ -60,8 +63,8 @@ struct Link {
 
 struct Buffer {
   std::unique_ptr<std::byte[], void (*)(void*)> memory{
-      static_cast<std::byte*>(std::aligned_alloc(4096, 4096 + piece_bytes)), std::free};
-  [[nodiscard]] std::byte* payload() const { return memory.get() + 4096; }
+      static_cast<std::byte*>(std::aligned_alloc(align_bytes, align_bytes + piece_bytes_most)), std::free};
+  [[nodiscard]] std::byte* payload() const { return memory.get() + align_bytes; }
   [[nodiscard]] std::byte* header() const { return payload() - sizeof(Header); }
 };
 
@@ -83,7 +86,8 @@ void receive_all(int fd, std::byte* data, std::size_t bytes) {
   if (recv(fd, data, bytes, MSG_WAITALL) != static_cast<ssize_t>(bytes)) die("recv");
 }
 
-void send_pieces(int file, int socket, std::uint64_t file_bytes, std::atomic<std::uint64_t>& next) {
+void send_pieces(int file, int socket, std::uint64_t file_bytes, std::size_t piece_bytes,
+                 std::atomic<std::uint64_t>& next) {
   const Buffer buffer;
   for (std::uint64_t claim = next.fetch_add(claim_bytes); claim < file_bytes; claim = next.fetch_add(claim_bytes)) {
     const std::uint64_t end = std::min(claim + claim_bytes, file_bytes);
@@ -103,7 +107,7 @@ void receive_pieces(int file, int socket) {
   for (Header header;;) {
     receive_all(socket, reinterpret_cast<std::byte*>(&header), sizeof header);
     if (header.bytes == 0) return;
-    if (header.bytes > piece_bytes) die("piece too large");
+    if (header.bytes > piece_bytes_most) die("piece too large");
     receive_all(socket, buffer.payload(), header.bytes);
     if (longhaul::digest_of({buffer.payload(), header.bytes}) != header.digest) die("digest");
     const ssize_t written = pwrite(file, buffer.payload(), header.bytes, static_cast<off_t>(header.offset));
@@ -166,7 +170,9 @@ Options parse(int argc, char** argv) {
       const std::string_view value = argv[++i];
       if (argument == "--congestion") options.congestion = value;
       if (argument == "--threads") std::from_chars(value.data(), value.data() + value.size(), options.threads);
-      if (argument == "--congestion" || (argument == "--threads" && options.threads > 0 && options.threads <= 64))
+      if (argument == "--direct") options.direct = value == "yes";
+      if (argument == "--congestion" || argument == "--direct" ||
+          (argument == "--threads" && options.threads > 0 && options.threads <= 64))
         continue;
     } else if (!argument.starts_with("--")) {
       files.emplace_back(argument);
@@ -176,7 +182,7 @@ Options parse(int argc, char** argv) {
     break;
   }
   if (files.size() != 2) {
-    std::fputs("usage: floor SOURCE_FILE TARGET_FILE [--threads 1..64] [--congestion NAME]\n", stderr);
+    std::fputs("usage: floor SOURCE_FILE TARGET_FILE [--threads 1..64] [--congestion NAME] [--direct yes]\n", stderr);
     std::exit(2);
   }
   options.source = files[0];
@@ -188,7 +194,8 @@ Options parse(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   const Options options = parse(argc, argv);
-  const int source = open(options.source.c_str(), O_RDONLY);
+  const int way = options.direct ? O_DIRECT : 0;
+  const int source = open(options.source.c_str(), O_RDONLY | way);
   struct stat stat{};
   if (source < 0 || fstat(source, &stat) != 0) die(options.source);
   const auto bytes = static_cast<std::uint64_t>(stat.st_size);
@@ -196,17 +203,21 @@ int main(int argc, char** argv) {
   const std::vector<Link> links = make_links(options);
   const std::string congestion = congestion_of(links.front().sender);
 
-  const int target = open(options.target.c_str(), O_WRONLY | O_CREAT, 0600);
+  if (options.direct && bytes % align_bytes != 0) die(options.source + " is not of whole blocks, as --direct wants it");
+  const int target = open(options.target.c_str(), O_WRONLY | O_CREAT | way, 0600);
   if (target < 0 || ftruncate(target, static_cast<off_t>(bytes)) != 0) die(options.target);
   const auto cost = longhaul::bench::run_two_ends(
       [&](auto&) {
         for (const Link& link : links) close(link.receiver);
         std::atomic<std::uint64_t> next = 0;
-        run_threads(links, [&](const Link& link) { send_pieces(source, link.sender, bytes, next); });
+        run_threads(links,
+                    [&](const Link& link) { send_pieces(source, link.sender, bytes, options.piece_bytes(), next); });
       },
       [&](auto&) {
         for (const Link& link : links) close(link.sender);
+        if (options.direct && fallocate(target, 0, 0, static_cast<off_t>(bytes)) != 0) die("fallocate");
         run_threads(links, [&](const Link& link) { receive_pieces(target, link.receiver); });
+        if (options.direct && fsync(target) != 0) die("fsync");
       },
       [&] {
         for (const Link& link : links) {
@@ -214,8 +225,10 @@ int main(int argc, char** argv) {
           close(link.receiver);
         }
       });
-  longhaul::bench::print(cost, bytes,
-                         fmt::format("\"bytes\": {}, \"threads\": {}, \"congestion\": \"{}\", \"target\": \"{}\"",
-                                     bytes, options.threads, congestion, rewrite ? "rewritten" : "new"));
+  longhaul::bench::print(
+      cost, bytes,
+      fmt::format("\"bytes\": {}, \"threads\": {}, \"congestion\": \"{}\", \"target\": \"{}\", "
+                  "\"direct\": {}",
+                  bytes, options.threads, congestion, rewrite ? "rewritten" : "new", options.direct));
   return 0;
 }

@@ -24,6 +24,7 @@ WORKLOADS = {
     "one-256m": (256 * MIB, 0),
     "one-1g": (1 * GIB, 0),
     "one-4g": (4 * GIB, 0),
+    "one-8g": (8 * GIB, 0),
     "tree-8m": (8 * MIB, 128),
     "tree-1m": (1 * MIB, 1000),
     "tree-100k": (100 * 1000, 10000),
@@ -75,6 +76,8 @@ class Bench:
         command = [self.program("bench", program), self.source, self.reference_target, "--threads", self.options.threads]
         if self.options.congestion and not self.files:
             command += ["--congestion", self.options.congestion]
+        if self.options.direct:
+            command += ["--direct", "yes"]
         child = Child(command, self.at("reference.log"))
         child.end(self.options.timeout)
         said = json.loads(child.log())
@@ -94,6 +97,14 @@ class Bench:
         if not rewrite:
             remove(self.reference_target)
         return result
+
+    def cool(self):
+        """With --direct: the source is read from the disk, not from memory."""
+        if not self.options.direct:
+            return
+        with open(self.source, "rb") as source:
+            os.fsync(source.fileno())
+            os.posix_fadvise(source.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
     def start_end(self, role, command):
         """One end of a transfer, `send` or `receive`."""
@@ -147,6 +158,7 @@ class Bench:
             pair = {}
             order = ["reference", "longhaul"] if number % 2 == 0 else ["longhaul", "reference"]
             for what in order:
+                self.cool()
                 pair[what] = self.run_reference() if what == "reference" else self.run_longhaul(check=number == 0)
             runs.append(pair)
             print(f"run {number + 1}/{self.options.runs}: " + ", ".join(
@@ -158,7 +170,8 @@ class Bench:
 def reference_words(bench, runs):
     options = bench.options
     if not bench.files:
-        return f"floor, {options.threads} threads a side, file {runs[0]['reference']['target']}"
+        return f"floor, {options.threads} threads a side, file {runs[0]['reference']['target']}" + (
+            ", O_DIRECT, allocated first and synced, source cold" if options.direct else "")
     return "cp -r" if options.reference == "cp" else f"floor_files, {options.threads} threads, groups synced"
 
 
@@ -216,11 +229,16 @@ def parse():
     parser.add_argument("--congestion", default="", help="cubic, bbr ...; default: the system's, of Longhaul as its path finds")
     parser.add_argument("--cipher", default="none", help="of both sides; the floor knows none")
     parser.add_argument("--threads", type=int, default=2, help="threads a side of the floor")
+    parser.add_argument("--direct", action="store_true",
+                        help="one file from disk to disk (--dir): the source cold, the floor by O_DIRECT, durable at its end as Longhaul is")
     parser.add_argument("--warm-gib", type=float, default=8, help="0: leave the memory as it is")
     parser.add_argument("--seed", type=int, default=1)
     add_options_of_ends(parser)
     parser.add_argument("--out", default="transfer", help="writes OUT.md and OUT.json")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.direct and WORKLOADS[options.workload][1]:
+        parser.error("--direct: of one file")
+    return options
 
 
 def main():
