@@ -12,7 +12,8 @@ namespace longhaul {
 
 struct Selection {
   /// rsync's filter rules: "+ PATTERN" takes, "- PATTERN" leaves out; the first whose pattern matches decides, and what
-  /// none matches is taken. A directory that is left out is not looked into. See longhaul(1), FILTER RULES.
+  /// none matches is taken. "S", "H" the same for the sender alone; "R", "P" for the receiver of a mirror alone. A
+  /// directory that is left out is not looked into. See longhaul(1), FILTER RULES.
   std::vector<std::string> rules;
   // Of regular files only.
   std::uint64_t min_bytes = 0;

@@ -2,11 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <fstream>
 #include <limits>
+#include <string_view>
 #include <system_error>
+#include <utility>
 
 #include "cli/deadline.h"
 #include "cli/option_values.h"
@@ -15,7 +19,11 @@
 namespace longhaul::cli {
 namespace {
 
+using namespace std::string_view_literals;
+
 constexpr unsigned merge_depth_max = 10;
+constexpr std::array<std::pair<std::string_view, char>, 6> signs{
+    {{"include", '+'}, {"exclude", '-'}, {"show", 'S'}, {"hide", 'H'}, {"risk", 'R'}, {"protect", 'P'}}};
 
 std::unexpected<Error> bad(std::string text) {
   return fail(Code::usage, std::move(text));
@@ -48,17 +56,24 @@ class Rules {
     return add(signed_already ? pattern : fmt::format("{} {}", sign, pattern));
   }
   Result<> add_filter(const std::string& rule, unsigned depth) {
-    const std::size_t space = rule.find_first_of(" _");
-    const std::string word = rule.substr(0, space);
-    const std::string rest = space == std::string::npos ? "" : rule.substr(space + 1);
+    const std::size_t blank = rule.find_first_of(" _");
+    const std::string word = rule.substr(0, blank);
+    const std::string rest = blank == std::string::npos ? "" : rule.substr(blank + 1);
     if (word == "clear" || word == "!") return add("!");
-    if (word == "include" || word == "+") return add("+ " + rest);
-    if (word == "exclude" || word == "-") return add("- " + rest);
-    if (word != "merge" && word != ".")
-      return bad(
-          fmt::format("'{}' is no filter rule: + or include, - or exclude, . or merge, ! or clear", printable(rule)));
+    if (word == "merge" || word == ".") return merge(rest, depth);
+    const std::size_t comma = std::min(word.find(','), word.size());
+    for (const auto& [name, sign] : signs)
+      if (word.substr(0, comma) == name) return add(fmt::format("{}{} {}", sign, word.substr(comma), rest));
+    if (!word.empty() && "+-SHRP"sv.contains(word.front())) return add(fmt::format("{} {}", word, rest));
+    return bad(fmt::format(
+        "'{}' is no filter rule: + or include, - or exclude, S or show, H or hide, R or risk, P or protect, each "
+        "perhaps with ! (all but what matches), s (for the sender alone), r (for the receiver alone); . or merge, ! or "
+        "clear",
+        printable(rule)));
+  }
+  Result<> merge(const std::string& file, unsigned depth) {
     if (depth == merge_depth_max) return bad(fmt::format("files are merged more than {} deep", merge_depth_max));
-    return add_file(rest, [&](const std::string& line) { return add_filter(line, depth + 1); });
+    return add_file(file, [&](const std::string& line) { return add_filter(line, depth + 1); });
   }
   template <class AddLine>
   Result<> add_file(const std::string& file, const AddLine& add_line) {

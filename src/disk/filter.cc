@@ -11,8 +11,9 @@ namespace longhaul::disk {
 namespace {
 
 std::unexpected<Error> refuse(std::string_view rule) {
-  return fail(Code::usage, fmt::format("{} is no filter rule: '+ PATTERN' takes, '- PATTERN' leaves out, '!' forgets "
-                                       "the rules before it",
+  return fail(Code::usage, fmt::format("{} is no filter rule: '+ PATTERN' takes, '- PATTERN' leaves out, at the sender "
+                                       "alone 'S' and 'H', at the receiver alone 'R' and 'P'; '!' forgets the rules "
+                                       "before it",
                                        printable(rule)));
 }
 
@@ -26,11 +27,37 @@ std::string_view tail_of(std::string_view path, std::size_t components) {
 
 }  // namespace
 
+/// What stands between the sign and the blank.
+bool Filter::parse_modifiers(std::string_view modifiers, Rule& rule) {
+  bool sender = false;
+  bool receiver = false;
+  if (modifiers.starts_with(',')) modifiers.remove_prefix(1);
+  for (const char modifier : modifiers) {
+    bool* const set = modifier == '!'   ? &rule.inverted
+                      : modifier == 's' ? &sender
+                      : modifier == 'r' ? &receiver
+                                        : nullptr;
+    if (set == nullptr) return false;
+    *set = true;
+  }
+  if (!sender && !receiver) return true;
+  if (!rule.for_sender || !rule.for_receiver) return false;  // the sign has said so
+  rule.for_sender = sender;
+  rule.for_receiver = receiver;
+  return true;
+}
+
 Result<Filter::Rule> Filter::parse(const std::string& text) {
+  constexpr std::string_view signs = "+-SHRP";
+  const std::size_t blank = text.find_first_of(" _");
+  if (blank == std::string::npos || !signs.contains(text[0]) || blank == 0) return refuse(text);
   Rule rule;
-  if (text.size() < 3 || (text[0] != '+' && text[0] != '-') || (text[1] != ' ' && text[1] != '_')) return refuse(text);
-  rule.takes = text[0] == '+';
-  std::string_view pattern = std::string_view(text).substr(2);
+  const char sign = text[0];
+  rule.takes = sign == '+' || sign == 'S' || sign == 'R';
+  rule.for_sender = sign != 'R' && sign != 'P';
+  rule.for_receiver = sign != 'S' && sign != 'H';
+  if (!parse_modifiers(std::string_view(text).substr(1, blank - 1), rule)) return refuse(text);
+  std::string_view pattern = std::string_view(text).substr(blank + 1);
   rule.anchored = pattern.starts_with('/');
   if (rule.anchored) pattern.remove_prefix(1);
   rule.with_content = pattern.ends_with("/***");
@@ -48,7 +75,7 @@ Result<Filter::Rule> Filter::parse(const std::string& text) {
   return rule;
 }
 
-Result<Filter> Filter::make(const std::vector<std::string>& rules) {
+Result<Filter> Filter::make(const std::vector<std::string>& rules, Side side) {
   Filter filter;
   for (const std::string& text : rules) {
     if (text == "!") {
@@ -57,9 +84,20 @@ Result<Filter> Filter::make(const std::vector<std::string>& rules) {
     }
     auto rule = parse(text);
     if (!rule) return std::unexpected(rule.error());
-    filter.rules_.push_back(*std::move(rule));
+    if (side == Side::sender ? rule->for_sender : rule->for_receiver) filter.rules_.push_back(*std::move(rule));
   }
   return filter;
+}
+
+/// As rsync: a rule for both sides is then one for the sender, and what was written for the receiver alone stays.
+std::vector<std::string> Filter::without_left_out(const std::vector<std::string>& rules) {
+  std::vector<std::string> left;
+  for (const std::string& text : rules) {
+    const auto rule = parse(text);
+    if (!rule) left.clear();  // '!'
+    if (rule && rule->for_receiver && !rule->for_sender) left.push_back(text);
+  }
+  return left;
 }
 
 bool Filter::matches(const Rule& rule, std::string_view path, bool is_directory) {
@@ -91,7 +129,7 @@ bool Filter::matches(const Rule& rule, std::string_view path, bool is_directory)
 }
 
 bool Filter::takes(std::string_view path, bool is_directory) const {
-  const auto at = std::ranges::find_if(rules_, [&](const Rule& rule) { return matches(rule, path, is_directory); });
+  const auto at = std::ranges::find_if(rules_, [&](const Rule& rule) { return is_about(rule, path, is_directory); });
   return at == rules_.end() || at->takes;
 }
 
@@ -100,7 +138,7 @@ bool Filter::takes(std::string_view path, bool is_directory) const {
 namespace longhaul {
 
 Result<> check_rule(const std::string& rule) {
-  if (const auto made = disk::Filter::make({rule}); !made) return std::unexpected(made.error());
+  if (const auto made = disk::Filter::make({rule}, disk::Side::sender); !made) return std::unexpected(made.error());
   return {};
 }
 

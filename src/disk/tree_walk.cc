@@ -121,7 +121,7 @@ Result<std::unique_ptr<TreeWalk>> TreeWalk::open(Disk& disk, const std::vector<s
                                                  const Selection& selection, const Fidelity& fidelity) {
   auto roots = open_roots(disk, paths);
   if (!roots) return std::unexpected(roots.error());
-  auto filter = Filter::make(selection.rules);
+  auto filter = Filter::make(selection.rules, Side::sender);
   if (!filter) return std::unexpected(filter.error());
   std::unique_ptr<TreeWalk> walk(new TreeWalk);
   walk->state_->roots = std::move(*roots);

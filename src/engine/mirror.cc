@@ -47,7 +47,7 @@ TargetMirror::TargetMirror(Setup setup)
       gone_(setup_.disk, place_of(setup_), scratch_of(setup_, ".gone")) {}
 
 Result<std::unique_ptr<TargetMirror>> TargetMirror::open(Setup setup) {
-  auto filter = disk::Filter::make(setup.ask.rules);
+  auto filter = disk::Filter::make(setup.ask.rules, disk::Side::receiver);
   if (!filter) return std::unexpected(std::move(filter.error()));
   const auto root = setup.disk.stat(setup.root, "");
   if (!root) return std::unexpected(root.error());

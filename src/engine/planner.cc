@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "disk/filter.h"
 #include "engine/dry_run.h"
 #include "engine/landing_ops.h"
 #include "protocol/bounds.h"
@@ -33,7 +34,7 @@ Planner::Planner(disk::Disk& disk, PlannerHost& host, Setup setup, Time now)
                      "--name or --delete, or say --delete-excluded",
                      0};
   std::size_t bytes = 0;
-  for (const std::string& rule : setup_.feed->rules()) bytes += rule.size();
+  for (const std::string& rule : rules_at_receiver()) bytes += rule.size();
   if (bytes > protocol::rule_bytes_max)
     failure_ = Error{Code::usage,
                      "the rules that say what is left out are too long to be told to the receiver, which must not "
@@ -45,9 +46,15 @@ Planner::~Planner() {
   tally_->ended = true;
 }
 
+/// What must not be deleted by.
+std::vector<std::string> Planner::rules_at_receiver() const {
+  auto rules = setup_.feed->rules();
+  return setup_.mirror.excluded_too ? disk::Filter::without_left_out(rules) : rules;
+}
+
 /// What the receiver finds must be called what it would be called at the source before rules are asked about it.
 bool Planner::rules_need_name() const {
-  if (setup_.mirror.excluded_too || setup_.feed->rules().empty()) return false;
+  if (rules_at_receiver().empty()) return false;
   const OtherName name = setup_.feed->other_name();
   return name.changes() && name.name_at_target() != name.name_at_source();
 }
@@ -69,8 +76,7 @@ protocol::Message Planner::opening(const std::string& id) const {
   open.set_checksum(to_wire(setup_.checksum));
   if (!setup_.mirror) return message;
   auto& mirror = *open.mutable_mirror();
-  if (!setup_.mirror.excluded_too)
-    for (const std::string& rule : setup_.feed->rules()) mirror.add_rule(rule);
+  for (const std::string& rule : rules_at_receiver()) mirror.add_rule(rule);
   if (rules_need_name()) {
     const OtherName name = setup_.feed->other_name();
     mirror.mutable_name()->set_at_target(name.name_at_target());

@@ -184,6 +184,7 @@ class Planner {
   void tell_end_if_read(Large& large);
   void tell_file_end(std::uint64_t file, std::uint64_t size, const FileError* failed);
   void forget_large(std::uint64_t file);
+  [[nodiscard]] std::vector<std::string> rules_at_receiver() const;
   [[nodiscard]] bool rules_need_name() const;
   void resolve(std::uint64_t entry) {
     ++resolved_;

@@ -27,7 +27,8 @@ def named(event):
 def random_options(chance):
     options = []
     for _ in range(chance.choice((0, 0, 1, 2))):
-        options.append(f"--filter={chance.choice('+--')} {chance.choice(PATTERNS)}")
+        sign = chance.choice(("+", "-", "-", "-!", "-s", "-,r", "+r", *"SHRP"))
+        options.append(f"--filter={sign} {chance.choice(PATTERNS)}")
     for option in ("--max-size=100", "--existing", "--ignore-existing", "--update", "--delete-excluded"):
         if chance.random() < 0.2:
             options.append(option)

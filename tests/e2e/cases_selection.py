@@ -41,7 +41,8 @@ def rules_mean_what_rsync_means(t):
         for _ in range(chance.randrange(1, 5)):
             pattern, way = chance.choice(PATTERNS), chance.randrange(4)
             sign = chance.choice("+-")
-            words.append({0: f"--filter={sign} {pattern}", 1: f"--exclude={pattern}", 2: f"--include={pattern}", 3: f"-f{sign}_{pattern}"}[way])
+            odd = chance.choice((sign, sign, f"{sign}!", f"{sign},s", f"{sign}r", *"SHRP"))
+            words.append({0: f"--filter={odd} {pattern}", 1: f"--exclude={pattern}", 2: f"--include={pattern}", 3: f"-f{sign}_{pattern}"}[way])
         end = "/" if seed % 2 else ""
         t.run("copy", "copy", "--no-control", "--quiet", *words, f"{source}{end}", ours)
         t.exits(t.start_program("rsync", "rsync", "-a", *words, f"{source}{end}", f"{theirs}/"), 0)
@@ -67,7 +68,11 @@ def rules_from_files(t):
     (t.directory / "more").write_text("exclude *.o\nnonsense\n")
     t.says(t.run("copy", "copy", *words, "source/", "target", status=2), "'more', line 2", "no filter rule")
     t.says(t.run("copy", "copy", "--exclude-from", "missing", "source/", "target", status=2), "missing")
-    t.says(t.run("copy", "copy", "--filter", "P *.o", "source/", "target", status=2), "no filter rule")
+    for rule in ("P,s *.o", "-x *.o", "dir-merge .rules", "protects a"):
+        t.says(t.run("copy", "copy", "--filter", rule, "source/", "target", status=2), "no filter rule")
+    (t.directory / "more").write_text("hide,! keep.*\nprotect_b.txt\n")
+    t.run("copy", "copy", "--filter", ". more", "source/", "other")
+    t.equal(names_in(t.directory / "other"), ["keep.log"], "what has arrived by rules in words")
 
 
 @case()

@@ -10,8 +10,8 @@ namespace {
 using Rules = std::vector<std::string>;
 
 /// "dir/" asks about a directory. Parents are asked first, as a walk does.
-bool takes(const Rules& rules, std::string path) {
-  const auto filter = Filter::make(rules);
+bool takes(const Rules& rules, std::string path, Side side = Side::sender) {
+  const auto filter = Filter::make(rules, side);
   EXPECT_TRUE(filter) << filter.error().text;
   const bool directory = path.ends_with('/');
   if (directory) path.pop_back();
@@ -128,9 +128,37 @@ TEST(Filter, TheFirstRuleThatMatchesDecides) {
   EXPECT_FALSE(takes({"!", "-_*"}, "anything"));
 }
 
+TEST(Filter, RulesMayBeForOneSide) {
+  struct Sides {
+    const char* rule;
+    bool at_sender;  ///< taken there
+    bool at_receiver;
+  };
+  constexpr Sides cases[] = {
+      {"- a", false, false}, {"H a", false, true},    {"P a", true, false},   {"-s a", false, true},
+      {"-r a", true, false}, {"-sr a", false, false}, {"-,r_a", true, false}, {"-! b", false, false},
+      {"P! b", true, false}, {"-! a", true, true},
+  };
+  for (const Sides& each : cases) {
+    EXPECT_EQ(takes({each.rule}, "a", Side::sender), each.at_sender) << each.rule;
+    EXPECT_EQ(takes({each.rule}, "a", Side::receiver), each.at_receiver) << each.rule;
+  }
+  EXPECT_TRUE(takes({"S a", "- *"}, "a", Side::sender));
+  EXPECT_FALSE(takes({"S a", "- *"}, "a", Side::receiver));
+  EXPECT_TRUE(takes({"R a", "- *"}, "a", Side::receiver));
+  EXPECT_FALSE(takes({"R a", "- *"}, "a", Side::sender));
+}
+
+TEST(Filter, WhoDeletesWhatIsLeftOutKeepsOnlyRulesForTheReceiver) {
+  EXPECT_EQ(Filter::without_left_out({"- a", "P b", "H c", "+ d", "R e", "-r f", "-sr g"}),
+            (Rules{"P b", "R e", "-r f"}));
+  EXPECT_EQ(Filter::without_left_out({"P a", "!", "P b"}), (Rules{"P b"}));
+}
+
 TEST(Filter, WhatIsNoRuleIsSaid) {
-  for (const std::string rule : {"", "-", "- ", "*.o", "-*.o", "= x", "- /", "+ ***/"}) {
-    const bool fine = rule == "+ ***/";
+  for (const std::string rule : {"", " ", "_x", "-", "- ", "*.o", "-*.o", "= x", "- /", "-, ", "-x a", "-p a", "P,s a",
+                                 "Hr a", "+ ***/", "-! a", "-,!r a", "P! a", "-sr a"}) {
+    const bool fine = rule == "+ ***/" || rule == "-! a" || rule == "-,!r a" || rule == "P! a" || rule == "-sr a";
     EXPECT_EQ(check_rule(rule).has_value(), fine) << rule;
   }
 }
