@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -112,9 +113,16 @@ enum class Open : std::uint8_t {
   create_or_open,  ///< either
 };
 
+class Disk;
+/// Makes a disk for one more thread. Any thread may ask.
+using DiskMaker = std::function<std::unique_ptr<Disk>()>;
+
 class Disk {
  public:
   virtual ~Disk() = default;
+
+  /// Of disks like this one, on which plain calls see what this one sees. Empty: there is none (a simulated one).
+  [[nodiscard]] virtual DiskMaker maker() const { return {}; }
 
   // --- data -------------------------------------------------------------------------------------------------
   /// May finish the operation at once (a plain call): reap before going to wait, no wake-up tells of it.

@@ -90,6 +90,10 @@ class SystemDisk final : public Disk {
  public:
   explicit SystemDisk(ring::Ring* ring) : ring_(ring), data_(ring) {}
 
+  [[nodiscard]] DiskMaker maker() const override {
+    return [] { return make_system_disk(nullptr); };
+  }
+
   void submit(Operation& operation) override { data_.submit(operation); }
   Operation* reap() override { return data_.reap(); }
   Operation* wait() override { return data_.wait(); }

@@ -12,6 +12,7 @@
 #include "disk/filter.h"
 #include "disk/list_cursor.h"
 #include "disk/roots.h"
+#include "disk/scouts.h"
 #include "protocol/bounds.h"
 
 namespace longhaul::disk {
@@ -34,6 +35,7 @@ struct Level {
   std::unique_ptr<DirStream> stream;
   std::vector<DirEntry> names;
   std::size_t next_name = 0;
+  bool scouted = false;  ///< scouts know of these names
 
   void close() {
     directory.reset();
@@ -88,6 +90,8 @@ struct TreeWalk::State {
   bool descend(const Harvest& harvest, const DirPtr& base, std::string_view name, const Stat& found);
   bool reopen(const Harvest& harvest, Level& level);
   bool refill(const Harvest& harvest, Level& level);
+  void send_scouts(Level& level);
+  Result<Stat> look(Disk& disk, const DirPtr& base, std::string_view name);
   [[nodiscard]] bool selected(const Stat& found) const;
   void mention(const Harvest& harvest, bool content) const;
   bool make_hard_link(Entry& entry, const Stat& found);
@@ -110,8 +114,9 @@ struct TreeWalk::State {
   NotKept not_kept;
   std::unique_ptr<ListCursor> list;  ///< with it: only what it names, beneath the one root
   bool mentions = false;
-  bool recursive = false;  ///< ... and everything that is in directories which it names
-  bool leads = false;      ///< what is looked at leads to a name of the list: no rule is about it
+  bool recursive = false;          ///< ... and everything that is in directories which it names
+  bool leads = false;              ///< what is looked at leads to a name of the list: no rule is about it
+  std::unique_ptr<Scouts> scouts;  ///< null: nobody else can look. The last member: they ask `filter` to their end
 };
 
 TreeWalk::TreeWalk() : state_(std::make_unique<State>()) {}
@@ -128,6 +133,8 @@ Result<std::unique_ptr<TreeWalk>> TreeWalk::open(Disk& disk, const std::vector<s
   walk->state_->filter = std::move(*filter);
   walk->state_->selection = selection;
   walk->state_->fidelity = fidelity;
+  if (auto maker = disk.maker())
+    walk->state_->scouts = std::make_unique<Scouts>(Scouts::Setup{.make_disk = std::move(maker), .attributes = true});
   return walk;
 }
 
@@ -146,7 +153,10 @@ bool TreeWalk::next(Disk& disk, std::vector<Entry>& out, std::vector<FileError>&
   const std::size_t errors_before = errors.size();
   const Harvest harvest{.disk = disk, .entries = out, .errors = errors};
   while (out.size() - entries_before < max && errors.size() - errors_before < max)
-    if (!state_->advance(harvest)) return false;
+    if (!state_->advance(harvest)) {
+      state_->scouts.reset();
+      return false;
+    }
   return true;
 }
 
@@ -308,7 +318,7 @@ void TreeWalk::State::visit(const Harvest& harvest, const DirPtr& base, std::str
     return report(harvest, {.code = Code::unsupported,
                             .text = fmt::format("a path of {} bytes is longer than the {} that can be sent",
                                                 path.size(), protocol::path_bytes_max)});
-  const Result<Stat> found = harvest.disk.stat(base, name);
+  const Result<Stat> found = look(harvest.disk, base, name);
   if (!found) return report(harvest, found.error());
   if (levels.empty()) root_device = found->device;
   if (!selected(*found)) {
@@ -405,11 +415,36 @@ bool TreeWalk::State::reopen(const Harvest& harvest, Level& level) {
 }
 
 bool TreeWalk::State::refill(const Harvest& harvest, Level& level) {
+  const bool first_names = level.resume_at == 0;
   level.names.clear();
   level.next_name = 0;
   const Result<bool> more = level.stream->next(level.names, names_per_batch);
   if (!more) report(harvest, more.error());
+  level.scouted = false;
+  if (scouts && scouts->needed()) {
+    level.scouted = first_names && scouts->has_entered(level.device, level.inode);
+    for (Level& each : levels) send_scouts(each);
+  }
   return !level.names.empty();
+}
+
+/// To the names of this level that the walk has not come to. They look into no directory that it would not look into.
+void TreeWalk::State::send_scouts(Level& level) {
+  if (std::exchange(level.scouted, true) || level.directory == nullptr) return;
+  Scouts::Ahead ahead{.directory = level.directory, .path = path.substr(0, level.path_bytes), .names = {}};
+  for (std::size_t i = level.next_name; i < level.names.size(); ++i)
+    if (level.names[i].name != landing_zone_name) ahead.names.push_back(level.names[i].name);
+  Scouts::Enters enters;
+  if (levels_max == all_levels)
+    enters = [this, device = root_device](const std::string& its_path, const Stat& found) {
+      return filter.takes(its_path, true) && (!selection.one_file_system || found.device == device);
+    };
+  if (!ahead.names.empty()) scouts->look(std::move(ahead), enters);
+}
+
+Result<Stat> TreeWalk::State::look(Disk& disk, const DirPtr& base, std::string_view name) {
+  if (!scouts) return disk.stat(base, name);
+  return scouts->timed([&] { return disk.stat(base, name); });
 }
 
 /// Whether it is a further name of a file that was met before, and `entry` now says so.

@@ -55,6 +55,8 @@ Result<> check_target_path(const std::string& path) {
 Result<> Desk::open() {
   if (setup_.zone == nullptr) return {};
   if (auto made = make_logs(); !made) return made;
+  if (auto maker = setup_.disk.maker())
+    scouts_ = std::make_unique<disk::Scouts>(disk::Scouts::Setup{.make_disk = std::move(maker)});
   if (setup_.trash != nullptr) {
     auto trees = TreeLanding::open(
         {setup_.disk, setup_.random, *setup_.zone, *setup_.trash, setup_.target, setup_.scratch_name});
@@ -165,7 +167,20 @@ Result<disk::DirPtr> Desk::directory(const std::string& path) {
 }
 
 Result<disk::Stat> Desk::look(const Entry& entry, const disk::DirPtr& parent, const std::string& name) {
-  return trees_ ? trees_->look(entry, parent, name) : setup_.disk.stat(parent, name);
+  if (trees_) return trees_->look(entry, parent, name);
+  if (!scouts_) return setup_.disk.stat(parent, name);
+  return scouts_->timed([&] { return setup_.disk.stat(parent, name); });
+}
+
+/// Not with trees, which look in two places.
+void Desk::look_ahead(const protocol::Announce& batch) {
+  if (!scouts_ || !scouts_->needed() || trees_) return;
+  disk::Scouts::Ahead ahead{.directory = root(), .path = {}, .names = {}};
+  for (const auto& each : batch.entries()) {
+    const bool may = !each.path().empty() && check_target_path(each.path()).has_value();
+    if (may && !made_dirs_.contains(split_path(each.path()).first)) ahead.names.push_back(each.path());
+  }
+  if (!ahead.names.empty()) scouts_->look(std::move(ahead));
 }
 
 /// A directory that this transfer has made, and that was announced once, has nothing by this name but what somebody

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "disk/disk.h"
+#include "disk/scouts.h"
 #include "engine/incoming.h"
 #include "engine/mirror.h"
 #include "engine/tree_landing.h"
@@ -109,6 +110,8 @@ class Desk {
 
   /// Finds out to which granularity the target keeps mtimes, and begins the log of directories.
   Result<> open();
+  /// These will be decided upon next.
+  void look_ahead(const protocol::Announce& batch);
   Decision decide(std::uint64_t id, Entry entry);
   /// The second time, of an entry with verdict COMPARE: `entry` as it came back with it.
   Decision decide_compared(std::uint64_t id, Entry entry, const ComparedContent& found);
@@ -184,6 +187,7 @@ class Desk {
   Setup setup_;
   std::unique_ptr<journal::EntryLog> directories_;
   std::unique_ptr<journal::EntryLog> links_;
+  std::unique_ptr<disk::Scouts> scouts_;
   std::unique_ptr<TreeLanding> trees_;  ///< null: every file is published by itself
   LateFailures late_;
   std::unordered_map<std::string, disk::DirPtr> open_dirs_;

@@ -101,6 +101,7 @@ void Storage::announce(protocol::Announce batch) {
 void Storage::decide_batch(protocol::Announce batch) {
   constexpr Time verdicts_wait_most = 2 * millisecond;   // large files take a while each, and the first can begin
   constexpr std::size_t verdict_bytes_most = 64 * 1024;  // with words or ranges; far below the limit of a message
+  if (desk_) desk_->look_ahead(batch);
   std::size_t verdict_bytes = 0;
   Time told_at = world_.clock.now();
   protocol::Message answer;
