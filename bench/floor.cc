@@ -171,7 +171,7 @@ Options parse(int argc, char** argv) {
       if (argument == "--congestion") options.congestion = value;
       if (argument == "--threads") std::from_chars(value.data(), value.data() + value.size(), options.threads);
       if (argument == "--direct") options.direct = value == "yes";
-      if (argument == "--congestion" || argument == "--direct" ||
+      if (argument == "--congestion" || (argument == "--direct" && options.direct) ||
           (argument == "--threads" && options.threads > 0 && options.threads <= 64))
         continue;
     } else if (!argument.starts_with("--")) {

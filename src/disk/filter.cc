@@ -41,7 +41,8 @@ bool Filter::parse_modifiers(std::string_view modifiers, Rule& rule) {
     *set = true;
   }
   if (!sender && !receiver) return true;
-  if (!rule.for_sender || !rule.for_receiver) return false;  // the sign has said so
+  if (rule.sides_named) return false;  // the sign has said so
+  rule.sides_named = true;
   rule.for_sender = sender;
   rule.for_receiver = receiver;
   return true;
@@ -56,6 +57,7 @@ Result<Filter::Rule> Filter::parse(const std::string& text) {
   rule.takes = sign == '+' || sign == 'S' || sign == 'R';
   rule.for_sender = sign != 'R' && sign != 'P';
   rule.for_receiver = sign != 'S' && sign != 'H';
+  rule.sides_named = sign != '+' && sign != '-';
   if (!parse_modifiers(std::string_view(text).substr(1, blank - 1), rule)) return refuse(text);
   std::string_view pattern = std::string_view(text).substr(blank + 1);
   rule.anchored = pattern.starts_with('/');
@@ -89,13 +91,13 @@ Result<Filter> Filter::make(const std::vector<std::string>& rules, Side side) {
   return filter;
 }
 
-/// As rsync: a rule for both sides is then one for the sender, and what was written for the receiver alone stays.
+/// As rsync: a rule that names no side is then one for the sender, and what was written for the receiver stays.
 std::vector<std::string> Filter::without_left_out(const std::vector<std::string>& rules) {
   std::vector<std::string> left;
   for (const std::string& text : rules) {
     const auto rule = parse(text);
     if (!rule) left.clear();  // '!'
-    if (rule && rule->for_receiver && !rule->for_sender) left.push_back(text);
+    if (rule && rule->for_receiver && rule->sides_named) left.push_back(text);
   }
   return left;
 }

@@ -31,6 +31,7 @@ class Filter {
     bool takes = false;
     bool for_sender = true;
     bool for_receiver = true;
+    bool sides_named = false;      ///< whom it is for was written with it
     bool inverted = false;         ///< about everything that the pattern does not match
     std::string pattern;           ///< without the slashes at its ends that mean something else
     bool anchored = false;         ///< began with '/': at the root of the transfer only

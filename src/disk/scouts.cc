@@ -3,8 +3,10 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <system_error>
 #include <utility>
 
+#include "base/log.h"
 #include "disk/roots.h"
 
 namespace longhaul::disk {
@@ -17,9 +19,11 @@ constexpr Time needed_until = 8'000;
 constexpr Time counted_most = 200'000;  // a look that hangs is not a slow file system, nor are a few on a busy machine
 constexpr std::int64_t mean_of = 64;    // looks
 constexpr std::size_t names_per_job = 8;
-constexpr std::size_t jobs_max = 1024;      // each may hold a directory open
-constexpr std::size_t names_entered = 256;  // of a directory that nobody has asked for yet
-constexpr std::int64_t lead_most = 16'384;  // further ahead, caches may have forgotten again when the owner comes
+constexpr std::size_t jobs_max = 1024;
+constexpr std::size_t jobs_found_max = 512;   // scouts add none beyond that: each may hold a directory open
+constexpr std::size_t names_entered = 256;    // of a directory that nobody has asked for yet
+constexpr std::size_t path_bytes_max = 4096;  // each job has its own copy
+constexpr std::int64_t lead_most = 16'384;    // further ahead, caches may have forgotten again when the owner comes
 constexpr std::size_t entered_max = 65'536;
 constexpr std::int64_t passed_at_once = 64;
 
@@ -39,7 +43,7 @@ std::string beneath(const std::string& path, const std::string& name) {
 Scouts::~Scouts() {
   {
     const std::lock_guard lock(mutex_);
-    ended_ = true;
+    ended_.store(true, std::memory_order_relaxed);
     jobs_.clear();
   }
   has_work_.notify_all();
@@ -50,9 +54,10 @@ Scouts::~Scouts() {
 void Scouts::passed(Time took) {
   if (needed() && ++passed_unsaid_ < passed_at_once) return;
   const std::lock_guard lock(mutex_);
+  const std::int64_t said = std::exchange(passed_unsaid_, 0);
   if (!needed()) judge(took);
   const bool stood = lead_ >= lead_most;
-  lead_ = needed() ? std::max<std::int64_t>(lead_ - std::exchange(passed_unsaid_, 0), 0) : 0;
+  lead_ = needed() ? std::max<std::int64_t>(lead_ - said, 0) : 0;
   if (stood && lead_ < lead_most) has_work_.notify_all();
 }
 
@@ -62,40 +67,63 @@ void Scouts::judge(Time took) {
   if (mean_ns_ < needed_until) needed_.store(false, std::memory_order_relaxed);
 }
 
-bool Scouts::has_entered(std::uint64_t device, std::uint64_t inode) {
+bool Scouts::enter(std::uint64_t device, std::uint64_t inode) {
   const std::lock_guard lock(mutex_);
-  return entered_.erase(key_of(device, inode)) > 0;
+  if (entered_.size() >= entered_max) entered_.clear();
+  const auto [at, first] = entered_.insert(key_of(device, inode));
+  if (!first) entered_.erase(at);
+  return !first;
 }
 
 void Scouts::look(Ahead ahead, const Enters& enters) {
+  if (!needed() || ahead.path.size() > path_bytes_max) return;
   begin_threads();
-  enqueue(std::move(ahead), enters ? std::make_shared<const Enters>(enters) : nullptr);
+  add(cut(std::move(ahead), enters ? std::make_shared<const Enters>(enters) : nullptr, {}));
 }
 
-/// In front, in order: an owner that goes depth first meets what was found last before what was found first. What it
-/// would meet last is dropped when there is too much, and looked at by nobody but the owner.
-void Scouts::enqueue(Ahead ahead, const std::shared_ptr<const Enters>& enters) {
-  std::vector<Job> jobs;
+Scouts::Jobs Scouts::cut(Ahead ahead, const std::shared_ptr<const Enters>& enters, std::optional<Key> entered) {
+  Jobs jobs;
   for (std::size_t begin = 0; begin < ahead.names.size(); begin += names_per_job) {
     const auto first = ahead.names.begin() + static_cast<std::ptrdiff_t>(begin);
     const auto count = static_cast<std::ptrdiff_t>(std::min(names_per_job, ahead.names.size() - begin));
     jobs.push_back({.ahead = {.directory = ahead.directory,
                               .path = ahead.path,
                               .names = {std::make_move_iterator(first), std::make_move_iterator(first + count)}},
-                    .enters = enters});
+                    .enters = enters,
+                    .entered = entered});
   }
+  return jobs;
+}
+
+/// In front, in order: an owner that goes depth first meets what was found last before what was found first. What it
+/// would meet last is dropped when there is too much.
+void Scouts::add(Jobs jobs) {
+  Jobs dropped;
   {
     const std::lock_guard lock(mutex_);
     jobs_.insert(jobs_.begin(), std::make_move_iterator(jobs.begin()), std::make_move_iterator(jobs.end()));
-    if (jobs_.size() > jobs_max) jobs_.resize(jobs_max);
+    drop_last(jobs_max, dropped);
   }
   has_work_.notify_all();
 }
 
+/// They are let go of by the caller without the lock, for that closes directories. The owner will send somebody again.
+void Scouts::drop_last(std::size_t keep, Jobs& dropped) {
+  for (; jobs_.size() > keep; jobs_.pop_back()) {
+    if (jobs_.back().entered) entered_.erase(*jobs_.back().entered);
+    dropped.push_back(std::move(jobs_.back()));
+  }
+}
+
+/// As many as there may be: without any, the owner looks for itself.
 void Scouts::begin_threads() {
   if (!threads_.empty()) return;
   threads_.reserve(setup_.threads);
-  for (unsigned i = 0; i < setup_.threads; ++i) threads_.emplace_back([this] { work(); });
+  try {
+    for (unsigned i = 0; i < setup_.threads; ++i) threads_.emplace_back([this] { work(); });
+  } catch (const std::system_error& refused) {
+    log::info(std::string("fewer threads than wished for look at names ahead: ") + refused.what());
+  }
 }
 
 void Scouts::work() {
@@ -105,16 +133,47 @@ void Scouts::work() {
   for (;;) {
     has_work_.wait(lock, [this] { return ended_ || (!jobs_.empty() && lead_ < lead_most); });
     if (ended_) return;
-    const Job job = std::move(jobs_.front());
-    jobs_.pop_front();
-    lead_ += static_cast<std::int64_t>(job.ahead.names.size());
-    lock.unlock();
-    look_at(*disk, job);
-    lock.lock();
+    do_next(*disk, lock);
   }
 }
 
-void Scouts::look_at(Disk& disk, const Job& job) {
+void Scouts::do_next(Disk& disk, std::unique_lock<std::mutex>& lock) {
+  Job job = std::move(jobs_.front());
+  jobs_.pop_front();
+  lead_ += static_cast<std::int64_t>(job.ahead.names.size());
+  lock.unlock();
+  Jobs found = look_at(disk, job);
+  Jobs dropped;
+  dropped.push_back(std::move(job));
+  lock.lock();
+  if (!needed()) drop_last(0, dropped);
+  keep_what_fits(found, dropped);
+  lock.unlock();
+  if (!found.empty()) add(std::move(found));
+  dropped.clear();
+  lock.lock();
+}
+
+/// Of directories, whole ones, the first of them; none that is not needed any more.
+void Scouts::keep_what_fits(Jobs& found, Jobs& dropped) {
+  std::size_t kept = 0;
+  while (needed() && kept < found.size()) {
+    const Key key = *found[kept].entered;
+    const auto same = [&](const Job& each) { return *each.entered == key; };
+    const auto end = std::ranges::find_if_not(found.begin() + static_cast<std::ptrdiff_t>(kept), found.end(), same);
+    const auto up_to = static_cast<std::size_t>(end - found.begin());
+    if (jobs_.size() + up_to > jobs_found_max) break;
+    kept = up_to;
+  }
+  for (; found.size() > kept; found.pop_back()) {
+    entered_.erase(*found.back().entered);
+    dropped.push_back(std::move(found.back()));
+  }
+}
+
+/// What it finds to be looked at next, in order.
+Scouts::Jobs Scouts::look_at(Disk& disk, const Job& job) {
+  Jobs next;
   for (const std::string& name : job.ahead.names) {
     const Time begin = setup_.clock->now();
     const auto found = disk.stat(job.ahead.directory, name);
@@ -122,35 +181,36 @@ void Scouts::look_at(Disk& disk, const Job& job) {
     looked_.fetch_add(1, std::memory_order_relaxed);
     {
       const std::lock_guard lock(mutex_);
-      if (ended_) return;
+      if (ended_) return {};
       judge(took);
     }
     if (!found) continue;
     if (found->type == FileType::symlink) (void)disk.read_link(job.ahead.directory, name);
     if (setup_.attributes && (found->type == FileType::file || found->type == FileType::directory))
       (void)disk.has_xattrs(job.ahead.directory, name);
-    if (found->type == FileType::directory && job.enters)
-      look_into(disk, job.ahead.directory, name, beneath(job.ahead.path, name), *found, job.enters);
+    if (found->type != FileType::directory || !job.enters) continue;
+    Jobs inside = look_into(disk, job, name, *found);
+    std::ranges::move(inside, std::back_inserter(next));
   }
+  return next;
 }
 
-void Scouts::look_into(Disk& disk, const DirPtr& base, const std::string& name, std::string path, const Stat& found,
-                       const std::shared_ptr<const Enters>& enters) {
-  if (!(*enters)(path, found)) return;
-  const auto directory = disk.open_dir(base, name);
-  if (!directory) return;
-  const auto stream = disk.open_stream(*directory, 0);
+Scouts::Jobs Scouts::look_into(Disk& disk, const Job& job, const std::string& name, const Stat& found) {
+  std::string path = beneath(job.ahead.path, name);
+  if (ended_ || path.size() > path_bytes_max || !(*job.enters)(path, found)) return {};
+  const Key key = key_of(found.device, found.inode);
+  {
+    const std::lock_guard lock(mutex_);
+    if (jobs_.size() >= jobs_found_max || entered_.size() >= entered_max || !entered_.insert(key).second) return {};
+  }
+  const auto directory = disk.open_dir(job.ahead.directory, name);
+  const auto stream = directory ? disk.open_stream(*directory, 0) : std::unexpected(directory.error());
   std::vector<DirEntry> entries;
-  if (!stream || !(*stream)->next(entries, names_entered)) return;
+  if (!stream || !(*stream)->next(entries, names_entered)) return {};
   Ahead ahead{.directory = *directory, .path = std::move(path), .names = {}};
   for (DirEntry& each : entries)
     if (each.name != landing_zone_name) ahead.names.push_back(std::move(each.name));
-  {
-    const std::lock_guard lock(mutex_);
-    if (entered_.size() >= entered_max) entered_.clear();
-    entered_.insert(key_of(found.device, found.inode));
-  }
-  enqueue(std::move(ahead), enters);
+  return cut(std::move(ahead), job.enters, key);
 }
 
 }  // namespace longhaul::disk

@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <unordered_set>
@@ -56,26 +57,32 @@ class Scouts {
   }
   /// Looks take so long that it is worth being ahead.
   [[nodiscard]] bool needed() const { return needed_.load(std::memory_order_relaxed); }
-  /// Does not wait. `enters` empty: no directory is looked into.
+  /// Does not wait, and does nothing where it is not needed. `enters` empty: no directory is looked into.
   void look(Ahead ahead, const Enters& enters = {});
-  /// Whether the first names of this directory have been looked at already. Says so once.
-  [[nodiscard]] bool has_entered(std::uint64_t device, std::uint64_t inode);
+  /// The owner enters this directory. Whether scouts have been there, and know of its first names.
+  [[nodiscard]] bool enter(std::uint64_t device, std::uint64_t inode);
   /// Looks of scouts that have been finished.
   [[nodiscard]] std::uint64_t looked() const { return looked_.load(std::memory_order_relaxed); }
 
  private:
+  using Key = std::uint64_t;  ///< of a directory
   struct Job {
     Ahead ahead;
     std::shared_ptr<const Enters> enters;
+    std::optional<Key> entered;  ///< by a scout
   };
+  using Jobs = std::vector<Job>;
+  static Jobs cut(Ahead ahead, const std::shared_ptr<const Enters>& enters, std::optional<Key> entered);
   void passed(Time took);
   void judge(Time took);
-  void enqueue(Ahead ahead, const std::shared_ptr<const Enters>& enters);
+  void add(Jobs jobs);
+  void drop_last(std::size_t keep, Jobs& dropped);
   void begin_threads();
   void work();
-  void look_at(Disk& disk, const Job& job);
-  void look_into(Disk& disk, const DirPtr& base, const std::string& name, std::string path, const Stat& found,
-                 const std::shared_ptr<const Enters>& enters);
+  void do_next(Disk& disk, std::unique_lock<std::mutex>& lock);
+  void keep_what_fits(Jobs& found, Jobs& dropped);
+  Jobs look_at(Disk& disk, const Job& job);
+  Jobs look_into(Disk& disk, const Job& job, const std::string& name, const Stat& found);
 
   Setup setup_;
   std::atomic<bool> needed_{false};
@@ -87,8 +94,8 @@ class Scouts {
   std::deque<Job> jobs_;      ///< what the owner meets first is in front
   std::int64_t lead_ = 0;     ///< names looked at that the owner has not passed yet, about
   std::int64_t mean_ns_ = 0;  ///< of the last looks of those who pay for them
-  std::unordered_set<std::uint64_t> entered_;
-  bool ended_ = false;
+  std::unordered_set<Key> entered_;
+  std::atomic<bool> ended_{false};
   std::vector<std::thread> threads_;
 };
 

@@ -422,7 +422,7 @@ bool TreeWalk::State::refill(const Harvest& harvest, Level& level) {
   if (!more) report(harvest, more.error());
   level.scouted = false;
   if (scouts && scouts->needed()) {
-    level.scouted = first_names && scouts->has_entered(level.device, level.inode);
+    level.scouted = first_names && scouts->enter(level.device, level.inode);
     for (Level& each : levels) send_scouts(each);
   }
   return !level.names.empty();

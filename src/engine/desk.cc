@@ -177,7 +177,8 @@ void Desk::look_ahead(const protocol::Announce& batch) {
   if (!scouts_ || !scouts_->needed() || trees_) return;
   disk::Scouts::Ahead ahead{.directory = root(), .path = {}, .names = {}};
   for (const auto& each : batch.entries()) {
-    const bool may = !each.path().empty() && check_target_path(each.path()).has_value();
+    const bool may =
+        !each.path().empty() && each.type() != protocol::Entry::MENTION && check_target_path(each.path()).has_value();
     if (may && !made_dirs_.contains(split_path(each.path()).first)) ahead.names.push_back(each.path());
   }
   if (!ahead.names.empty()) scouts_->look(std::move(ahead));

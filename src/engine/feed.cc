@@ -41,8 +41,9 @@ class TreeFeed final : public Feed {
     if (!walk) return std::unexpected(walk.error());
     if (auto looked = look_at_listed(disk); !looked) return looked;
     if (mentions_) (*walk)->mention_left_out();
+    std::shared_ptr<disk::TreeWalk> next = std::move(*walk);
     const std::lock_guard lock(mutex_);
-    walk_ = std::move(*walk);
+    walk_.swap(next);  // the old one goes when the lock has gone: it may have to wait for a look
     return {};
   }
   Result<bool> next(disk::Disk& disk, std::vector<Entry>& out, std::vector<FileError>& errors,

@@ -27,7 +27,7 @@ def named(event):
 def random_options(chance):
     options = []
     for _ in range(chance.choice((0, 0, 1, 2))):
-        sign = chance.choice(("+", "-", "-", "-!", "-s", "-,r", "+r", *"SHRP"))
+        sign = chance.choice(("+", "-", "-", "-!", "-s", "-,r", "+r", "-sr", *"SHRP"))
         options.append(f"--filter={sign} {chance.choice(PATTERNS)}")
     for option in ("--max-size=100", "--existing", "--ignore-existing", "--update", "--delete-excluded"):
         if chance.random() < 0.2:

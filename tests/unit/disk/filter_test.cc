@@ -151,7 +151,7 @@ TEST(Filter, RulesMayBeForOneSide) {
 
 TEST(Filter, WhoDeletesWhatIsLeftOutKeepsOnlyRulesForTheReceiver) {
   EXPECT_EQ(Filter::without_left_out({"- a", "P b", "H c", "+ d", "R e", "-r f", "-sr g"}),
-            (Rules{"P b", "R e", "-r f"}));
+            (Rules{"P b", "R e", "-r f", "-sr g"}));
   EXPECT_EQ(Filter::without_left_out({"P a", "!", "P b"}), (Rules{"P b"}));
 }
 
