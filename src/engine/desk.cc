@@ -79,8 +79,9 @@ Result<> Desk::make_logs() {
 Result<> Desk::find_granularity() {
   constexpr std::int64_t odd_ns = 1'000'000'001'123'456'789;
   const std::string probe = setup_.scratch_name + ".mtime";
-  auto file = setup_.disk.open_file(setup_.zone->directory(), probe, disk::Open::create_or_open, false);
+  auto file = setup_.disk.open_file(setup_.zone->directory(), probe, disk::Open::create_or_open, setup_.direct);
   if (!file) return std::unexpected(file.error());
+  lands_directly_ = (*file)->alignment() > 1;
   if (auto set = setup_.disk.set_mtime(**file, odd_ns); !set) return set;
   const auto kept = setup_.disk.stat(**file);
   if (!kept) return std::unexpected(kept.error());

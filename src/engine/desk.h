@@ -110,6 +110,8 @@ class Desk {
 
   /// Finds out to which granularity the target keeps mtimes, and begins the log of directories.
   Result<> open();
+  /// Once it is open: files are written by O_DIRECT.
+  [[nodiscard]] bool lands_directly() const { return lands_directly_; }
   /// These will be decided upon next.
   void look_ahead(const protocol::Announce& batch);
   Decision decide(std::uint64_t id, Entry entry);
@@ -194,6 +196,7 @@ class Desk {
   /// Directories that this transfer has made, as far as they are remembered: files need not be looked for in them.
   std::unordered_set<std::string> made_dirs_;
   std::int64_t mtime_granularity_ns_ = 1;
+  bool lands_directly_ = false;
 };
 
 // What a desk finds of an entry without doing anything: for a dry run, too.

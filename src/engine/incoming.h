@@ -137,6 +137,8 @@ class IncomingFiles {
   [[nodiscard]] std::uint32_t transfer() const { return transfer_; }
   /// How chunks are cut in this session.
   [[nodiscard]] std::uint32_t frame_bytes() const { return frame_bytes_; }
+  /// Before anybody else knows of it.
+  void cut_into(std::uint32_t frame_bytes) { frame_bytes_ = frame_bytes; }
 
   void announced(std::uint64_t count) {
     const std::lock_guard lock(mutex_);

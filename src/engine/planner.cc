@@ -46,6 +46,10 @@ Planner::~Planner() {
   tally_->ended = true;
 }
 
+std::uint32_t Planner::frame_bytes_most() const {
+  return setup_.rails || setup_.delta != Delta::none ? protocol::frame_bytes_usual : protocol::frame_bytes_direct;
+}
+
 /// What must not be deleted by.
 std::vector<std::string> Planner::rules_at_receiver() const {
   auto rules = setup_.feed->rules();
@@ -64,7 +68,7 @@ protocol::Message Planner::opening(const std::string& id) const {
   auto& open = *message.mutable_open_transfer();
   open.set_transfer(setup_.transfer);
   open.set_chunk_bytes(setup_.chunk_bytes);
-  open.set_frame_bytes(protocol::frame_bytes_usual);
+  open.set_frame_bytes(frame_bytes_most());
   open.set_rereadable(setup_.feed->rereadable());
   open.set_id(id);
   open.set_update(setup_.leave_alone.newer);
@@ -92,7 +96,7 @@ protocol::Message Planner::opening(const std::string& id) const {
 
 void Planner::accepted(const protocol::AcceptTransfer& accept) {
   const std::uint32_t frame = accept.frame_bytes();
-  if (frame != protocol::frame_bytes_usual) {
+  if (frame != protocol::frame_bytes_usual && frame != frame_bytes_most()) {
     failure_ = Error{Code::protocol, "the receiver asks for frames of " + std::to_string(frame) + " bytes", 0};
     return;
   }

@@ -55,6 +55,7 @@ class Planner {
     Feeder* feeder = nullptr;
     std::uint64_t chunk_bytes = 0;
     bool direct = true;
+    bool rails = false;  ///< its streams may go by a fabric
     bool sparse = true;  ///< holes are kept
     LeaveAlone leave_alone;
     Publish publish = Publish::file;
@@ -185,6 +186,7 @@ class Planner {
   void tell_file_end(std::uint64_t file, std::uint64_t size, const FileError* failed);
   void forget_large(std::uint64_t file);
   [[nodiscard]] std::vector<std::string> rules_at_receiver() const;
+  [[nodiscard]] std::uint32_t frame_bytes_most() const;
   [[nodiscard]] bool rules_need_name() const;
   void resolve(std::uint64_t entry) {
     ++resolved_;

@@ -172,6 +172,7 @@ void ReceiveStream::begin_write(std::unique_ptr<InWrite> write) {
   InWrite& operation = *write;
   in_flight_.push_back(std::move(write));
   ++writes_in_flight_;
+  if (operation.slot) ++frames_in_flight_;
   if (!submit_next(operation)) write_done(operation);
 }
 
@@ -264,6 +265,7 @@ void ReceiveStream::bundled_file_done(InWrite& write) {
 void ReceiveStream::write_done(InWrite& write) {
   if (write.result >= 0 && submit_next(write)) return;
   --writes_in_flight_;
+  if (write.slot) --frames_in_flight_;
   if (write.bundle)
     bundled_file_done(write);
   else if (write.result < 0)

@@ -17,6 +17,9 @@ constexpr unsigned frames_per_step = 8;
 constexpr std::size_t memory_chunks_max = 8;
 constexpr std::size_t open_chunks_max = 4096;  // of one file: arriving, or waiting for their commit
 
+// A disk that cannot follow would be given every slot of the worker: no faster, and each of them is then in memory.
+constexpr unsigned frames_in_flight_max = 8;
+
 std::string shown(const InFile& file) {
   return printable(file.entry.path).substr(0, 512);
 }
@@ -47,6 +50,7 @@ bool ReceiveStream::step() {
   for (unsigned i = 0; i < frames_per_step && !failed_ && !early_; ++i) {
     for (const auto& [id, transfer] : context_.incoming)
       if (transfer->files->crowded()) waits_for_ = Stage::wait_commit;
+    if (frames_in_flight_ >= frames_in_flight_max) waits_for_ = Stage::wait_write;
     if (paused()) break;
     wire::Incoming in = channel_->receive(&context_.slots);
     if (in.kind == wire::Incoming::Kind::nothing) break;

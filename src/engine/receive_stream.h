@@ -127,6 +127,7 @@ class ReceiveStream {
   std::shared_ptr<ArrivingChunk> arriving_;             // that the last frame was of
   std::map<std::uint32_t, protocol::Chunks> received_;  // not yet told, by transfer
   unsigned writes_in_flight_ = 0;
+  unsigned frames_in_flight_ = 0;  ///< of them those that hold a slot by themselves
   Stage waits_for_ = Stage::wait_receive;
   std::optional<std::pair<protocol::FrameHeader, Slot>> early_;  // of a transfer that this worker has not heard of
   bool failed_ = false;

@@ -233,6 +233,7 @@ void SessionCore::start_planner(std::uint32_t transfer, Outgoing& outgoing, Time
   const bool chosen = setup_.options.chunk_bytes != 0 && outgoing.feed->rereadable();
   setup.chunk_bytes = chosen ? setup_.options.chunk_bytes : protocol::node_bytes;
   setup.direct = setup_.options.direct;
+  setup.rails = !fabrics_.empty();
   setup.sparse = setup_.options.sparse;
   setup.leave_alone = setup_.options.leave_alone;
   setup.publish = setup_.options.publish;
@@ -358,7 +359,9 @@ void SessionCore::open_incoming(const protocol::OpenTransfer& open) {
   setup.id = incoming.id;
   setup.sink = incoming.sink;
   setup.chunk_bytes = chunk;
-  setup.frame_bytes = protocol::frame_bytes_usual;  // whatever is wished for: it is the receiver who says
+  setup.frame_bytes = protocol::frame_bytes_usual;
+  const bool large = fabrics_.empty() && open.frame_bytes() >= protocol::frame_bytes_direct;
+  setup.frame_bytes_direct = large ? protocol::frame_bytes_direct : protocol::frame_bytes_usual;
   setup.direct = setup_.options.direct;
   setup.syncfs = setup_.options.syncfs;
   ask_for_mirror(open, setup);

@@ -29,7 +29,8 @@ class Storage final : public Role, public LandingEvents, private CommitEvents {
     std::string id;  ///< the transfer's id, hex: names its manifest log
     std::shared_ptr<Sink> sink;
     std::uint64_t chunk_bytes = 0;
-    std::uint32_t frame_bytes = 0;  ///< how both sides have agreed to cut chunks
+    std::uint32_t frame_bytes = 0;         ///< how chunks are cut ...
+    std::uint32_t frame_bytes_direct = 0;  ///< ... where files land by O_DIRECT
     bool direct = true;
     bool syncfs = false;
     LeaveAlone leave_alone;

@@ -64,7 +64,9 @@ Result<> Storage::open_directory(const std::string& target) {
       setup_.publish_trees ? trash_.get() : nullptr, setup_.delta != Delta::none, setup_.checksum != Delta::none});
   if (setup_.delta != Delta::none)
     assay_ = std::make_unique<Assay>(*kit_.plain_disk, *files_, setup_.delta, setup_.tell);
-  return desk_->open();
+  if (auto opened = desk_->open(); !opened) return opened;
+  if (desk_->lands_directly()) files_->cut_into(setup_.frame_bytes_direct);
+  return {};
 }
 
 /// A target that could be made is as good as one that is there.

@@ -32,9 +32,11 @@ constexpr std::uint64_t node_bytes = leaf_bytes * leaves_per_node;  // 8 MiB
 constexpr std::size_t leaves_per_frame_max = 4;
 constexpr std::uint32_t frame_bytes_min = leaf_bytes;
 constexpr std::uint32_t frame_bytes_max = leaf_bytes * leaves_per_frame_max;
-/// How chunks are cut in a transfer: what stays in a core's cache. Larger frames can be said, and are neither asked for
-/// nor granted, so that a rail's slots need no room for them.
+/// How chunks are cut in a transfer: what stays in a core's cache ...
 constexpr std::uint32_t frame_bytes_usual = frame_bytes_min;
+/// ... or, where files land by O_DIRECT, what a disk wants at once. A sender says that it could; not with rails, whose
+/// slots have no room for it, nor with --delta, which compares frame by frame.
+constexpr std::uint32_t frame_bytes_direct = frame_bytes_max;
 constexpr std::uint64_t chunk_bytes_max = 512ULL * 1024 * 1024;
 
 constexpr std::uint64_t whole_bytes_max = node_bytes;  ///< files up to this size land without a journal, in one chunk

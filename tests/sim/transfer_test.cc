@@ -71,7 +71,7 @@ class HoleWatch {
 TEST(Transfer, HolesAreNeitherReadNorWrittenAndStayHoles) {
   for_seeds(4, [](std::uint64_t seed) {
     TransferWorld world(seed, {.small_files = 20, .large_chunks = 4, .holes = true});
-    HoleWatch at_source(world.source_file_system(), "read", protocol::frame_bytes_min);
+    HoleWatch at_source(world.source_file_system(), "read", protocol::frame_bytes_direct);
     HoleWatch at_target(world.target_file_system(), "write", SimFileSystem::page_bytes);
     std::uint64_t holes = 0;
     world.source_file_system().for_each(TransferWorld::source, "", [&](const std::string& path, const Inode& inode) {

@@ -191,7 +191,6 @@ class PlannerTest : public ::testing::Test, protected PlannerHost {
   std::vector<std::string> would_;
 };
 
-// A rail's slots have no room for them.
 TEST_F(PlannerTest, FramesOfAnotherSizeThanOursAreRefused) {
   for (const std::uint32_t bytes : {0U, protocol::frame_bytes_usual - 1, 2 * protocol::frame_bytes_usual}) {
     make_planner(usual_setup());
@@ -200,6 +199,27 @@ TEST_F(PlannerTest, FramesOfAnotherSizeThanOursAreRefused) {
     planner_->accepted(accept);
     ASSERT_TRUE(planner_->failure()) << bytes;
     EXPECT_EQ(planner_->failure()->code, Code::protocol);
+  }
+}
+
+// A rail's slots have no room for large ones, and --delta compares frame by frame.
+TEST_F(PlannerTest, LargeFramesAreTakenWhereTheyWereOffered) {
+  struct Case {
+    bool rails;
+    Delta delta;
+    bool large;
+  };
+  for (const Case& each : {Case{false, Delta::none, true}, {true, Delta::none, false}, {false, Delta::sha256, false}}) {
+    Planner::Setup setup = usual_setup();
+    setup.rails = each.rails;
+    setup.delta = each.delta;
+    make_planner(std::move(setup));
+    const std::uint32_t offered = each.large ? protocol::frame_bytes_direct : protocol::frame_bytes_usual;
+    EXPECT_EQ(planner_->opening("id").open_transfer().frame_bytes(), offered);
+    protocol::AcceptTransfer accept;
+    accept.set_frame_bytes(protocol::frame_bytes_direct);
+    planner_->accepted(accept);
+    EXPECT_EQ(planner_->failure().has_value(), !each.large);
   }
 }
 

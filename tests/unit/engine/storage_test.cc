@@ -29,6 +29,8 @@ class StorageTest : public ::testing::Test {
     setup.leave_alone = leave_alone;
     setup.publish_trees = publish_trees;
     setup.chunk_bytes = protocol::node_bytes;
+    setup.frame_bytes = protocol::frame_bytes_usual;
+    setup.frame_bytes_direct = protocol::frame_bytes_direct;
     setup.ready = [this] { ready_ = true; };
     setup.tell = [](const protocol::Message&) {};
     setup.failed = [this](Error error) { failed_ = std::move(error); };
@@ -63,6 +65,19 @@ TEST_F(StorageTest, AnotherTransferMayLookIntoItsLogForAMoment) {
   storage_->step(again);
   EXPECT_TRUE(ready_);
   EXPECT_FALSE(failed_) << failed_->text;
+}
+
+TEST_F(StorageTest, FramesAreAsLargeAsADiskWantsThemWhereFilesLandDirectly) {
+  for (const std::uint32_t alignment : {0U, 4096U}) {
+    storage_.reset();
+    place_.fs.direct_alignment = alignment;
+    ready_ = false;
+    make(directory_sink("target"), {});
+    storage_->step(second);
+    ASSERT_TRUE(ready_);
+    EXPECT_EQ(storage_->files()->frame_bytes(),
+              alignment == 0 ? protocol::frame_bytes_usual : protocol::frame_bytes_direct);
+  }
 }
 
 TEST_F(StorageTest, WhoeverKeepsItsLogIsNotWaitedForWithoutEnd) {
