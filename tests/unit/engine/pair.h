@@ -11,11 +11,12 @@ namespace longhaul::engine {
 struct Pair {
   wire::Pipe to_listener;
   wire::Pipe to_dialler;
+  std::size_t piece_most = 100;  ///< bytes of one call
   [[nodiscard]] std::unique_ptr<wire::Connection> dialler_end(std::uint64_t seed = 1, int block_percent = 20) {
-    return std::make_unique<wire::FakeConnection>(to_dialler, to_listener, seed, 100, block_percent);
+    return std::make_unique<wire::FakeConnection>(to_dialler, to_listener, seed, piece_most, block_percent);
   }
   [[nodiscard]] std::unique_ptr<wire::Connection> listener_end(std::uint64_t seed = 2, int block_percent = 20) {
-    return std::make_unique<wire::FakeConnection>(to_listener, to_dialler, seed, 100, block_percent);
+    return std::make_unique<wire::FakeConnection>(to_listener, to_dialler, seed, piece_most, block_percent);
   }
   [[nodiscard]] std::unique_ptr<wire::Channel> dialler(std::uint64_t seed = 1, int block_percent = 20) {
     return std::make_unique<wire::Channel>(dialler_end(seed, block_percent));

@@ -76,6 +76,70 @@ TEST_F(WorkerTest, AFrameOfATransferThatHasEndedIsDroppedAndTheNextIsTaken) {
   EXPECT_EQ(down_, "");
 }
 
+class LandingWorker : public WorkerTest, protected LandingEvents {
+ protected:
+  static constexpr unsigned frames = protocol::node_bytes / protocol::leaf_bytes;
+
+  void SetUp() override {
+    auto data = place_.disk->open_file(place_.root, "landing", disk::Open::create, false);
+    ASSERT_TRUE(data);
+    file_->id = 3;
+    file_->entry.path = "file";
+    file_->entry.size = protocol::node_bytes;
+    file_->chunk_bytes = protocol::node_bytes;
+    file_->landing = Landing::journalled;
+    file_->landing_file.data = *data;
+    files_->announced(10);
+    files_->add(file_);
+    pair_.piece_most = protocol::frame_bytes_max;
+    dialler_ = pair_.dialler(1, 0);
+    WorkerTest::SetUp();
+    worker_->post([this](Worker& worker) {
+      worker.open_incoming({files_, place_.zone.get(), static_cast<LandingEvents*>(this)});
+    });
+  }
+  void TearDown() override { file_->chunks.clear(); }
+  void chunk_written(std::shared_ptr<InChunk>) override {}
+  void landed(std::vector<LandedFile>) override {}
+  void bundle_landed(std::shared_ptr<InBundle>) override {}
+  void chunk_failed(std::shared_ptr<InFile>, std::uint64_t, std::uint32_t, Error error) override { down_ = error.text; }
+  void file_failed(std::shared_ptr<InFile>, std::shared_ptr<InBundle>, Error error) override { down_ = error.text; }
+
+  void send_frame(unsigned index) {
+    wire::TestFrame frame = wire::make_frame(0, protocol::leaf_bytes, index);
+    frame.header.file = file_->id;
+    frame.header.frame_index = static_cast<std::uint16_t>(index);
+    frame.header.frame_count = frames;
+    frame.header.offset = std::uint64_t{index} * protocol::leaf_bytes;
+    protocol::encode_frame_header(frame.header, std::span<std::byte, protocol::frame_header_bytes>(
+                                                    frame.bytes.data(), protocol::frame_header_bytes));
+    send(std::move(frame));
+  }
+  /// Until the worker takes nothing more.
+  unsigned taken() {
+    for (int steps = 0; steps < 200; ++steps) worker_->step(0);
+    return static_cast<unsigned>(counters_->frames);
+  }
+
+  std::shared_ptr<IncomingFiles> files_ = std::make_shared<IncomingFiles>(1, protocol::leaf_bytes);
+  std::shared_ptr<InFile> file_ = std::make_shared<InFile>();
+};
+
+// Each holds a slot. What the disk has not finished at once does not finish here: its clock all but stands.
+TEST_F(LandingWorker, ADiskThatCannotFollowIsGivenEightFrames) {
+  for (unsigned index = 0; index < frames; ++index) send_frame(index);
+  const unsigned before = taken();
+  EXPECT_GE(before, 8U);
+  EXPECT_LT(before, frames) << "a quarter of them the disk has finished at once";
+  EXPECT_EQ(down_, "");
+  for (unsigned tries = 0; tries < frames; ++tries) {
+    place_.clock.advance(second);
+    (void)taken();
+  }
+  EXPECT_EQ(taken(), frames) << "it goes on when the disk does";
+  EXPECT_EQ(down_, "");
+}
+
 /// A stream of which everything before `kept` is durable and let go.
 class HalfGone final : public StreamReader {
  public:
