@@ -80,6 +80,11 @@ class FarDisk final : public PassingDisk {
   bool owner_;
 };
 
+/// Named so that its last component says where it is.
+std::string file_in(const std::string& directory, int number) {
+  return directory + '/' + directory + 'f' + std::to_string(number);
+}
+
 class ScoutsTest : public testing::Test {
  protected:
   std::unique_ptr<Scouts> scouts(Clock& clock, unsigned threads = 4) {
@@ -212,7 +217,7 @@ TEST_F(ScoutsTest, WhatHasNoRoomIsLeftToTheOwner) {
   for (int d = 0; d < directories; ++d) {
     const std::string name = "d" + std::to_string(d);
     fs::create_directories(in(name));
-    for (int f = 0; f < files; ++f) put_file(in(name + '/' + name + 'f' + std::to_string(f)), "x");
+    for (int f = 0; f < files; ++f) put_file(in(file_in(name, f)), "x");
   }
   EvenClock clock(far);
   const auto made = scouts(clock, 1);
@@ -253,7 +258,7 @@ TEST_F(ScoutsTest, AWalkFindsTheSameAndWaitsForFewer) {
     fs::create_directory(in(directory));
     expected.push_back(directory);
     for (int f = 0; f < 40; ++f) {
-      expected.push_back(directory + '/' + directory + 'f' + std::to_string(f));
+      expected.push_back(file_in(directory, f));
       put_file(in(expected.back()), "x");
     }
   }
