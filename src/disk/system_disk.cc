@@ -369,13 +369,11 @@ Result<std::string> SystemDisk::read_link(const DirPtr& base, std::string_view n
 Result<Stat> SystemDisk::stat(const DirPtr& base, std::string_view path) {
   struct statx raw{};
   if (path.empty()) {
-    if (!look(real(base).fd.get(), "", stat_mask | STATX_MNT_ID, raw))
-      return failed("look at", real(base).name);
+    if (!look(real(base).fd.get(), "", stat_mask | STATX_MNT_ID, raw)) return failed("look at", real(base).name);
     return stat_of(raw);
   }
-  auto done = at(base, path, "look at", [&raw](int dir, const char* last) {
-    return look(dir, last, stat_mask | STATX_MNT_ID, raw) ? 0 : -1;
-  });
+  auto done = at(base, path, "look at",
+                 [&raw](int dir, const char* last) { return look(dir, last, stat_mask | STATX_MNT_ID, raw) ? 0 : -1; });
   if (!done) return std::unexpected(done.error());
   return stat_of(raw);
 }
