@@ -227,8 +227,7 @@ int main(int argc, char** argv) {
       });
   longhaul::bench::print(
       cost, bytes,
-      fmt::format("\"bytes\": {}, \"threads\": {}, \"congestion\": \"{}\", \"target\": \"{}\", "
-                  "\"direct\": {}",
-                  bytes, options.threads, congestion, rewrite ? "rewritten" : "new", options.direct));
+      fmt::format("\"bytes\": {}, \"threads\": {}, \"congestion\": \"{}\", \"target\": \"{}\", \"direct\": {}", bytes,
+                  options.threads, congestion, rewrite ? "rewritten" : "new", options.direct));
   return 0;
 }

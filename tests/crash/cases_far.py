@@ -1,15 +1,13 @@
 """File systems far away: a look at a name takes its time there, and many are under way at once."""
 
-import contextlib
 import os
 import pathlib
-import subprocess
 import tempfile
 
 import harness
 from checks import same
-from faultdisk import end_with_parent, own_mounts
 from harness import case
+from served import serve, why_not_served
 
 DELAY_US = 1000
 DIRECTORIES, FILES = 30, 40
@@ -22,33 +20,14 @@ class FarFileSystem:
 
     def __init__(self, t, directory):
         program = pathlib.Path(t.binary).parents[1] / "tests/crash/farfs"
-        if not os.access(program, os.X_OK):
-            raise harness.Skip(f"no {program}: libfuse3 was missing when the build was configured (tools/setup installs it)")
-        if not os.access("/dev/fuse", os.R_OK | os.W_OK):
-            raise harness.Skip("no /dev/fuse on this machine")
-        if reason := own_mounts():
+        if reason := why_not_served(program):
             raise harness.Skip(reason)
         self.top = pathlib.Path(tempfile.mkdtemp(prefix="far-", dir=t.directory))
-        t.at_end(self.close)
-        self.log = self.top.with_suffix(".log")
-        with open(self.log, "wb") as log:
-            self.process = subprocess.Popen([program, directory, str(DELAY_US), self.top], stdin=subprocess.DEVNULL, stdout=log,
-                                            stderr=log, start_new_session=True, preexec_fn=end_with_parent)
-        t.wait_for(lambda: os.path.ismount(self.top) or self.process.poll() is not None, "the far file system")
-        if self.process.poll() is not None:
-            raise harness.Skip("FUSE does not mount here: " + self.log.read_text(errors="replace").strip())
+        serve(t, [program, directory, str(DELAY_US), self.top], self.top, self.top.with_suffix(".log"), lambda: os.path.ismount(self.top))
 
     def figures(self):
         """looks: how many there were; at_once: how many were under way at once, at most."""
         return {name: int(figure) for name, figure in (line.split() for line in (self.top / ".far").read_text().splitlines())}
-
-    def close(self):
-        if os.path.ismount(self.top):
-            subprocess.run(["umount", "--lazy", self.top], stdin=subprocess.DEVNULL, capture_output=True, timeout=20)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(20)
-        if self.process.poll() is None:
-            self.process.kill()
 
 
 def make_tree(directory):

@@ -5,31 +5,22 @@ our own, and loop devices let go of their file when the last mount ends: nothing
 """
 
 import contextlib
-import ctypes
-import functools
 import os
 import pathlib
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
 
 import harness
+from served import serve, unmount, why_not_served
 
-CLONE_NEWNS = 0x20000
 MAKE = {"ext4": ["mkfs.ext4", "-q", "-E", "nodiscard,lazy_itable_init=0,lazy_journal_init=0"],
         "xfs": ["mkfs.xfs", "-q", "-K"],
         "btrfs": ["mkfs.btrfs", "-q", "-K"]}
 MOUNT = {"ext4": [], "xfs": ["-o", "nouuid"], "btrfs": []}
 SYSTEMS = ("ext4", "xfs", "btrfs")
 CUT_MODES = ("none", "all", "prefix", "random")
-
-
-def end_with_parent():
-    """Not SIGKILL: the last process of a mount namespace unmounts what is in it, and would then wait for itself to answer. At
-    SIGTERM the disk hangs up first."""
-    harness.LIBC.prctl(harness.PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def call(*words, timeout_s=60):
@@ -39,16 +30,6 @@ def call(*words, timeout_s=60):
     if done.returncode != 0:
         raise harness.Failure(f"{' '.join(map(str, words))}: status {done.returncode}: {done.stdout.strip()}")
     return done.stdout
-
-
-@functools.cache
-def own_mounts():
-    """From here on nobody else sees our mounts. Returns why that cannot be, or nothing."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(CLONE_NEWNS) != 0:
-        return f"no mount namespace of our own: {os.strerror(ctypes.get_errno())}"
-    done = subprocess.run(["mount", "--make-rprivate", "/"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20)
-    return done.stderr.strip()
 
 
 def case_for(function, kind, words, timeout_s=120, tiers=("quick", "fast", "full")):
@@ -67,15 +48,10 @@ def program(t):
 
 def why_not(t, kind):
     """What is missing here for a disk with such a file system, or nothing."""
-    if not os.access(program(t), os.X_OK):
-        return f"no {program(t)}: libfuse3 was missing when the build was configured (tools/setup installs it)"
     for tool, package in ((MAKE[kind][0], "e2fsprogs, xfsprogs, btrfs-progs"), ("fusermount3", "fuse3"), ("losetup", "mount")):
         if shutil.which(tool) is None:
             return f"no {tool} (of {package}; tools/setup installs it)"
-    for device in ("/dev/fuse", "/dev/loop-control"):
-        if not os.access(device, os.R_OK | os.W_OK):
-            return f"no {device} on this machine"
-    return own_mounts()
+    return why_not_served(program(t), "/dev/loop-control")
 
 
 class FaultDisk:
@@ -88,14 +64,8 @@ class FaultDisk:
         self.fuse, self.top, self.image = self.directory / "fuse", self.directory / "fs", self.directory / "image"
         for path in (self.fuse, self.top):
             path.mkdir(parents=True)
+        serve(t, [program(t), self.image, str(mib), self.fuse], self.fuse, self.directory / "log", (self.fuse / "ctl").exists)
         t.at_end(self.close)
-        with open(self.directory / "log", "wb") as log:
-            # A session of its own: Ctrl-C must not end the disk before its file system.
-            self.process = subprocess.Popen([program(t), self.image, str(mib), self.fuse], stdin=subprocess.DEVNULL, stdout=log,
-                                            stderr=log, start_new_session=True, preexec_fn=end_with_parent)
-        t.wait_for(lambda: (self.fuse / "ctl").exists() or self.process.poll() is not None, "the disk")
-        if self.process.poll() is not None:
-            raise harness.Skip("FUSE does not mount here: " + (self.directory / "log").read_text(errors="replace").strip())
         self.make()
 
     def make(self):
@@ -152,20 +122,11 @@ class FaultDisk:
         return image
 
     def close(self):
-        """Takes everything down, whatever state it is in."""
+        """Before the disk goes."""
         with contextlib.suppress(harness.Failure, OSError):
             self.command("eio", "off")
             self.command("slow", 0, 0, 0)
-        for where in (self.top, self.fuse):
-            if os.path.ismount(where):
-                subprocess.run(["umount", where], stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
-            if os.path.ismount(where):
-                subprocess.run(["umount", "--lazy", where], stdin=subprocess.DEVNULL, capture_output=True, timeout=20)
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait(20)
+        unmount(self.top)
 
 
 @contextlib.contextmanager

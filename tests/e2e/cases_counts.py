@@ -26,7 +26,8 @@ TIMED = {"sendto", "sendmsg", "recvmsg", "recvfrom", "io_uring_enter", "poll", "
 #   small files
 #     sender   12397 12399 12403, 12394 12396 12401   752 789 841, 745 761 784     60 65 73,    55 62 65       41.6 41.7 41.9, 41.3 41.7 42.0
 #     receiver 12633 12640 12649, 12631 12641 12647 1056 1126 1166, 989 1043 1124  114 121 125, 92 103 113     42.5 42.8 43.0, 42.3 42.7 43.2
-# On a machine that does nothing else data comes in smaller pieces: 2374 timed calls of the receiver at most, for one file, in 28 transfers (2026-11-30).
+# On a machine that does nothing else data comes in smaller pieces: 2374 timed calls and 287 switches of the receiver at most, for one file, in 28
+# transfers (2026-11-30).
 # Steady calls have room for another C library, and none for one more for each second frame or fifth file. Memory and timed calls: 1.5 times the most;
 # switches: twice.
 LARGE = {"sender": {"steady": 1050, "timed": 2700, "switches": 300, "peak_mib": 61},
