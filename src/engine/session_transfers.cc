@@ -361,7 +361,7 @@ void SessionCore::open_incoming(const protocol::OpenTransfer& open) {
   setup.chunk_bytes = chunk;
   setup.frame_bytes = protocol::frame_bytes_usual;
   const bool large = fabrics_.empty() && open.frame_bytes() >= protocol::frame_bytes_direct;
-  setup.frame_bytes_direct = large ? protocol::frame_bytes_direct : protocol::frame_bytes_usual;
+  if (large) setup.frame_bytes_direct = protocol::frame_bytes_direct;
   setup.direct = setup_.options.direct;
   setup.syncfs = setup_.options.syncfs;
   ask_for_mirror(open, setup);

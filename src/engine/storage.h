@@ -30,7 +30,7 @@ class Storage final : public Role, public LandingEvents, private CommitEvents {
     std::shared_ptr<Sink> sink;
     std::uint64_t chunk_bytes = 0;
     std::uint32_t frame_bytes = 0;         ///< how chunks are cut ...
-    std::uint32_t frame_bytes_direct = 0;  ///< ... where files land by O_DIRECT
+    std::uint32_t frame_bytes_direct = 0;  ///< ... where files land by O_DIRECT; 0: the same
     bool direct = true;
     bool syncfs = false;
     LeaveAlone leave_alone;

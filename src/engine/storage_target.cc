@@ -65,7 +65,7 @@ Result<> Storage::open_directory(const std::string& target) {
   if (setup_.delta != Delta::none)
     assay_ = std::make_unique<Assay>(*kit_.plain_disk, *files_, setup_.delta, setup_.tell);
   if (auto opened = desk_->open(); !opened) return opened;
-  if (desk_->lands_directly()) files_->cut_into(setup_.frame_bytes_direct);
+  if (setup_.frame_bytes_direct != 0 && desk_->lands_directly()) files_->cut_into(setup_.frame_bytes_direct);
   return {};
 }
 
