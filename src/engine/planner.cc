@@ -100,6 +100,10 @@ void Planner::accepted(const protocol::AcceptTransfer& accept) {
     failure_ = Error{Code::protocol, "the receiver asks for frames of " + std::to_string(frame) + " bytes", 0};
     return;
   }
+  if (frame_bytes_ != 0) {
+    failure_ = Error{Code::protocol, "the receiver accepted the transfer twice", 0};
+    return;
+  }
   frame_bytes_ = frame;
   window_chunks_ = accept.window_chunks();
   durability_ = accept.durability();

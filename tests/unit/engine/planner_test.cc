@@ -223,6 +223,20 @@ TEST_F(PlannerTest, LargeFramesAreTakenWhereTheyWereOffered) {
   }
 }
 
+/// Chunks that are on their way have been cut by the first.
+TEST_F(PlannerTest, ATransferIsAcceptedOnce) {
+  make_planner(usual_setup());
+  (void)planner_->opening("id");
+  protocol::AcceptTransfer accept;
+  accept.set_frame_bytes(protocol::frame_bytes_usual);
+  planner_->accepted(accept);
+  EXPECT_FALSE(planner_->failure());
+  accept.set_frame_bytes(protocol::frame_bytes_direct);
+  planner_->accepted(accept);
+  ASSERT_TRUE(planner_->failure());
+  EXPECT_EQ(planner_->failure()->code, Code::protocol);
+}
+
 TEST_F(PlannerTest, ADryRunTellsOfEachEntryAndSendsNothing) {
   Planner::Setup setup = usual_setup();
   setup.dry_run = true;
@@ -717,10 +731,12 @@ TEST_F(PlannerTest, ChunksThatAreHolesDoNotWaitForEachOther) {
 }
 
 TEST_F(PlannerTest, TheReceiversWindowIsKept) {
+  make_planner(usual_setup());
   protocol::AcceptTransfer accept;
   accept.set_frame_bytes(protocol::frame_bytes_min);
   accept.set_window_chunks(3);
   planner_->accepted(accept);
+  planner_->step(1);
   for (std::uint32_t stream = 1; stream < 9; ++stream) planner_->stream_up(stream, stream);
   feed({file("large", 10 * node_bytes)});
   decide(all(Verdict::SEND, 1));
