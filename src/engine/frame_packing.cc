@@ -71,7 +71,9 @@ std::size_t FramePacking::pack(const Slot& slot, std::size_t raw_bytes) {
   const Time began = clock_.now();
   const std::size_t packed = packer_.pack({slot.payload(), raw_bytes}, beside().first(most));
   std::memcpy(slot.payload(), beside_.get(), packed);
-  credit_ -= clock_.now() - began;
+  const Time took = clock_.now() - began;
+  credit_ -= took;
+  spent_ += took;
   return packed;
 }
 

@@ -43,6 +43,8 @@ class FramePacking {
   /// Packs the first `raw_bytes` of the payload in place. Returns how many it has then; 0: it does not shrink by
   /// enough, and stands as it was.
   [[nodiscard]] std::size_t pack(const Slot& slot, std::size_t raw_bytes);
+  /// All the time that `pack` has taken.
+  [[nodiscard]] Time spent() const { return spent_; }
   /// The other way. False: it is not what `pack` makes of so many bytes; the payload is then lost.
   [[nodiscard]] bool unpack(const Slot& slot, std::size_t packed_bytes, std::size_t raw_bytes);
 
@@ -55,6 +57,7 @@ class FramePacking {
   chunk::Unpacker unpacker_;
   std::unique_ptr<std::byte[]> beside_;  // made when it is first needed
   Time credit_ = 0;                      // automatic: so much time may still go into packing
+  Time spent_ = 0;
 };
 
 }  // namespace longhaul::engine

@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t frames_ahead_direct = 4;  // LIMITS: depth 4-8 x 1 MiB is enough for O_DIRECT
 constexpr unsigned frames_per_step = 8;
+constexpr Time packing_per_step = 20 * millisecond;  // zstd at its highest levels: then it is others' turn
 
 Error changed(const Feed& feed, const Entry& entry, const char* how) {
   return {Code::source_changed, feed.words(entry) + " " + how + " while it was sent; send it again when it is at rest",
@@ -85,11 +86,13 @@ bool SendStream::step() {
     fail(flushed.error());
     return true;
   }
+  const Time packed_for = context_.packing.spent();
   for (unsigned i = 0; i < frames_per_step && !failed_ && !held_ && !channel_->sending(); ++i) {
     start_reads();
     context_.reap();
     if (!send_front()) break;
     moved = true;
+    if (context_.packing.spent() - packed_for > packing_per_step) break;
   }
   if (channel_->sending()) refused_at_ = context_.now;
   return moved;
