@@ -71,12 +71,13 @@ std::optional<std::uint64_t> SendStream::cancel(std::uint32_t transfer, const pa
 }
 
 bool SendStream::call_back(std::uint32_t transfer, const paths::Load& copy) {
-  const auto at = std::find_if(tasks_.begin(), tasks_.end(), [&](const auto& active) {
-    return active->next_frame == 0 && is_copy(*active, transfer, copy);
-  });
-  if (at == tasks_.end()) return false;
-  tasks_.erase(at);
-  return true;
+  const auto takes_back = [&](ActiveTask& active) {
+    if (active.sent_bytes > 0 || !is_copy(active, transfer, copy)) return false;
+    active.failed = true;  // what has been read ahead of it is dropped
+    return true;
+  };
+  return std::ranges::any_of(tasks_, [&](const auto& active) { return takes_back(*active); }) ||
+         std::ranges::any_of(frames_, [&](const auto& frame) { return takes_back(*frame->active); });
 }
 
 bool SendStream::step() {
