@@ -35,7 +35,7 @@ enum class Stage : std::uint8_t {
   wait_read,     ///< a read is under way
   wait_send,     ///< connections take no more now
   wait_receive,  ///< nothing has come
-  wait_write,    ///< writes are under way, and hold all buffers
+  wait_write,    ///< writes are under way, and hold all buffers, or as much as the disk is given
   wait_commit,   ///< too much waits to become durable
   wait_sync,     ///< a sync is under way
 };

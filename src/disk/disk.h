@@ -21,7 +21,7 @@
 
 namespace longhaul::disk {
 
-/// What callers read and write at once, padded to the alignment, stays within as much.
+/// What callers read and write at once is padded to the alignment, of which this is a multiple.
 constexpr std::uint32_t direct_piece_bytes = 256 * 1024;
 
 class OpenFile {

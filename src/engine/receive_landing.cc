@@ -172,7 +172,6 @@ void ReceiveStream::begin_write(std::unique_ptr<InWrite> write) {
   InWrite& operation = *write;
   in_flight_.push_back(std::move(write));
   ++writes_in_flight_;
-  if (operation.slot) ++frames_in_flight_;
   if (!submit_next(operation)) write_done(operation);
 }
 
@@ -188,9 +187,18 @@ bool ReceiveStream::submit_next(InWrite& write) {
   write.data = write.content + run.begin;
   write.offset = write.begin + run.begin;
   write.bytes = static_cast<std::uint32_t>(run.bytes);
+  count_at_disk(write, write.bytes);
   const StageScope scope(Stage::write);
   context_.kit.disk->submit(write);
   return true;
+}
+
+/// What the disk has of it from now on. Not its slot: a frame whose blocks of zeros are left out is written piece by
+/// piece, and a stream of them would wait for eight small writes at a time.
+void ReceiveStream::count_at_disk(InWrite& write, std::uint32_t bytes) {
+  const std::uint64_t before = std::exchange(write.at_disk, bytes);
+  at_disk_ = at_disk_ - before + bytes;
+  context_.at_disk = context_.at_disk - before + bytes;
 }
 
 /// `offset`: in the chunk.
@@ -263,9 +271,9 @@ void ReceiveStream::bundled_file_done(InWrite& write) {
 }
 
 void ReceiveStream::write_done(InWrite& write) {
+  count_at_disk(write, 0);
   if (write.result >= 0 && submit_next(write)) return;
   --writes_in_flight_;
-  if (write.slot) --frames_in_flight_;
   if (write.bundle)
     bundled_file_done(write);
   else if (write.result < 0)

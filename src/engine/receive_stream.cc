@@ -18,7 +18,9 @@ constexpr std::size_t memory_chunks_max = 8;
 constexpr std::size_t open_chunks_max = 4096;  // of one file: arriving, or waiting for their commit
 
 // A disk that cannot follow would be given every slot of the worker: no faster, and each of them is then in memory.
-constexpr unsigned frames_in_flight_max = 8;
+// Eight frames of 1 MiB keep one busy (LIMITS); the streams of a worker together need no more than two of them would.
+constexpr std::uint64_t at_disk_most = std::uint64_t{8} << 20;
+constexpr std::uint64_t at_disk_most_of_worker = 2 * at_disk_most;
 
 std::string shown(const InFile& file) {
   return printable(file.entry.path).substr(0, 512);
@@ -48,9 +50,9 @@ bool ReceiveStream::step() {
   bool moved = take_early_frame();
   waits_for_ = Stage::wait_receive;
   for (unsigned i = 0; i < frames_per_step && !failed_ && !early_; ++i) {
+    if (disk_has_enough()) waits_for_ = Stage::wait_write;
     for (const auto& [id, transfer] : context_.incoming)
       if (transfer->files->crowded()) waits_for_ = Stage::wait_commit;
-    if (frames_in_flight_ >= frames_in_flight_max) waits_for_ = Stage::wait_write;
     if (paused()) break;
     wire::Incoming in = channel_->receive(&context_.slots);
     if (in.kind == wire::Incoming::Kind::nothing) break;
@@ -83,6 +85,11 @@ bool ReceiveStream::step() {
   flush_received();
   if (const auto flushed = channel_->flush(); !flushed) fail(flushed.error());
   return moved;
+}
+
+/// Whatever others of the worker have given it, each stream may have something there.
+bool ReceiveStream::disk_has_enough() const {
+  return at_disk_ >= at_disk_most || (at_disk_ > 0 && context_.at_disk >= at_disk_most_of_worker);
 }
 
 void ReceiveStream::take_message(const protocol::Message& message) {

@@ -43,6 +43,7 @@ struct InWrite : disk::Operation {
   std::uint32_t padded_bytes = 0;   ///< with what O_DIRECT needs behind it
   std::uint32_t taken_bytes = 0;    ///< of these: written, or left out as a hole
   bool sparse = false;              ///< blocks of zeros are left out
+  std::uint32_t at_disk = 0;        ///< bytes of it that are being written now
   Digest digest;                    ///< bundled file: its root
   Slot slot;
   std::shared_ptr<SharedSlot> shared;
@@ -66,13 +67,14 @@ class ReceiveStream {
   [[nodiscard]] std::uint32_t id() const { return id_; }
   /// Waits for a slot or for storage, not for the peer.
   [[nodiscard]] bool paused() const { return waits_for_ != Stage::wait_receive; }
-  /// Why nothing moves now: wait_receive, wait_write (no slot), wait_commit.
+  /// Why nothing moves now: wait_receive, wait_write (no slot, or the disk has enough), wait_commit.
   [[nodiscard]] Stage waits_for() const { return waits_for_; }
   [[nodiscard]] bool uses(std::uint32_t transfer) const;
   /// The transfer ends: its frames are wanted no more.
   void forget(std::uint32_t transfer);
 
  private:
+  [[nodiscard]] bool disk_has_enough() const;
   void take_message(const protocol::Message& message);
   void take_frame(const protocol::FrameHeader& header, Slot slot);
   bool take_early_frame();
@@ -108,6 +110,7 @@ class ReceiveStream {
   disk::OpenFile* landing_of(ArrivingChunk& of, const protocol::FrameHeader& header, unsigned frame);
   void begin_write(std::unique_ptr<InWrite> write);
   bool submit_next(InWrite& write);
+  void count_at_disk(InWrite& write, std::uint32_t bytes);
   void write_frame(const std::shared_ptr<ArrivingChunk>& of, const protocol::FrameHeader& header, Slot slot);
   static void store_in_memory(InChunk& chunk, std::uint64_t offset, ConstBytes content);
   void chunk_frame_done(ArrivingChunk& of, unsigned frame, std::uint32_t content_bytes);
@@ -127,7 +130,7 @@ class ReceiveStream {
   std::shared_ptr<ArrivingChunk> arriving_;             // that the last frame was of
   std::map<std::uint32_t, protocol::Chunks> received_;  // not yet told, by transfer
   unsigned writes_in_flight_ = 0;
-  unsigned frames_in_flight_ = 0;  ///< of them those that hold a slot by themselves
+  std::uint64_t at_disk_ = 0;  ///< bytes of them that are being written now
   Stage waits_for_ = Stage::wait_receive;
   std::optional<std::pair<protocol::FrameHeader, Slot>> early_;  // of a transfer that this worker has not heard of
   bool failed_ = false;

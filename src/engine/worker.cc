@@ -29,6 +29,7 @@ Worker::Worker(Kit kit, unsigned number, StreamEvents& events, const WorkerSetup
                events,
                {},
                0,
+               0,
                [this] { reap(); },
                {}},
       comparer_(*context_.kit.disk, context_.reap) {

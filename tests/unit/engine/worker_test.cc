@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
+
 #include "deaf_poller.h"
 #include "longhaul/source.h"
 #include "pair.h"
@@ -17,13 +20,14 @@ class WorkerTest : public ::testing::Test, protected StreamEvents {
   void SetUp() override {
     worker_ = std::make_unique<Worker>(
         Kit{std::make_unique<DeafPoller>(), std::move(place_.data_disk), std::move(place_.disk)}, 0,
-        static_cast<StreamEvents&>(*this), WorkerSetup{.touch_memory = false});
+        static_cast<StreamEvents&>(*this), worker_setup());
     auto setup = std::make_shared<StreamSetup>();
     setup->id = 1;
     setup->channel = pair_.listener(2, 0);
     setup->counters = counters_;
     worker_->post([setup](Worker& worker) { worker.join(std::move(*setup)); });
   }
+  virtual WorkerSetup worker_setup() { return {.touch_memory = false}; }
   void stream_down(std::uint32_t, Error error) override { down_ = error.text; }
   void stream_message(std::uint32_t, protocol::Message) override {}
   void task_dropped(std::uint32_t, std::uint32_t, paths::Load copy) override { dropped_.push_back(copy); }
@@ -78,14 +82,15 @@ TEST_F(WorkerTest, AFrameOfATransferThatHasEndedIsDroppedAndTheNextIsTaken) {
 
 class LandingWorker : public WorkerTest, protected LandingEvents {
  protected:
-  static constexpr unsigned frames = protocol::node_bytes / protocol::leaf_bytes;
+  static constexpr unsigned chunks = 4;
+  static constexpr unsigned streams = 4;
 
   void SetUp() override {
     auto data = place_.disk->open_file(place_.root, "landing", disk::Open::create, false);
     ASSERT_TRUE(data);
     file_->id = 3;
     file_->entry.path = "file";
-    file_->entry.size = protocol::node_bytes;
+    file_->entry.size = chunks * std::uint64_t{protocol::node_bytes};
     file_->chunk_bytes = protocol::node_bytes;
     file_->landing = Landing::journalled;
     file_->landing_file.data = *data;
@@ -97,6 +102,17 @@ class LandingWorker : public WorkerTest, protected LandingEvents {
     worker_->post([this](Worker& worker) {
       worker.open_incoming({files_, place_.zone.get(), static_cast<LandingEvents*>(this)});
     });
+    for (std::uint32_t stream = 1; stream < streams; ++stream) add_stream(stream);
+  }
+  void add_stream(std::uint32_t stream) {
+    Pair& pair = more_.at(stream - 1);
+    pair.piece_most = protocol::frame_bytes_max;
+    auto setup = std::make_shared<StreamSetup>();
+    setup->id = 1 + stream;
+    setup->channel = pair.listener(2, 0);
+    setup->counters = counters_;
+    worker_->post([setup](Worker& worker) { worker.join(std::move(*setup)); });
+    diallers_.at(stream - 1) = pair.dialler(1, 0);
   }
   void TearDown() override { file_->chunks.clear(); }
   void chunk_written(std::shared_ptr<InChunk>) override {}
@@ -105,15 +121,21 @@ class LandingWorker : public WorkerTest, protected LandingEvents {
   void chunk_failed(std::shared_ptr<InFile>, std::uint64_t, std::uint32_t, Error error) override { down_ = error.text; }
   void file_failed(std::shared_ptr<InFile>, std::shared_ptr<InBundle>, Error error) override { down_ = error.text; }
 
-  void send_frame(unsigned index) {
-    wire::TestFrame frame = wire::make_frame(0, protocol::leaf_bytes, index);
+  [[nodiscard]] unsigned frames_per_chunk() const { return protocol::node_bytes / files_->frame_bytes(); }
+  [[nodiscard]] unsigned frames() const { return chunks * frames_per_chunk(); }
+  /// The frame of that number in the file, on stream 0 or one of those that were added.
+  void send_frame(unsigned number, unsigned stream = 0, void (*change)(Bytes) = nullptr) {
+    const std::uint32_t bytes = files_->frame_bytes();
+    wire::TestFrame frame = wire::make_frame(number / frames_per_chunk(), bytes, number, change);
     frame.header.file = file_->id;
-    frame.header.frame_index = static_cast<std::uint16_t>(index);
-    frame.header.frame_count = frames;
-    frame.header.offset = std::uint64_t{index} * protocol::leaf_bytes;
+    frame.header.frame_index = static_cast<std::uint16_t>(number % frames_per_chunk());
+    frame.header.frame_count = static_cast<std::uint16_t>(frames_per_chunk());
+    frame.header.offset = std::uint64_t{number} * bytes;
     protocol::encode_frame_header(frame.header, std::span<std::byte, protocol::frame_header_bytes>(
                                                     frame.bytes.data(), protocol::frame_header_bytes));
-    send(std::move(frame));
+    wire::Channel& channel = stream == 0 ? *dialler_ : *diallers_.at(stream - 1);
+    channel.begin_frame(frame.bytes);
+    while (channel.sending()) ASSERT_TRUE(channel.flush());
   }
   /// Until the worker takes nothing more.
   unsigned taken() {
@@ -121,23 +143,55 @@ class LandingWorker : public WorkerTest, protected LandingEvents {
     return static_cast<unsigned>(counters_->frames);
   }
 
-  std::shared_ptr<IncomingFiles> files_ = std::make_shared<IncomingFiles>(1, protocol::leaf_bytes);
+  /// All that was sent is taken in the end, as the disk goes on.
+  void expect_all_taken(unsigned sent) {
+    for (unsigned tries = 0; tries < 100 * chunks && taken() < sent; ++tries) place_.clock.advance(second);
+    EXPECT_EQ(taken(), sent) << "it goes on when the disk does";
+    EXPECT_EQ(down_, "");
+  }
+
+  std::shared_ptr<IncomingFiles> files_ = std::make_shared<IncomingFiles>(1, protocol::frame_bytes_direct);
   std::shared_ptr<InFile> file_ = std::make_shared<InFile>();
+  std::array<Pair, streams - 1> more_;
+  std::array<std::unique_ptr<wire::Channel>, streams - 1> diallers_;
 };
 
-// Each holds a slot. What the disk has not finished at once does not finish here: its clock all but stands.
-TEST_F(LandingWorker, ADiskThatCannotFollowIsGivenEightFrames) {
-  for (unsigned index = 0; index < frames; ++index) send_frame(index);
-  const unsigned before = taken();
-  EXPECT_GE(before, 8U);
-  EXPECT_LT(before, frames) << "a quarter of them the disk has finished at once";
-  EXPECT_EQ(down_, "");
-  for (unsigned tries = 0; tries < frames; ++tries) {
-    place_.clock.advance(second);
-    (void)taken();
+// Each holds a slot. What the disk has not finished at once, a quarter of all, does not finish here: its clock all but
+// stands.
+TEST_F(LandingWorker, ADiskThatCannotFollowIsGivenEightMebibytesOfAStream) {
+  for (const std::uint32_t frame_bytes : {protocol::frame_bytes_direct, protocol::frame_bytes_usual}) {
+    SCOPED_TRACE(frame_bytes);
+    files_->cut_into(frame_bytes);
+    file_->chunks.clear();
+    counters_->frames = 0;
+    for (unsigned number = 0; number < frames(); ++number) send_frame(number);
+    const std::uint64_t bytes = std::uint64_t{taken()} * frame_bytes;
+    EXPECT_GE(bytes, std::uint64_t{8} << 20);
+    EXPECT_LE(bytes, std::uint64_t{20} << 20) << "as if there were no bound but its slots";
+    expect_all_taken(frames());
   }
-  EXPECT_EQ(taken(), frames) << "it goes on when the disk does";
-  EXPECT_EQ(down_, "");
+}
+
+/// As many streams as there may be: a worker's memory does not grow with them.
+TEST_F(LandingWorker, ADiskThatCannotFollowIsGivenSixteenMebibytesOfAWorkerAndSomeOfEachStream) {
+  for (unsigned number = 0; number < frames(); ++number) send_frame(number, number / frames_per_chunk() % streams);
+  const unsigned before = taken();
+  EXPECT_GE(before, 16U + streams - 2);
+  EXPECT_LE(before, 26U) << "each of them would be given eight";
+  expect_all_taken(frames());
+}
+
+/// Blocks of zeros are left out: of such a frame the disk has 4 KiB at a time.
+TEST_F(LandingWorker, ADiskIsGivenAsManyFramesWithHolesAsThereAreSlots) {
+  file_->entry.sparse = true;
+  const auto every_other_block = [](Bytes payload) {
+    for (std::size_t at = 0; at < payload.size(); at += std::size_t{2} * 4096)
+      std::ranges::fill(payload.subspan(at, 4096), std::byte{0});
+  };
+  files_->cut_into(protocol::frame_bytes_usual);
+  for (unsigned number = 0; number < frames(); ++number) send_frame(number, 0, every_other_block);
+  EXPECT_GE(taken(), 70U) << "eight of 1 MiB would be 32";
+  expect_all_taken(frames());
 }
 
 /// A stream of which everything before `kept` is durable and let go.
@@ -161,35 +215,44 @@ class HalfGone final : public StreamReader {
 
 class SendingWorker : public WorkerTest {
  protected:
-  void send_chunk(std::uint64_t chunk) {
-    auto file = std::make_shared<OutgoingFile>();
-    file->id = 7;
-    file->feed = make_feed(memory_source("stream", {}));
-    file->chunk_bytes = protocol::node_bytes;
-    file->content.reader = std::make_shared<HalfGone>(protocol::node_bytes);
+  void SetUp() override {
+    WorkerTest::SetUp();
+    file_->id = 7;
+    file_->feed = make_feed(memory_source("stream", {}));
+    file_->chunk_bytes = protocol::node_bytes;
+    file_->content.reader = std::make_shared<HalfGone>(protocol::node_bytes);
+  }
+  void send_chunk(std::uint64_t chunk, std::uint64_t bytes = 1000) {
     ChunkTask task;
-    task.file = file;
+    task.file = file_;
     task.chunk = chunk;
-    task.extent = {chunk * file->chunk_bytes, 1000};
+    task.extent = {chunk * file_->chunk_bytes, bytes};
     task.frame_bytes = protocol::leaf_bytes;
-    task.attempt = 1;
-    auto setup = std::make_shared<StreamSetup>();
-    setup->id = 2;
-    setup->sends = true;
-    setup->channel = other_.dialler(1, 0);
-    setup->counters = counters_;
-    worker_->post([setup, task](Worker& worker) {
-      worker.join(std::move(*setup));
+    task.attempt = attempt_;
+    worker_->post([this, task](Worker& worker) {
+      if (auto setup = std::move(setup_)) worker.join(std::move(*setup));
       worker.assign(2, task);
     });
   }
   void call_back(std::uint64_t chunk) {
-    worker_->post([chunk](Worker& worker) { worker.call_back(2, 0, {7, chunk, 1, 1000}); });
+    worker_->post([this, chunk](Worker& worker) { worker.call_back(2, 0, {7, chunk, attempt_, 1000}); });
   }
   void step() {
     for (int steps = 0; steps < 3; ++steps) worker_->step(0);
   }
+  [[nodiscard]] std::unique_ptr<StreamSetup> sending_stream() {
+    auto setup = std::make_unique<StreamSetup>();
+    setup->id = 2;
+    setup->sends = true;
+    setup->channel = other_.dialler(1, 0);
+    setup->counters = counters_;
+    return setup;
+  }
+
   Pair other_;
+  std::unique_ptr<StreamSetup> setup_ = sending_stream();  ///< until it has joined
+  std::shared_ptr<OutgoingFile> file_ = std::make_shared<OutgoingFile>();
+  std::uint32_t attempt_ = 1;
 };
 
 class HandClock final : public Clock {
@@ -254,6 +317,31 @@ TEST_F(SendingWorker, WhatHasNotBegunCanBeCalledBack) {
   EXPECT_EQ(counters_->frames, 0U);
 }
 
+/// A disk is read some frames ahead, of the next chunk too: what nobody has been sent of is still as good as not begun.
+TEST_F(SendingWorker, WhatHasOnlyBeenReadCanBeCalledBack) {
+  place_.fs.direct_alignment = 4096;
+  place_.put("target/source", std::string(protocol::node_bytes + std::size_t{2} * protocol::leaf_bytes, 'x'));
+  auto data = place_.fs.make_disk("test")->open_file(place_.root, "source", disk::Open::read, true);
+  ASSERT_TRUE(data) << data.error().text;
+  ASSERT_GT((*data)->alignment(), 1U);
+  file_->content = {};
+  file_->content.file = *data;
+  attempt_ = 0;  // nobody looks at its version
+  send_chunk(0, std::uint64_t{2} * protocol::leaf_bytes);
+  send_chunk(1, std::uint64_t{2} * protocol::leaf_bytes);
+  worker_->step(0);
+  ASSERT_LE(counters_->frames, 1U) << "the disk has finished more at once than this test is for";
+  call_back(1);
+  for (int tries = 0; tries < 20; ++tries) {
+    step();
+    place_.clock.advance(second);
+  }
+  ASSERT_EQ(dropped_.size(), 1U);
+  EXPECT_TRUE(dropped_[0].same_copy({7, 1, 0, 0}));
+  EXPECT_EQ(dropped_[0].bytes, 0U);
+  EXPECT_EQ(counters_->frames, 2U) << "of the first chunk";
+}
+
 TEST_F(SendingWorker, WhatHasBegunGoesOn) {
   send_chunk(1);
   step();
@@ -261,6 +349,34 @@ TEST_F(SendingWorker, WhatHasBegunGoesOn) {
   step();
   EXPECT_TRUE(dropped_.empty());
   EXPECT_EQ(counters_->frames, 1U);
+}
+
+/// Whose every frame takes 15 ms to be packed.
+class CostlyPacking : public SendingWorker {
+ protected:
+  class Costly final : public Clock {
+   public:
+    Time now() override { return now_ += 15 * millisecond; }
+    std::int64_t wall_ns() override { return 0; }
+
+   private:
+    Time now_ = second;
+  };
+  WorkerSetup worker_setup() override {
+    return {.touch_memory = false, .compression = {Compression::Mode::always, 1}, .clock = &clock_};
+  }
+  Costly clock_;
+};
+
+/// zstd at its highest levels: a worker is not away from everything else for a second at a time.
+TEST_F(CostlyPacking, PacksForAStreamNoLongerThanOthersCanWait) {
+  send_chunk(1, std::uint64_t{8} * protocol::leaf_bytes);
+  worker_->step(0);
+  EXPECT_EQ(counters_->frames, 2U);
+  EXPECT_LE(worker_->step(0), 0) << "and goes on at once";
+  EXPECT_EQ(counters_->frames, 4U);
+  step();
+  EXPECT_EQ(counters_->frames, 8U);
 }
 
 }  // namespace

@@ -86,12 +86,15 @@ struct TestFrame {
   [[nodiscard]] ConstBytes payload() const { return ConstBytes(bytes).subspan(protocol::frame_header_bytes); }
 };
 
-inline TestFrame make_frame(std::uint64_t chunk, std::uint32_t payload_bytes, std::uint64_t seed) {
+/// Of random content, as `change` leaves it.
+inline TestFrame make_frame(std::uint64_t chunk, std::uint32_t payload_bytes, std::uint64_t seed,
+                            void (*change)(Bytes) = nullptr) {
   TestFrame frame;
   frame.bytes.resize(protocol::frame_header_bytes + payload_bytes);
   std::mt19937_64 random(seed);
   std::generate(frame.bytes.begin() + protocol::frame_header_bytes, frame.bytes.end(),
                 [&] { return static_cast<std::byte>(random()); });
+  if (change != nullptr) change(Bytes(frame.bytes).subspan(protocol::frame_header_bytes));
   frame.header.transfer = 1;
   frame.header.chunk = chunk;
   frame.header.raw_bytes = payload_bytes;
