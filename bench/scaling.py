@@ -18,7 +18,7 @@ WORKERS = (1, 2, 4, 8)
 CIPHERS = ("none", "aes-256-gcm", "aes-128-gcm", "chacha20-poly1305")
 LINE_BITS_PER_S = 100e9
 BASE = "one-1m"  # what a transfer of next to nothing costs: beginning, ending, touching the memory of each worker
-FRAMES_PER_GIB = GIB // (256 << 10)
+FRAMES_PER_GIB = GIB // (256 << 10)  # in memory
 
 
 def cores_for_line(cpu_s_per_gib):
