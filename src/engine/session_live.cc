@@ -241,6 +241,8 @@ Result<std::string> SessionCore::add_path(const PathOptions& given, bool by_peer
   before->found = false;
   before->flap = {};
   before->last_error.clear();
+  before->excluded = std::move(made->excluded);
+  before->excluded_by_peer = false;  // it looks at the terms of now
   before->use = Use::in_use;
   return words;
 }

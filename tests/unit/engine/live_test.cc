@@ -175,6 +175,20 @@ TEST_F(LiveTest, PolicyHoldsForPathsThatAreAdded) {
   EXPECT_TRUE(dialler_->adjust(add(next)));
 }
 
+TEST_F(LiveTest, APathThatPolicyHadExcludedIsDialledWithOtherTags) {
+  options_.forbid = {"metered"};
+  auto lte = path("b", "127.0.0.2", 0);
+  lte.tags = {"metered"};
+  dial({path("a", "127.0.0.1", 40'000'000), lte});
+  transfer(*dialler_, *listener_);
+  EXPECT_FALSE(path_of(*dialler_, "b").excluded.empty());
+  EXPECT_TRUE(dialler_->adjust(change(Kind::remove_path, "b")));
+  lte.tags = {};
+  EXPECT_TRUE(dialler_->adjust(add(lte)));
+  EXPECT_TRUE(soon([&] { return path_of(*dialler_, "b").streams > 0; }));
+  EXPECT_TRUE(path_of(*dialler_, "b").excluded.empty());
+}
+
 /// The listener sends: what the dialler owns has to reach it.
 TEST_F(LiveTest, CapsAndDrainsReachASenderThatListens) {
   dial({path("a", "127.0.0.1", 40'000'000), path("b", "127.0.0.2", 40'000'000)});
