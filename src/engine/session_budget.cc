@@ -55,7 +55,8 @@ void SessionCore::keep_budget(Time now) {
   bool walk_done = true;
   const paths::Budget::Ask ask = budget_ask(now, walk_done);
   const auto paths = budget_paths(now);
-  const auto answer = budget_.decide(paths, ask);
+  auto answer = budget_.decide(without_spares(paths), ask);
+  if (answer.spent) answer = budget_.decide(paths, ask);  // nobody can be paid any more: those that cost nothing may
   budget_due_ = now + std::min(walk_done ? keep_every : keep_soon, half_of_the_money(paths, answer));
   for (const paths::Budget::Use& use : answer.paths) {
     put_to_use(use.id, use, now);
@@ -152,13 +153,17 @@ std::vector<paths::Budget::Path> SessionCore::budget_paths(Time now) {
     if (its.permitted && !its.held) slowest = slowest > 0 ? std::min(slowest, its.measured) : its.measured;
     found.push_back(its);
   }
-  const auto is_spare = [this](const paths::Budget::Path& its) { return paths_[its.id].options.weight <= 0; };
-  const bool spares_rest = std::ranges::any_of(found, [&](const auto& its) { return its.permitted && !is_spare(its); });
-  for (paths::Budget::Path& its : found) {
+  for (paths::Budget::Path& its : found)
     if (its.estimate <= 0) its.estimate = slowest > 0 ? slowest : rate_unknown;
-    if (spares_rest && is_spare(its)) its.permitted = false;
-  }
   return found;
+}
+
+/// While any other path can carry.
+std::vector<paths::Budget::Path> SessionCore::without_spares(std::vector<paths::Budget::Path> paths) const {
+  const auto is_spare = [this](const paths::Budget::Path& its) { return paths_[its.id].options.weight <= 0; };
+  if (std::ranges::any_of(paths, [&](const auto& its) { return its.permitted && !is_spare(its); }))
+    for (paths::Budget::Path& its : paths) its.permitted = its.permitted && !is_spare(its);
+  return paths;
 }
 
 void SessionCore::put_to_use(std::size_t path, const paths::Budget::Use& use, Time now) {

@@ -309,6 +309,7 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   void keep_budget(Time now);
   void lift_budget_caps();
   [[nodiscard]] std::vector<paths::Budget::Path> budget_paths(Time now);
+  [[nodiscard]] std::vector<paths::Budget::Path> without_spares(std::vector<paths::Budget::Path> paths) const;
   [[nodiscard]] std::uint64_t expected_left() const;
   [[nodiscard]] std::uint64_t on_the_wire(std::uint64_t content_bytes) const;
   [[nodiscard]] paths::Budget::Ask budget_ask(Time now, bool& walk_done) const;

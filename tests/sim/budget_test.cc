@@ -117,6 +117,22 @@ TEST(Budgets, MoneyIsNotOverspent) {
   });
 }
 
+/// A spare path carries while no other can, for want of money, too.
+TEST(Budgets, WhenTheMoneyIsSpentASpareThatCostsNothingGoesOn) {
+  for_seeds(1, [](std::uint64_t seed) {
+    Budgeted transfer(seed, 0, 30);  // 30 MB of 168
+    transfer.adjust = [given = transfer.adjust](Options& options) {
+      given(options);
+      options.paths.at(0).weight = 0;
+    };
+    transfer.start();
+    ASSERT_TRUE(transfer.world.run_to_end(600 * second));
+    transfer.world.check_complete();
+    EXPECT_GT(transfer.carried(0), 100'000'000U) << transfer.notes;
+    EXPECT_LT(transfer.carried(1), 30'000'000U + 2 * protocol::node_bytes) << transfer.notes;
+  });
+}
+
 TEST(Budgets, SpentMoneyEndsATransferThatHasNoOtherPath) {
   for_seeds(1, [](std::uint64_t seed) {
     Budgeted transfer(seed, 0, 50);
