@@ -209,7 +209,8 @@ class Planner {
   void count_lost(std::uint64_t file);
   void left_alone(std::uint64_t file);
   void check_stall(Time now);
-  [[nodiscard]] bool all_known() const;
+  [[nodiscard]] bool all_decided() const;
+  [[nodiscard]] bool waits_for_what_is_out() const;
   [[nodiscard]] std::uint64_t remaining_bytes() const;
 
   disk::Disk& disk_;

@@ -175,13 +175,22 @@ std::optional<ChunkTask> Planner::next_task() {
 }
 
 /// The walk and the receiver's decisions are through.
-bool Planner::all_known() const {
-  return walk_done_ && verdicts_seen_ == next_id_ && held_.empty() && comparing_.empty() && pipes_.empty();
+bool Planner::all_decided() const {
+  return walk_done_ && verdicts_seen_ == next_id_ && held_.empty() && comparing_.empty();
+}
+
+/// Nothing can be given out but after what is on its way: a pipe that keeps no more waits for what is late, too.
+bool Planner::waits_for_what_is_out() const {
+  const auto closed = [this](std::uint64_t id) {
+    const Large& large = large_.at(id);
+    return large.next_chunk >= large.first_open + stream_window_chunks;
+  };
+  return starved_ && all_decided() && std::ranges::all_of(pipes_, closed);
 }
 
 /// Not given to any stream yet.
 std::uint64_t Planner::remaining_bytes() const {
-  if (!all_known()) return unlimited_bytes;
+  if (!all_decided() || !pipes_.empty()) return unlimited_bytes;
   const std::uint64_t given = totals_.bytes + in_flight_bytes_;
   return bytes_wanted_ > given ? bytes_wanted_ - given : 0;
 }
@@ -244,7 +253,7 @@ void Planner::relieve_streams(Time now) {
     }
   }
   for (const std::uint32_t stream : scheduler_.hopeless()) host_.give_up_stream(stream);
-  const bool nothing_else = starved_ && all_known();
+  const bool nothing_else = waits_for_what_is_out();
   for (unsigned copies = 0; copies < copies_at_once_max; ++copies) {
     const auto late = scheduler_.late(nothing_else, now);
     if (!late) return;

@@ -968,6 +968,89 @@ TEST_F(PlannerTest, WhatASlowStreamHasNotBegunGoesOutElsewhereOnce) {
   const Assigned again = take();
   EXPECT_EQ(again.stream, 1U);
   EXPECT_EQ(again.task.chunk, slow.back().task.chunk);
+/// Two streams as they carry chunks: `per_look` bytes each in 25 ms, in order.
+class TwoStreams : public PlannerTest {
+ protected:
+  struct Line {
+    std::uint64_t per_look = 0;
+    std::uint64_t acked = 0;
+    std::uint64_t begun = 0;  ///< of its first chunk
+    std::deque<Assigned> queue;
+  };
+  void look() {
+    now_ += 25 * millisecond;
+    while (!assigned_.empty()) {
+      Assigned it = take();
+      lines_.at(it.stream).queue.push_back(std::move(it));
+    }
+    for (auto& [stream, line] : lines_) carry(stream, line);
+    answer(std::exchange(cancelled_, {}), true);
+    answer(std::exchange(called_back_, {}), false);
+    planner_->step(now_);
+  }
+  void carry(std::uint32_t stream, Line& line) {
+    std::uint64_t left = line.queue.empty() ? 0 : line.per_look;
+    line.acked += left;
+    line.begun += left;
+    planner_->sampled(stream, {.at = now_, .rtt = 10 * millisecond, .acked_bytes = line.acked, .waiting = left > 0});
+    for (; !line.queue.empty() && line.begun >= node_bytes; line.begun -= node_bytes) {
+      const Assigned it = std::move(line.queue.front());
+      line.queue.pop_front();
+      arrive(it);
+      planner_->durable(one(it.task.file_id(), it.task.chunk));
+      durable_.insert(it.task.chunk);
+    }
+    if (line.queue.empty()) line.begun = 0;
+  }
+  void answer(const std::vector<std::pair<std::uint32_t, paths::Load>>& asked, bool also_begun) {
+    for (const auto& [stream, load] : asked) {
+      Line& line = lines_.at(stream);
+      const auto at = std::ranges::find_if(line.queue, [&](const Assigned& it) {
+        return it.task.chunk == load.chunk && it.task.attempt == load.attempt;
+      });
+      if (at == line.queue.end()) continue;
+      const bool begun = at == line.queue.begin() && line.begun > 0;
+      if (begun && !also_begun) continue;
+      if (begun) line.begun = 0;
+      line.queue.erase(at);
+      paths::Load dropped = load;
+      dropped.bytes = 0;
+      planner_->task_dropped(stream, dropped);
+    }
+  }
+  std::map<std::uint32_t, Line> lines_;
+  std::set<std::uint64_t> durable_;
+};
+
+/// A pipe gives eight chunks, and no more before the first of them is durable.
+class OpenPipe final : public StreamReader {
+ public:
+  Result<std::size_t> read_at(std::uint64_t, Bytes) override { return std::size_t{0}; }
+  Result<bool> fill() override { return true; }
+  [[nodiscard]] std::uint64_t available() const override { return released + 8 * node_bytes; }
+  [[nodiscard]] bool ended() const override { return false; }
+  void release_before(std::uint64_t offset) override { released = offset; }
+  [[nodiscard]] bool let_go(std::uint64_t offset) const override { return offset < released; }
+  [[nodiscard]] bool full() const override { return true; }
+  std::uint64_t released = 0;
+};
+
+TEST_F(TwoStreams, ASlowOneDoesNotHoldUpAPipe) {
+  const auto pipe = std::make_shared<OpenPipe>();
+  feed_->pipe = pipe;
+  Entry entry = file("pipe", 0);
+  entry.size_known = false;
+  lines_[1].per_look = node_bytes / 4;  // 80 MB/s
+  lines_[2].per_look = node_bytes / 400;
+  planner_->stream_up(1, 0);
+  planner_->stream_up(2, 1);
+  feed({entry});
+  decide(all(Verdict::SEND, 1));
+  for (int i = 0; i < 4000; ++i) look();  // 100 s
+  EXPECT_GT(durable_.size(), 700U) << "of 1000 that the fast one carries by itself";
+  EXPECT_FALSE(planner_->failure());
+}
+
   EXPECT_EQ(planner_->resent_bytes(), 0U);
 }
 
