@@ -457,6 +457,12 @@ void Planner::stream_down(std::uint32_t stream) {
 
 void Planner::retire_stream(std::uint32_t stream) {
   scheduler_.retire(stream);
+/// A chunk may take an hour on a thin line: what the peer's kernel has of it is progress. It is an end of it, too,
+/// where nobody takes it from there.
+void Planner::sampled(std::uint32_t stream, const paths::Sample& sample) {
+  if (scheduler_.sampled(stream, sample) && carries(stream)) progress_at_ = now_;
+}
+
   for (const paths::Load& load : scheduler_.loads(stream)) host_.call_back(stream, setup_.transfer, load);
 }
 

@@ -89,7 +89,7 @@ class Planner {
   void stream_down(std::uint32_t stream);
   void set_path(std::uint32_t path, const paths::PathTerms& terms) { scheduler_.set_path(path, terms); }
   void allow(std::uint32_t path, std::optional<double> bytes) { scheduler_.allow(path, bytes); }
-  void sampled(std::uint32_t stream, const paths::Sample& sample) { scheduler_.sampled(stream, sample); }
+  void sampled(std::uint32_t stream, const paths::Sample& sample);
   /// A copy that was cancelled has gone out no further than `load.bytes`.
   void task_dropped(std::uint32_t stream, const paths::Load& load);
   /// It gets no new chunks, and carries on with what it has begun; what it has not comes back. stream_up() takes that

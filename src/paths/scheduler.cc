@@ -153,13 +153,13 @@ void Scheduler::forget_file(std::uint64_t file) {
   }
 }
 
-void Scheduler::sampled(StreamId stream, const Sample& sample) {
+bool Scheduler::sampled(StreamId stream, const Sample& sample) {
   Stream* it = find(stream);
-  if (it == nullptr || sample.at <= it->last.at) return;
+  if (it == nullptr || sample.at <= it->last.at) return false;
   const Sample before = std::exchange(it->last, sample);
   if (before.at == 0) {  // where counting begins
     it->quiet_since = sample.waiting ? sample.at : 0;
-    return;
+    return false;
   }
   const std::uint64_t bytes = sample.acked_bytes - std::min(before.acked_bytes, sample.acked_bytes);
   const bool moved = bytes > 0 || sample.acks != before.acks;
@@ -170,12 +170,20 @@ void Scheduler::sampled(StreamId stream, const Sample& sample) {
     it->quiet_since = sample.at;
   }
   if (it->quiet_since != 0 && sample.at - it->quiet_since >= std::max(silence_min, 4 * sample.rtt)) it->stalled = true;
-  if (it->stalled || (it->queue.empty() && bytes == 0)) return;
+  if (it->stalled || (it->queue.empty() && bytes == 0)) return false;
   // Time in which it had nothing to do, or the peer would not take more, says nothing of the path.
   const Time begun = std::max(before.at, std::min(it->busy_since, sample.at));
   const Time held = sample.held - std::min(before.held, sample.held);
   it->carried(bytes, seconds_of(std::max<Time>(sample.at - begun - held, 0)));
   it->acked = std::min(it->queued_bytes, it->acked + bytes);
+  return bytes > 0;
+}
+
+void Scheduler::alone(StreamId stream, const Load& load) {
+  Stream* it = find(stream);
+  if (it == nullptr) return;
+  for (Queued& queued : it->queue)
+    if (queued.load.same_copy(load)) queued.copied = false;
 }
 
 // --- choosing -----------------------------------------------------------------------------------------------------

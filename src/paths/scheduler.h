@@ -82,7 +82,10 @@ class Scheduler {
   bool answered(StreamId stream, const Load& load, Time now);
   /// Nobody will answer what is on its way of this file.
   void forget_file(std::uint64_t file);
-  void sampled(StreamId stream, const Sample& sample);
+  /// True: more has been acknowledged since the one before.
+  bool sampled(StreamId stream, const Sample& sample);
+  /// No other stream carries this load any more: late() may name it again.
+  void alone(StreamId stream, const Load& load);
 
   /// The stream for a chunk of `bytes`, or none: no stream has room, or - near the end, `remaining_bytes` being all
   /// that is left - the others will have carried everything before it would arrive. `not_on`: 0, or the stream that

@@ -784,6 +784,26 @@ TEST_F(PlannerTest, NoProgressEndsInWords) {
   EXPECT_NE(planner_->failure()->text.find("acknowledged none of 2 chunks"), std::string::npos);
 }
 
+/// A thin line takes longer for a chunk than the deadline is.
+TEST_F(PlannerTest, WhatThePeersKernelAcknowledgesIsProgress) {
+  planner_->stream_up(1, 1);
+  feed({file("large", 2 * node_bytes)});
+  decide(all(Verdict::SEND, 1));
+  std::uint64_t acked = 0;
+  const auto sample = [&](std::uint64_t more) {
+    now_ += 30 * second;
+    acked += more;
+    planner_->step(now_);
+    planner_->sampled(1, {.at = now_, .rtt = 10 * millisecond, .acked_bytes = acked, .waiting = true});
+    planner_->step(now_);
+  };
+  for (int i = 0; i < 40; ++i) sample(1000);
+  EXPECT_FALSE(planner_->failure());
+  for (int i = 0; i < 4; ++i) sample(0);
+  ASSERT_TRUE(planner_->failure()) << "nothing more is";
+  EXPECT_EQ(planner_->failure()->code, Code::stalled);
+}
+
 // --- streams that stall (law 6) -----------------------------------------------------------------------------------
 
 class StalledStream : public PlannerTest {
