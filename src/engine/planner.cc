@@ -363,8 +363,22 @@ void Planner::task_dropped(std::uint32_t stream, const paths::Load& load) {
   resent_bytes_ -= static_cast<std::int64_t>(whole - std::min(whole, load.bytes));
   if (in_flight.received) return;
   const Copy copy{stream, load.attempt};
-  if (in_flight.before == copy) in_flight.before = {};
-  if (in_flight.now == copy) resend(in_flight);
+  if (in_flight.before == copy) {
+    in_flight.before = {};
+    now_alone(in_flight);
+  }
+  if (in_flight.now != copy) return;
+  if (in_flight.before.stream == 0) return resend(in_flight);
+  // The other copy may be all but there, or on a stream that stalls: it goes on, and one more goes out.
+  in_flight.now = {0, ++in_flight.task.attempt};
+  again_.emplace_front(load.file, load.chunk);
+}
+
+/// Of two copies one is left: should its stream crawl, it goes out once more.
+void Planner::now_alone(const InFlight& in_flight) {
+  const ChunkTask& task = in_flight.task;
+  if (in_flight.now.stream != 0 && in_flight.before.stream == 0)
+    scheduler_.alone(in_flight.now.stream, {task.file_id(), task.chunk, in_flight.now.attempt, 0});
 }
 
 void Planner::give_up_chunk(const ChunkKey& key, const Error& error) {
@@ -443,26 +457,29 @@ void Planner::stream_up(std::uint32_t stream, std::uint32_t path) {
   if (scheduler_.add(stream, path, now_)) progress_at_ = now_;  // one that comes back is no progress
 }
 
+/// A chunk may take an hour on a thin line: what the peer's kernel has of it is progress. Where nobody takes it from
+/// there, that ends by itself.
+void Planner::sampled(std::uint32_t stream, const paths::Sample& sample) {
+  if (scheduler_.sampled(stream, sample) && carries(stream)) progress_at_ = now_;
+}
+
 void Planner::stream_down(std::uint32_t stream) {
   scheduler_.remove(stream);
   for (auto& [key, in_flight] : in_flight_) {
-    if (in_flight.before.stream == stream) in_flight.before = {};
-    if (in_flight.now.stream != stream || in_flight.received) continue;
-    if (in_flight.before.stream != 0)
-      in_flight.now = std::exchange(in_flight.before, {});
-    else
+    const bool lost_before = in_flight.before.stream == stream;
+    if (lost_before) in_flight.before = {};
+    const bool lost = in_flight.now.stream == stream && !in_flight.received;
+    if (lost && in_flight.before.stream == 0) {
       resend(in_flight);
+      continue;
+    }
+    if (lost) in_flight.now = std::exchange(in_flight.before, {});
+    if (lost || lost_before) now_alone(in_flight);
   }
 }
 
 void Planner::retire_stream(std::uint32_t stream) {
   scheduler_.retire(stream);
-/// A chunk may take an hour on a thin line: what the peer's kernel has of it is progress. It is an end of it, too,
-/// where nobody takes it from there.
-void Planner::sampled(std::uint32_t stream, const paths::Sample& sample) {
-  if (scheduler_.sampled(stream, sample) && carries(stream)) progress_at_ = now_;
-}
-
   for (const paths::Load& load : scheduler_.loads(stream)) host_.call_back(stream, setup_.transfer, load);
 }
 

@@ -177,6 +177,7 @@ class Planner {
   void look_for_holes(Large& large, ChunkTask& task);
   void drop_in_flight(std::uint64_t file);
   void resend(InFlight& in_flight);
+  void now_alone(const InFlight& in_flight);
   void resend_elsewhere(const paths::Load& copy);
   void cancel(InFlight& in_flight, Copy& copy);
   void relieve_streams(Time now);

@@ -908,6 +908,23 @@ TEST_F(StalledStream, ACopyThatIsDroppedIsNotWaitedFor) {
   EXPECT_EQ(take().stream, 1U);
 }
 
+TEST_F(StalledStream, TheOlderCopyGoesOnWhenTheNewerOneIsDropped) {
+  arrive(on_2_[0]);
+  planner_->step(now_);
+  const Assigned copy = take();
+  const Assigned& older = copy.task.chunk == on_1_[0].task.chunk ? on_1_[0] : on_1_[1];
+  cancelled_.clear();
+  planner_->task_dropped(2, {0, copy.task.chunk, copy.task.attempt, 0});
+  planner_->step(now_);
+  const Assigned again = take();
+  EXPECT_EQ(again.task.chunk, copy.task.chunk);
+  EXPECT_EQ(again.stream, 2U);
+  EXPECT_TRUE(cancelled_.empty()) << "it may be all but there";
+  arrive(older);
+  ASSERT_EQ(cancelled_.size(), 1U) << "and counts when it is";
+  EXPECT_TRUE(cancelled_[0].second.same_copy({0, again.task.chunk, again.task.attempt, 0}));
+}
+
 TEST_F(StalledStream, WhatHasArrivedIsNotSentAgainForTheCopyThatIsDropped) {
   arrive(on_2_[0]);
   planner_->step(now_);
@@ -951,43 +968,6 @@ TEST_F(PlannerTest, APipeIsKeptUntilItIsDurable) {
   EXPECT_EQ(pipe->released, 3 * node_bytes);
 }
 
-TEST_F(PlannerTest, WhatASlowStreamHasNotBegunGoesOutElsewhereOnce) {
-  feed({file("big", 40 * node_bytes)});
-  planner_->stream_up(1, 0);
-  planner_->stream_up(2, 1);
-  decide(all(Verdict::SEND, 1));
-  std::map<std::uint32_t, std::uint64_t> acked;
-  std::deque<Assigned> fast;
-  std::vector<Assigned> slow;
-  for (int i = 0; i < 400 && called_back_.empty(); ++i) {
-    now_ += 25 * millisecond;
-    while (!assigned_.empty()) {
-      Assigned it = take();
-      if (it.stream == 1)
-        fast.push_back(std::move(it));
-      else
-        slow.push_back(std::move(it));
-    }
-    acked[1] += fast.empty() ? 0 : node_bytes;
-    acked[2] += 10'000;
-    for (std::uint32_t stream = 1; stream <= 2; ++stream)
-      planner_->sampled(stream, {.at = now_, .rtt = 10 * millisecond, .acked_bytes = acked[stream], .waiting = true});
-    if (!fast.empty()) {
-      arrive(fast.front());
-      fast.pop_front();
-    }
-    planner_->step(now_);
-  }
-  ASSERT_EQ(called_back_.size(), 1U);
-  EXPECT_EQ(called_back_[0].first, 2U);
-  EXPECT_EQ(called_back_[0].second.chunk, slow.back().task.chunk);
-  paths::Load dropped = called_back_[0].second;
-  dropped.bytes = 0;  // so far it had gone out
-  planner_->task_dropped(2, dropped);
-  planner_->step(now_);
-  const Assigned again = take();
-  EXPECT_EQ(again.stream, 1U);
-  EXPECT_EQ(again.task.chunk, slow.back().task.chunk);
 /// Two streams as they carry chunks: `per_look` bytes each in 25 ms, in order.
 class TwoStreams : public PlannerTest {
  protected:
@@ -1071,6 +1051,43 @@ TEST_F(TwoStreams, ASlowOneDoesNotHoldUpAPipe) {
   EXPECT_FALSE(planner_->failure());
 }
 
+TEST_F(PlannerTest, WhatASlowStreamHasNotBegunGoesOutElsewhereOnce) {
+  feed({file("big", 40 * node_bytes)});
+  planner_->stream_up(1, 0);
+  planner_->stream_up(2, 1);
+  decide(all(Verdict::SEND, 1));
+  std::map<std::uint32_t, std::uint64_t> acked;
+  std::deque<Assigned> fast;
+  std::vector<Assigned> slow;
+  for (int i = 0; i < 400 && called_back_.empty(); ++i) {
+    now_ += 25 * millisecond;
+    while (!assigned_.empty()) {
+      Assigned it = take();
+      if (it.stream == 1)
+        fast.push_back(std::move(it));
+      else
+        slow.push_back(std::move(it));
+    }
+    acked[1] += fast.empty() ? 0 : node_bytes;
+    acked[2] += 10'000;
+    for (std::uint32_t stream = 1; stream <= 2; ++stream)
+      planner_->sampled(stream, {.at = now_, .rtt = 10 * millisecond, .acked_bytes = acked[stream], .waiting = true});
+    if (!fast.empty()) {
+      arrive(fast.front());
+      fast.pop_front();
+    }
+    planner_->step(now_);
+  }
+  ASSERT_EQ(called_back_.size(), 1U);
+  EXPECT_EQ(called_back_[0].first, 2U);
+  EXPECT_EQ(called_back_[0].second.chunk, slow.back().task.chunk);
+  paths::Load dropped = called_back_[0].second;
+  dropped.bytes = 0;  // so far it had gone out
+  planner_->task_dropped(2, dropped);
+  planner_->step(now_);
+  const Assigned again = take();
+  EXPECT_EQ(again.stream, 1U);
+  EXPECT_EQ(again.task.chunk, slow.back().task.chunk);
   EXPECT_EQ(planner_->resent_bytes(), 0U);
 }
 

@@ -390,6 +390,19 @@ TEST_F(Tail, WhatTheKernelHasIsNotCalledBack) {
   EXPECT_TRUE(late->begun);
 }
 
+TEST_F(Tail, WhoseCopyIsGoneIsMovedAgain) {
+  begin(2e6);
+  lines_[2].handed = 100e6;
+  run(25 * millisecond);
+  const auto late = scheduler_.late(true, now_);
+  ASSERT_TRUE(late && late->begun);
+  while (const auto next = scheduler_.late(true, now_)) ASSERT_FALSE(next->load.same_copy(late->load));
+  scheduler_.alone(2, late->load);
+  const auto again = scheduler_.late(true, now_);
+  ASSERT_TRUE(again);
+  EXPECT_TRUE(again->load.same_copy(late->load));
+}
+
 /// A path that joins when everything is given out: nothing is known of it, and it has nothing to do.
 TEST_F(Sampled, WhatHasNotBegunTriesAStreamThatJoins) {
   add(1, 2e6);
