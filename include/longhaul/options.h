@@ -35,7 +35,7 @@ struct PathOptions {
   std::uint64_t cap_bits_per_s = 0;  ///< upper limit of this path, in bits on the wire; 0: none
   unsigned streams = 0;              ///< TCP connections on this path; 0: `Options::streams`
   /// Preference among paths that would deliver at about the same time: this path counts as so many times as fast as it
-  /// is. 0: a spare, used only while no other path is up.
+  /// is. 0: a spare, used only while no other path is up, or none may be paid for.
   double weight = 1;
   double cost_per_gb = 0;         ///< in any currency, per 10^9 bytes carried
   std::vector<std::string> tags;  ///< what `Options::require` and `forbid` look at
