@@ -363,10 +363,7 @@ void Planner::task_dropped(std::uint32_t stream, const paths::Load& load) {
   resent_bytes_ -= static_cast<std::int64_t>(whole - std::min(whole, load.bytes));
   if (in_flight.received) return;
   const Copy copy{stream, load.attempt};
-  if (in_flight.before == copy) {
-    in_flight.before = {};
-    now_alone(in_flight);
-  }
+  if (in_flight.before == copy) forget_before(in_flight);
   if (in_flight.now != copy) return;
   if (in_flight.before.stream == 0) return resend(in_flight);
   // The other copy may be all but there, or on a stream that stalls: it goes on, and one more goes out.
@@ -375,10 +372,15 @@ void Planner::task_dropped(std::uint32_t stream, const paths::Load& load) {
 }
 
 /// Of two copies one is left: should its stream crawl, it goes out once more.
-void Planner::now_alone(const InFlight& in_flight) {
+void Planner::forget_before(InFlight& in_flight) {
+  in_flight.before = {};
   const ChunkTask& task = in_flight.task;
-  if (in_flight.now.stream != 0 && in_flight.before.stream == 0)
-    scheduler_.alone(in_flight.now.stream, {task.file_id(), task.chunk, in_flight.now.attempt, 0});
+  scheduler_.alone(in_flight.now.stream, {task.file_id(), task.chunk, in_flight.now.attempt, 0});
+}
+
+void Planner::go_on_with_before(InFlight& in_flight) {
+  in_flight.now = in_flight.before;
+  forget_before(in_flight);
 }
 
 void Planner::give_up_chunk(const ChunkKey& key, const Error& error) {
@@ -457,24 +459,15 @@ void Planner::stream_up(std::uint32_t stream, std::uint32_t path) {
   if (scheduler_.add(stream, path, now_)) progress_at_ = now_;  // one that comes back is no progress
 }
 
-/// A chunk may take an hour on a thin line: what the peer's kernel has of it is progress. Where nobody takes it from
-/// there, that ends by itself.
-void Planner::sampled(std::uint32_t stream, const paths::Sample& sample) {
-  if (scheduler_.sampled(stream, sample) && carries(stream)) progress_at_ = now_;
-}
-
 void Planner::stream_down(std::uint32_t stream) {
   scheduler_.remove(stream);
   for (auto& [key, in_flight] : in_flight_) {
-    const bool lost_before = in_flight.before.stream == stream;
-    if (lost_before) in_flight.before = {};
-    const bool lost = in_flight.now.stream == stream && !in_flight.received;
-    if (lost && in_flight.before.stream == 0) {
+    if (in_flight.before.stream == stream) forget_before(in_flight);
+    if (in_flight.now.stream != stream || in_flight.received) continue;
+    if (in_flight.before.stream != 0)
+      go_on_with_before(in_flight);
+    else
       resend(in_flight);
-      continue;
-    }
-    if (lost) in_flight.now = std::exchange(in_flight.before, {});
-    if (lost || lost_before) now_alone(in_flight);
   }
 }
 

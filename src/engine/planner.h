@@ -89,7 +89,11 @@ class Planner {
   void stream_down(std::uint32_t stream);
   void set_path(std::uint32_t path, const paths::PathTerms& terms) { scheduler_.set_path(path, terms); }
   void allow(std::uint32_t path, std::optional<double> bytes) { scheduler_.allow(path, bytes); }
-  void sampled(std::uint32_t stream, const paths::Sample& sample);
+  /// A chunk may take an hour on a thin line: what the peer's kernel has of it is progress. Where nobody takes it from
+  /// there, that ends by itself.
+  void sampled(std::uint32_t stream, const paths::Sample& sample) {
+    if (scheduler_.sampled(stream, sample)) progress_at_ = now_;
+  }
   /// A copy that was cancelled has gone out no further than `load.bytes`.
   void task_dropped(std::uint32_t stream, const paths::Load& load);
   /// It gets no new chunks, and carries on with what it has begun; what it has not comes back. stream_up() takes that
@@ -177,7 +181,8 @@ class Planner {
   void look_for_holes(Large& large, ChunkTask& task);
   void drop_in_flight(std::uint64_t file);
   void resend(InFlight& in_flight);
-  void now_alone(const InFlight& in_flight);
+  void forget_before(InFlight& in_flight);
+  void go_on_with_before(InFlight& in_flight);
   void resend_elsewhere(const paths::Load& copy);
   void cancel(InFlight& in_flight, Copy& copy);
   void relieve_streams(Time now);

@@ -202,10 +202,7 @@ std::uint32_t Planner::avoided_stream() {
     const bool waits = at != in_flight_.end() && !at->second.received && at->second.now.stream == 0;
     const bool alone = waits && at->second.before.stream != 0 && !scheduler_.open_beside(at->second.before.stream);
     if (waits && !alone) return at->second.before.stream;
-    if (alone) {  // nobody is left to take the copy
-      at->second.now = std::exchange(at->second.before, {});
-      now_alone(at->second);
-    }
+    if (alone) go_on_with_before(at->second);  // nobody is left to take the copy
     again_.pop_front();
   }
   return 0;

@@ -168,6 +168,7 @@ void ReceiveStream::begin_write(std::unique_ptr<InWrite> write) {
   write->kind = disk::Operation::Kind::write;
   write->stream = this;
   write->taken_bytes = 0;
+  write->bytes = 0;  // that the disk has of it
   write->result = 0;
   InWrite& operation = *write;
   in_flight_.push_back(std::move(write));
@@ -183,22 +184,15 @@ bool ReceiveStream::submit_next(InWrite& write) {
     run = chunk::next_run({write.content, write.padded_bytes}, write.taken_bytes,
                           std::max<std::size_t>(chunk::hole_block_bytes, write.file->alignment()));
   write.taken_bytes = static_cast<std::uint32_t>(run.begin + run.bytes);
-  if (run.bytes == 0) return false;
+  write.bytes = static_cast<std::uint32_t>(run.bytes);
+  if (write.bytes == 0) return false;
   write.data = write.content + run.begin;
   write.offset = write.begin + run.begin;
-  write.bytes = static_cast<std::uint32_t>(run.bytes);
-  count_at_disk(write, write.bytes);
+  at_disk_ += write.bytes;
+  context_.at_disk += write.bytes;
   const StageScope scope(Stage::write);
   context_.kit.disk->submit(write);
   return true;
-}
-
-/// What the disk has of it from now on. Not its slot: a frame whose blocks of zeros are left out is written piece by
-/// piece, and a stream of them would wait for eight small writes at a time.
-void ReceiveStream::count_at_disk(InWrite& write, std::uint32_t bytes) {
-  const std::uint64_t before = std::exchange(write.at_disk, bytes);
-  at_disk_ = at_disk_ - before + bytes;
-  context_.at_disk = context_.at_disk - before + bytes;
 }
 
 /// `offset`: in the chunk.
@@ -271,7 +265,8 @@ void ReceiveStream::bundled_file_done(InWrite& write) {
 }
 
 void ReceiveStream::write_done(InWrite& write) {
-  count_at_disk(write, 0);
+  at_disk_ -= write.bytes;
+  context_.at_disk -= write.bytes;
   if (write.result >= 0 && submit_next(write)) return;
   --writes_in_flight_;
   if (write.bundle)

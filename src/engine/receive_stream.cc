@@ -19,6 +19,8 @@ constexpr std::size_t open_chunks_max = 4096;  // of one file: arriving, or wait
 
 // A disk that cannot follow would be given every slot of the worker: no faster, and each of them is then in memory.
 // Eight frames of 1 MiB keep one busy (LIMITS); the streams of a worker together need no more than two of them would.
+// What it is writing counts, not the slots: a frame whose blocks of zeros are left out is written piece by piece, and a
+// stream of them would wait for eight small writes at a time.
 constexpr std::uint64_t at_disk_most = std::uint64_t{8} << 20;
 constexpr std::uint64_t at_disk_most_of_worker = 2 * at_disk_most;
 

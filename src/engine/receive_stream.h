@@ -43,7 +43,6 @@ struct InWrite : disk::Operation {
   std::uint32_t padded_bytes = 0;   ///< with what O_DIRECT needs behind it
   std::uint32_t taken_bytes = 0;    ///< of these: written, or left out as a hole
   bool sparse = false;              ///< blocks of zeros are left out
-  std::uint32_t at_disk = 0;        ///< bytes of it that are being written now
   Digest digest;                    ///< bundled file: its root
   Slot slot;
   std::shared_ptr<SharedSlot> shared;
@@ -110,7 +109,6 @@ class ReceiveStream {
   disk::OpenFile* landing_of(ArrivingChunk& of, const protocol::FrameHeader& header, unsigned frame);
   void begin_write(std::unique_ptr<InWrite> write);
   bool submit_next(InWrite& write);
-  void count_at_disk(InWrite& write, std::uint32_t bytes);
   void write_frame(const std::shared_ptr<ArrivingChunk>& of, const protocol::FrameHeader& header, Slot slot);
   static void store_in_memory(InChunk& chunk, std::uint64_t offset, ConstBytes content);
   void chunk_frame_done(ArrivingChunk& of, unsigned frame, std::uint32_t content_bytes);

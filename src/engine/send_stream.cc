@@ -56,28 +56,27 @@ void SendStream::drop_transfer(std::uint32_t transfer) {
     if (frame->active->task.transfer() == transfer) frame->active->failed = true;
 }
 
+/// Null: it is not here, or all of it has gone out.
+ActiveTask* SendStream::find_copy(std::uint32_t transfer, const paths::Load& copy) {
+  for (auto& active : tasks_)
+    if (is_copy(*active, transfer, copy)) return active.get();
+  for (auto& frame : frames_)  // wholly read, and not wholly sent
+    if (is_copy(*frame->active, transfer, copy)) return frame->active.get();
+  return nullptr;
+}
+
 std::optional<std::uint64_t> SendStream::cancel(std::uint32_t transfer, const paths::Load& copy) {
-  for (auto& active : tasks_) {
-    if (!is_copy(*active, transfer, copy)) continue;
-    active->failed = true;
-    return active->sent_bytes;
-  }
-  for (auto& frame : frames_) {  // wholly read, and not wholly sent
-    if (!is_copy(*frame->active, transfer, copy)) continue;
-    frame->active->failed = true;
-    return frame->active->sent_bytes;
-  }
-  return std::nullopt;
+  ActiveTask* const active = find_copy(transfer, copy);
+  if (active == nullptr) return std::nullopt;
+  active->failed = true;
+  return active->sent_bytes;
 }
 
 bool SendStream::call_back(std::uint32_t transfer, const paths::Load& copy) {
-  const auto takes_back = [&](ActiveTask& active) {
-    if (active.sent_bytes > 0 || !is_copy(active, transfer, copy)) return false;
-    active.failed = true;  // what has been read ahead of it is dropped
-    return true;
-  };
-  return std::ranges::any_of(tasks_, [&](const auto& active) { return takes_back(*active); }) ||
-         std::ranges::any_of(frames_, [&](const auto& frame) { return takes_back(*frame->active); });
+  ActiveTask* const active = find_copy(transfer, copy);
+  if (active == nullptr || active->sent_bytes > 0) return false;
+  active->failed = true;  // what has been read ahead of it is dropped
+  return true;
 }
 
 bool SendStream::step() {

@@ -84,6 +84,7 @@ class SendStream {
   [[nodiscard]] std::uint32_t id() const { return id_; }
 
  private:
+  [[nodiscard]] ActiveTask* find_copy(std::uint32_t transfer, const paths::Load& copy);
   bool receive_messages();
   void start_reads();
   bool start_frame(const std::shared_ptr<ActiveTask>& active);

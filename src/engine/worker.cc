@@ -29,7 +29,6 @@ Worker::Worker(Kit kit, unsigned number, StreamEvents& events, const WorkerSetup
                events,
                {},
                0,
-               0,
                [this] { reap(); },
                {}},
       comparer_(*context_.kit.disk, context_.reap) {

@@ -180,7 +180,6 @@ struct WorkerContext {
   /// Each worker has its own, so that it alone counts who uses one.
   std::map<std::uint32_t, std::shared_ptr<IncomingTransfer>> incoming;
   Time now = 0;                ///< when the step that is under way began
-  std::uint64_t at_disk = 0;   ///< bytes that are being written now, of all streams that receive
   std::function<void()> reap;  ///< hands finished operations to their streams: plain ones finish as they are submitted
 
   /// Tells of it together with others of this step: a mail, and perhaps a wake-up, for each small file would be a good
@@ -189,6 +188,7 @@ struct WorkerContext {
   void tell_landed();
   std::vector<LandedFile> landed;  ///< not yet told
   LandingEvents* landed_for = nullptr;
+  std::uint64_t at_disk = 0;  ///< bytes that are being written now, of all streams that receive
 };
 
 class Worker final : public Role {

@@ -176,7 +176,7 @@ bool Scheduler::sampled(StreamId stream, const Sample& sample) {
   const Time held = sample.held - std::min(before.held, sample.held);
   it->carried(bytes, seconds_of(std::max<Time>(sample.at - begun - held, 0)));
   it->acked = std::min(it->queued_bytes, it->acked + bytes);
-  return bytes > 0;
+  return bytes > 0 && !it->queue.empty();
 }
 
 void Scheduler::alone(StreamId stream, const Load& load) {

@@ -82,7 +82,7 @@ class Scheduler {
   bool answered(StreamId stream, const Load& load, Time now);
   /// Nobody will answer what is on its way of this file.
   void forget_file(std::uint64_t file);
-  /// True: more has been acknowledged since the one before.
+  /// True: more has been acknowledged since the one before, and it has loads.
   bool sampled(StreamId stream, const Sample& sample);
   /// No other stream carries this load any more: late() may name it again.
   void alone(StreamId stream, const Load& load);

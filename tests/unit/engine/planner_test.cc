@@ -16,7 +16,7 @@ using protocol::node_bytes;
 using protocol::Verdict;
 
 /// A pipe that has given three chunks and ended.
-class EndedPipe final : public StreamReader {
+class EndedPipe : public StreamReader {
  public:
   Result<std::size_t> read_at(std::uint64_t, Bytes) override { return std::size_t{0}; }
   Result<bool> fill() override { return false; }
@@ -1023,16 +1023,10 @@ class TwoStreams : public PlannerTest {
 };
 
 /// A pipe gives eight chunks, and no more before the first of them is durable.
-class OpenPipe final : public StreamReader {
+class OpenPipe final : public EndedPipe {
  public:
-  Result<std::size_t> read_at(std::uint64_t, Bytes) override { return std::size_t{0}; }
-  Result<bool> fill() override { return true; }
   [[nodiscard]] std::uint64_t available() const override { return released + 8 * node_bytes; }
   [[nodiscard]] bool ended() const override { return false; }
-  void release_before(std::uint64_t offset) override { released = offset; }
-  [[nodiscard]] bool let_go(std::uint64_t offset) const override { return offset < released; }
-  [[nodiscard]] bool full() const override { return true; }
-  std::uint64_t released = 0;
 };
 
 TEST_F(TwoStreams, ASlowOneDoesNotHoldUpAPipe) {

@@ -21,9 +21,13 @@ class WorkerTest : public ::testing::Test, protected StreamEvents {
     worker_ = std::make_unique<Worker>(
         Kit{std::make_unique<DeafPoller>(), std::move(place_.data_disk), std::move(place_.disk)}, 0,
         static_cast<StreamEvents&>(*this), worker_setup());
+    join(1, pair_);
+  }
+  /// A stream that receives what the other end of `pair` sends.
+  void join(std::uint32_t stream, Pair& pair) {
     auto setup = std::make_shared<StreamSetup>();
-    setup->id = 1;
-    setup->channel = pair_.listener(2, 0);
+    setup->id = stream;
+    setup->channel = pair.listener(2, 0);
     setup->counters = counters_;
     worker_->post([setup](Worker& worker) { worker.join(std::move(*setup)); });
   }
@@ -38,9 +42,10 @@ class WorkerTest : public ::testing::Test, protected StreamEvents {
     files->announced(1'000'000);
     worker_->post([files](Worker& worker) { worker.open_incoming({files, nullptr, nullptr}); });
   }
-  void send(wire::TestFrame frame) {
-    dialler_->begin_frame(frame.bytes);
-    while (dialler_->sending()) ASSERT_TRUE(dialler_->flush());
+  void send(wire::TestFrame frame) { send(std::move(frame), *dialler_); }
+  static void send(wire::TestFrame frame, wire::Channel& on) {
+    on.begin_frame(frame.bytes);
+    while (on.sending()) ASSERT_TRUE(on.flush());
   }
 
   Place place_;
@@ -107,11 +112,7 @@ class LandingWorker : public WorkerTest, protected LandingEvents {
   void add_stream(std::uint32_t stream) {
     Pair& pair = more_.at(stream - 1);
     pair.piece_most = protocol::frame_bytes_max;
-    auto setup = std::make_shared<StreamSetup>();
-    setup->id = 1 + stream;
-    setup->channel = pair.listener(2, 0);
-    setup->counters = counters_;
-    worker_->post([setup](Worker& worker) { worker.join(std::move(*setup)); });
+    join(1 + stream, pair);
     diallers_.at(stream - 1) = pair.dialler(1, 0);
   }
   void TearDown() override { file_->chunks.clear(); }
@@ -133,9 +134,7 @@ class LandingWorker : public WorkerTest, protected LandingEvents {
     frame.header.offset = std::uint64_t{number} * bytes;
     protocol::encode_frame_header(frame.header, std::span<std::byte, protocol::frame_header_bytes>(
                                                     frame.bytes.data(), protocol::frame_header_bytes));
-    wire::Channel& channel = stream == 0 ? *dialler_ : *diallers_.at(stream - 1);
-    channel.begin_frame(frame.bytes);
-    while (channel.sending()) ASSERT_TRUE(channel.flush());
+    send(std::move(frame), stream == 0 ? *dialler_ : *diallers_.at(stream - 1));
   }
   /// Until the worker takes nothing more.
   unsigned taken() {
