@@ -180,7 +180,7 @@ void Planner::refused(const Entry& entry, const protocol::Verdict& verdict) {
 
 void Planner::send_file(std::uint64_t id, Entry entry, const protocol::Verdict& verdict) {
   if (entry.size_known && entry.size <= protocol::bundled_bytes_max) {
-    bytes_wanted_ += entry.size;
+    bytes_uncut_ += entry.size;
     return packer_.add(id, std::move(entry));
   }
   Large large;
@@ -208,7 +208,7 @@ void Planner::send_file(std::uint64_t id, Entry entry, const protocol::Verdict& 
   }
   if (verdict.older()) large.older.emplace();
   totals_.skipped_bytes += large.bytes_skipped;
-  bytes_wanted_ += file.entry.size - large.bytes_skipped;
+  count_uncut(large);
   if (!file.entry.size_known) {
     auto content = setup_.feed->open(disk_, file.entry, false);
     if (content) large.stream = std::dynamic_pointer_cast<StreamReader>(content->reader);
@@ -268,8 +268,8 @@ void Planner::chunk_durable(const ChunkKey& key) {
   totals_.bytes += bytes;
   const bool was_received = in_flight.received;
   cancel(in_flight, in_flight.before);
-  // Its `received` may be lost with the rest of its stream.
-  if (!was_received) scheduler_.answered(in_flight.now.stream, {key.first, key.second, in_flight.now.attempt, 0}, now_);
+  // The copy that arrived may be the other one. Of this one the stream tells, if it is at its end already.
+  if (!was_received) cancel(in_flight, in_flight.now);
   const auto bundle = in_flight.task.bundle;
   in_flight_bytes_ -= bytes;
   in_flight_.erase(at);
@@ -343,6 +343,10 @@ void Planner::resend_elsewhere(const paths::Load& copy) {
   if (in_flight.received || in_flight.now.stream == 0 || in_flight.now.attempt != copy.attempt) return;
   cancel(in_flight, in_flight.before);
   in_flight.before = in_flight.now;
+  resend_first(key, in_flight);
+}
+
+void Planner::resend_first(const ChunkKey& key, InFlight& in_flight) {
   in_flight.now = {0, ++in_flight.task.attempt};
   again_.push_front(key);
 }
@@ -355,20 +359,17 @@ void Planner::cancel(InFlight& in_flight, Copy& copy) {
 }
 
 void Planner::task_dropped(std::uint32_t stream, const paths::Load& load) {
-  scheduler_.answered(stream, load, now_);
+  const std::uint64_t expected = scheduler_.dropped(stream, load);
+  resent_bytes_ -= static_cast<std::int64_t>(expected - std::min(expected, load.bytes));
   const auto at = in_flight_.find({load.file, load.chunk});
-  if (at == in_flight_.end()) return;
+  if (at == in_flight_.end() || at->second.received) return;
   InFlight& in_flight = at->second;
-  const std::uint64_t whole = in_flight.task.extent.bytes;
-  resent_bytes_ -= static_cast<std::int64_t>(whole - std::min(whole, load.bytes));
-  if (in_flight.received) return;
   const Copy copy{stream, load.attempt};
   if (in_flight.before == copy) forget_before(in_flight);
   if (in_flight.now != copy) return;
   if (in_flight.before.stream == 0) return resend(in_flight);
   // The other copy may be all but there, or on a stream that stalls: it goes on, and one more goes out.
-  in_flight.now = {0, ++in_flight.task.attempt};
-  again_.emplace_front(load.file, load.chunk);
+  resend_first(at->first, in_flight);
 }
 
 /// Of two copies one is left: should its stream crawl, it goes out once more.
@@ -425,8 +426,8 @@ void Planner::file_failed(const protocol::FileFailed& failed) {
   // What was durable of it is so no more: the report must not count it twice, and it remains to be sent.
   totals_.bytes -= std::min(totals_.bytes, large.bytes_sent);
   totals_.skipped_bytes -= std::min(totals_.skipped_bytes, large.bytes_skipped);
-  bytes_wanted_ += large.bytes_skipped;
   large.bytes_sent = large.bytes_skipped = 0;
+  count_uncut(large);
   large.durable = {};
   large.first_open = large.next_chunk = large.in_flight = 0;
   large.end_told = false;
@@ -543,6 +544,7 @@ void Planner::forget_large(std::uint64_t file) {
   const auto at = large_.find(file);
   if (at == large_.end()) return;
   drop_in_flight(file);
+  bytes_uncut_ -= at->second.bytes_uncut;
   if (is_journalled(at->second.file->entry)) --journalled_open_;
   pipes_.erase(file);
   large_.erase(at);

@@ -109,7 +109,10 @@ class Planner {
   /// Nothing is on its way, and nothing arrived that is not durable yet.
   [[nodiscard]] bool at_rest() const;
   /// Nothing more is assigned, and no deadline runs, until pause(false).
-  void pause(bool paused) { paused_ = paused; }
+  void pause(bool paused) {
+    paused_ = paused;
+    scheduler_.rest(paused);
+  }
   void source_failed(std::uint64_t file, FileError error);
   void compared_here(std::uint64_t file, Result<Compared> found);
   void fed(FeedBatch batch);
@@ -143,7 +146,8 @@ class Planner {
     std::uint64_t in_flight = 0;      ///< cut, not received
     bool end_told = false;
     std::uint32_t restarts = 0;  ///< the receiver lost its landing file
-    HoleMap holes;               ///< looked for as it is cut
+    std::uint64_t bytes_uncut = 0;
+    HoleMap holes;  ///< looked for as it is cut
     std::optional<OlderVersion> older;
   };
   using ChunkKey = std::pair<std::uint64_t, std::uint64_t>;
@@ -177,6 +181,7 @@ class Planner {
   std::optional<ChunkTask> next_bundle();
   std::optional<ChunkTask> next_of(std::deque<std::uint64_t>& queue);
   bool chunk_ready(Large& large) const;
+  void count_uncut(Large& large);
   ChunkTask cut(Large& large);
   void look_for_holes(Large& large, ChunkTask& task);
   void drop_in_flight(std::uint64_t file);
@@ -184,6 +189,7 @@ class Planner {
   void forget_before(InFlight& in_flight);
   void go_on_with_before(InFlight& in_flight);
   void resend_elsewhere(const paths::Load& copy);
+  void resend_first(const ChunkKey& key, InFlight& in_flight);
   void cancel(InFlight& in_flight, Copy& copy);
   void relieve_streams(Time now);
   [[nodiscard]] std::uint32_t avoided_stream();
@@ -274,9 +280,9 @@ class Planner {
 
   // figures
   Report totals_;
-  std::int64_t resent_bytes_ = 0;   ///< below 0 for a moment: a copy was dropped, and the next is not given yet
-  std::uint64_t bytes_lost_ = 0;    ///< of files that failed, or were refused
-  std::uint64_t bytes_wanted_ = 0;  ///< of files with verdict SEND, less what was durable before
+  std::int64_t resent_bytes_ = 0;  ///< below 0 for a moment: a copy was dropped, and the next is not given yet
+  std::uint64_t bytes_lost_ = 0;   ///< of files that failed, or were refused
+  std::uint64_t bytes_uncut_ = 0;  ///< of files with verdict SEND, what has not been cut; a pipe's are not known
 };
 
 }  // namespace longhaul::engine

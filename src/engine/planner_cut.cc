@@ -92,6 +92,14 @@ bool Planner::chunk_ready(Large& large) const {
   return large.stream->ended() ? available > begin : available >= begin + large.file->chunk_bytes;
 }
 
+/// From its first chunk on.
+void Planner::count_uncut(Large& large) {
+  bytes_uncut_ -= large.bytes_uncut;
+  const Entry& entry = large.file->entry;
+  large.bytes_uncut = entry.size_known ? entry.size - large.bytes_skipped : 0;
+  bytes_uncut_ += large.bytes_uncut;
+}
+
 ChunkTask Planner::cut(Large& large) {
   ChunkTask task;
   task.file = large.file;
@@ -107,6 +115,9 @@ ChunkTask Planner::cut(Large& large) {
     task.older = large.older->keys_of(task.chunk);
     task.delta = setup_.delta;
   }
+  const std::uint64_t counted = std::min(large.bytes_uncut, task.extent.bytes);
+  large.bytes_uncut -= counted;
+  bytes_uncut_ -= counted;
   ++large.in_flight;
   return task;
 }
@@ -154,6 +165,7 @@ std::optional<ChunkTask> Planner::next_bundle() {
   task.chunk = task.bundle->number;
   task.extent = {0, task.bundle->bytes};
   task.frame_bytes = frame_bytes_;
+  bytes_uncut_ -= std::min(bytes_uncut_, task.extent.bytes);
   return task;
 }
 
@@ -190,9 +202,7 @@ bool Planner::waits_for_what_is_out() const {
 
 /// Not given to any stream yet.
 std::uint64_t Planner::remaining_bytes() const {
-  if (!all_decided() || !pipes_.empty()) return unlimited_bytes;
-  const std::uint64_t given = totals_.bytes + in_flight_bytes_;
-  return bytes_wanted_ > given ? bytes_wanted_ - given : 0;
+  return all_decided() && pipes_.empty() ? bytes_uncut_ : unlimited_bytes;
 }
 
 /// The stream that carries a copy of the chunk that is to be sent again next; 0: none.
@@ -232,7 +242,7 @@ void Planner::pump(Time now) {
     in_flight.task = *task;
     in_flight.now = {*stream, task->attempt};
     in_flight.received = false;
-    if (task->attempt > 0) resent_bytes_ += static_cast<std::int64_t>(task->extent.bytes);
+    if (task->attempt > 0) resent_bytes_ += static_cast<std::int64_t>(task->load_bytes());
     const bool copy = in_flight.before.stream != 0;
     scheduler_.assigned(*stream, {task->file_id(), task->chunk, task->attempt, task->load_bytes(), task->hole}, now,
                         copy);

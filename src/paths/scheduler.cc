@@ -60,10 +60,22 @@ void Scheduler::Stream::carried(std::uint64_t count, double over_s) {
   busy_s = busy_s * fade + over_s;
 }
 
-void Scheduler::taken_off(Stream& stream, const std::deque<Queued>::const_iterator& at) {
+Scheduler::Place Scheduler::find(const Stream& stream, const Load& load) {
+  return std::ranges::find_if(stream.queue, [&](const Queued& queued) { return queued.load.same_copy(load); });
+}
+
+/// Loads go out, and are acknowledged, in their order.
+std::uint64_t Scheduler::acked_of(const Stream& stream, const Place& at) {
+  std::uint64_t left = stream.acked;
+  for (auto before = stream.queue.begin(); before != at; ++before) left -= std::min(left, before->load.bytes);
+  return std::min(left, at->load.bytes);
+}
+
+/// `acked`: so much of what the peer's kernel has is of this load.
+void Scheduler::taken_off(Stream& stream, const Place& at, std::uint64_t acked) {
   stream.queued_bytes -= at->load.bytes;
   if (at->load.hole) --stream.holes;
-  stream.acked -= std::min(stream.acked, at->load.bytes);
+  stream.acked -= std::min(stream.acked, acked);
   stream.queue.erase(at);
 }
 
@@ -133,22 +145,31 @@ void Scheduler::assigned(StreamId stream, const Load& load, Time now, bool copy)
 bool Scheduler::answered(StreamId stream, const Load& load, Time now) {
   Stream* it = find(stream);
   if (it == nullptr) return false;
-  const auto at = std::find_if(it->queue.begin(), it->queue.end(),
-                               [&](const Queued& queued) { return queued.load.same_copy(load); });
+  const auto at = find(*it, load);
   if (at == it->queue.end()) return false;
   if (!it->sampled()) {
     it->carried(at->load.bytes, seconds_of(now - it->busy_since));
     it->busy_since = now;
   }
-  taken_off(*it, at);
+  taken_off(*it, at, at->load.bytes);
   return true;
+}
+
+std::uint64_t Scheduler::dropped(StreamId stream, const Load& load) {
+  Stream* it = find(stream);
+  if (it == nullptr) return 0;
+  const auto at = find(*it, load);
+  if (at == it->queue.end()) return 0;
+  const std::uint64_t expected = at->load.bytes;
+  taken_off(*it, at, acked_of(*it, at));
+  return expected;
 }
 
 void Scheduler::forget_file(std::uint64_t file) {
   for (Stream& stream : streams_) {
     for (std::size_t i = stream.queue.size(); i-- > 0;) {
       const auto at = stream.queue.begin() + static_cast<std::ptrdiff_t>(i);
-      if (at->load.file == file) taken_off(stream, at);
+      if (at->load.file == file) taken_off(stream, at, acked_of(stream, at));
     }
   }
 }
@@ -174,7 +195,7 @@ bool Scheduler::sampled(StreamId stream, const Sample& sample) {
   // Time in which it had nothing to do, or the peer would not take more, says nothing of the path.
   const Time begun = std::max(before.at, std::min(it->busy_since, sample.at));
   const Time held = sample.held - std::min(before.held, sample.held);
-  it->carried(bytes, seconds_of(std::max<Time>(sample.at - begun - held, 0)));
+  if (!resting_) it->carried(bytes, seconds_of(std::max<Time>(sample.at - begun - held, 0)));
   it->acked = std::min(it->queued_bytes, it->acked + bytes);
   return bytes > 0 && !it->queue.empty();
 }
@@ -267,6 +288,7 @@ bool Scheduler::better_left_to_others(const Stream& stream, double bytes, std::u
 
 std::vector<StreamId> Scheduler::newly_stalled() {
   std::vector<StreamId> found;
+  if (resting_) return found;
   const bool others = std::any_of(streams_.begin(), streams_.end(), [](const Stream& each) { return each.open(); });
   if (!others) return found;
   for (Stream& stream : streams_)
@@ -321,6 +343,7 @@ bool Scheduler::slipped(const Queued& queued, double here_s, double least_s, Tim
 }
 
 std::optional<Late> Scheduler::late(bool idle, Time now) {
+  if (resting_) return std::nullopt;
   Queued* worst = nullptr;
   Late late;
   double most = 0;

@@ -78,12 +78,16 @@ class Scheduler {
 
   /// `copy`: another stream carries it as well; late() leaves it alone.
   void assigned(StreamId stream, const Load& load, Time now, bool copy = false);
-  /// The peer has it, or it came to nothing. False: this stream does not carry it.
+  /// All of it has arrived. False: this stream does not carry it.
   bool answered(StreamId stream, const Load& load, Time now);
+  /// The rest of it will not go out. Returns what was expected of it, in bytes; 0: this stream does not carry it.
+  std::uint64_t dropped(StreamId stream, const Load& load);
   /// Nobody will answer what is on its way of this file.
   void forget_file(std::uint64_t file);
   /// True: more has been acknowledged since the one before, and it has loads.
   bool sampled(StreamId stream, const Sample& sample);
+  /// Nothing is to go out until rest(false): that streams carry nothing says nothing of them.
+  void rest(bool resting) { resting_ = resting; }
   /// No other stream carries this load any more: late() may name it again.
   void alone(StreamId stream, const Load& load);
 
@@ -94,15 +98,15 @@ class Scheduler {
                                                StreamId not_on = 0) const;
 
   /// Streams on which nothing moves although bytes are on the wire. Empty while no stream of another state is there to
-  /// take over; each is named once for each of its stalls.
+  /// take over, and at rest; each is named once for each of its stalls.
   [[nodiscard]] std::vector<StreamId> newly_stalled();
   /// Streams that have been stalled for silence_max, or 8 RTT if that is longer: better dialled anew.
   [[nodiscard]] std::vector<StreamId> hopeless() const;
   /// Another stream than this one can carry.
   [[nodiscard]] bool open_beside(StreamId stream) const;
-  /// The load that gains most by going out elsewhere, if any gains enough. `idle`: there is nothing else to send, so
-  /// that a smaller gain will do. One that has begun counts as copied from now on and is not named again; one that has
-  /// not counts as called back, and is taken for begun if it is still there next time.
+  /// The load that gains most by going out elsewhere, if any gains enough; none at rest. `idle`: there is nothing else
+  /// to send, so that a smaller gain will do. One that has begun counts as copied from now on and is not named again;
+  /// one that has not counts as called back, and is taken for begun if it is still there next time.
   [[nodiscard]] std::optional<Late> late(bool idle, Time now);
 
   [[nodiscard]] std::size_t streams() const { return streams_.size(); }
@@ -165,8 +169,12 @@ class Scheduler {
   [[nodiscard]] double best_elsewhere_s(const Stream& from, std::uint64_t bytes, bool begun) const;
   [[nodiscard]] static std::optional<Gain> gain_wanted(const Stream& stream, bool idle, bool begun, Time now);
   [[nodiscard]] static bool slipped(const Queued& queued, double here_s, double least_s, Time now);
-  static void taken_off(Stream& stream, const std::deque<Queued>::const_iterator& at);
+  using Place = std::deque<Queued>::const_iterator;
+  [[nodiscard]] static Place find(const Stream& stream, const Load& load);
+  [[nodiscard]] static std::uint64_t acked_of(const Stream& stream, const Place& at);
+  static void taken_off(Stream& stream, const Place& at, std::uint64_t acked);
 
+  bool resting_ = false;
   std::vector<Stream> streams_;  ///< by id
   std::vector<Path> paths_;
 };

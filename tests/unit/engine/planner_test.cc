@@ -946,7 +946,27 @@ TEST_F(StalledStream, WhatHasArrivedIsNotSentAgainForTheCopyThatIsDropped) {
   EXPECT_EQ(told([](const auto& message) { return message.has_file_end(); }), 1U);
 }
 
-/// The fast stream is done, and the slow one has a chunk that it has not begun.
+/// What became durable is the copy on stream 1, whose `received` waits on its stream.
+TEST_F(StalledStream, WhatIsDurableBeforeItsCopyArrivesIsCancelledAndStillExpected) {
+  arrive(on_2_[0]);
+  planner_->step(now_);
+  const Assigned copy = take();
+  cancelled_.clear();
+  planner_->durable(one(0, copy.task.chunk));
+  planner_->step(now_);
+  ASSERT_EQ(cancelled_.size(), 2U) << "both copies";
+  EXPECT_EQ(cancelled_[1].first, copy.stream);
+  EXPECT_TRUE(cancelled_[1].second.same_copy({0, copy.task.chunk, copy.task.attempt, 0}));
+  EXPECT_TRUE(assigned_.empty()) << "until its worker has let go of it, the stream has two chunks";
+  const std::uint64_t resent = planner_->resent_bytes();
+  planner_->task_dropped(copy.stream, {0, copy.task.chunk, copy.task.attempt, 1000});
+  EXPECT_EQ(planner_->resent_bytes(), resent - (node - 1000));
+  planner_->step(now_);
+  const Assigned next = take();
+  EXPECT_EQ(next.stream, 2U);
+  EXPECT_NE(next.task.chunk, copy.task.chunk);
+}
+
 TEST_F(PlannerTest, APipeIsKeptUntilItIsDurable) {
   const auto pipe = std::make_shared<EndedPipe>();
   feed_->pipe = pipe;
@@ -1013,6 +1033,7 @@ class TwoStreams : public PlannerTest {
       if (begun && !also_begun) continue;
       if (begun) line.begun = 0;
       line.queue.erase(at);
+      ++taken_back_;
       paths::Load dropped = load;
       dropped.bytes = 0;
       planner_->task_dropped(stream, dropped);
@@ -1020,6 +1041,7 @@ class TwoStreams : public PlannerTest {
   }
   std::map<std::uint32_t, Line> lines_;
   std::set<std::uint64_t> durable_;
+  unsigned taken_back_ = 0;  ///< loads that were on their way
 };
 
 /// A pipe gives eight chunks, and no more before the first of them is durable.
@@ -1043,6 +1065,24 @@ TEST_F(TwoStreams, ASlowOneDoesNotHoldUpAPipe) {
   for (int i = 0; i < 4000; ++i) look();  // 100 s
   EXPECT_GT(durable_.size(), 700U) << "of 1000 that the fast one carries by itself";
   EXPECT_FALSE(planner_->failure());
+}
+
+/// The tail of a transfer is what is really left: a slow stream is not given what faster ones will have carried.
+TEST_F(TwoStreams, WhatWasLostOfAFileDoesNotRemain) {
+  lines_[1].per_look = node_bytes / 4;
+  lines_[2].per_look = node_bytes / 40;
+  planner_->stream_up(1, 0);
+  planner_->stream_up(2, 1);
+  feed({file("lost", 4000 * node_bytes), file("whole", 40 * node_bytes)});
+  decide(all(Verdict::SEND, 2));
+  for (int i = 0; i < 80; ++i) look();
+  for (auto& [stream, line] : lines_) line.queue.clear();
+  planner_->source_failed(0, {"lost", {Code::io, "it is bad", 0}});
+  durable_.clear();
+  taken_back_ = 0;
+  for (int i = 0; i < 400 && durable_.size() < 40; ++i) look();
+  EXPECT_EQ(durable_.size(), 40U);
+  EXPECT_EQ(taken_back_, 0U);
 }
 
 TEST_F(PlannerTest, WhatASlowStreamHasNotBegunGoesOutElsewhereOnce) {

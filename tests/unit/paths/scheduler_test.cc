@@ -213,6 +213,7 @@ class Sampled : public ::testing::Test {
     std::uint64_t answered = 0;  // chunks
     double handed = 0;           // beyond what is acknowledged
     bool held = false;           // the peer's window is full: nothing is on the wire
+    bool rests = false;          // nothing goes out
     Time held_for = 0;
   };
   void add(StreamId id, double rate) {
@@ -226,7 +227,7 @@ class Sampled : public ::testing::Test {
     scheduler_.sampled(id, {.at = now_,
                             .rtt = rtt_,
                             .acked_bytes = static_cast<std::uint64_t>(line.acked),
-                            .waiting = full && !line.held,
+                            .waiting = full && !line.held && !line.rests,
                             .handed_bytes = static_cast<std::uint64_t>(line.handed),
                             .held = line.held_for});
   }
@@ -245,7 +246,7 @@ class Sampled : public ::testing::Test {
       now_ += 25 * millisecond;
       for (auto& [id, line] : lines_) {
         const auto given = static_cast<double>(line.next * chunk);
-        if (!line.held) line.acked = std::min(given, line.acked + line.bytes_per_s * 0.025);
+        if (!line.held && !line.rests) line.acked = std::min(given, line.acked + line.bytes_per_s * 0.025);
         if (line.held) line.held_for += 25 * millisecond;
         sample(id);
         while (static_cast<double>((line.answered + 1) * chunk) <= line.acked)
@@ -345,6 +346,42 @@ TEST_F(Sampled, WhatCrawlsGoesOutElsewhere) {
   EXPECT_TRUE(!next || !next->load.same_copy(late->load)) << "the same twice";
 }
 
+TEST_F(Sampled, WhatIsCalledBackTakesNothingFromWhatIsAcknowledged) {
+  add(1, 10e6);
+  add(2, 9e6);
+  for (const StreamId id : {1U, 2U, 1U}) scheduler_.assigned(id, {id, lines_[id].next++, 0, chunk}, now_);
+  remaining_ = 0;
+  run(400 * millisecond);
+  EXPECT_EQ(scheduler_.dropped(1, {1, 1, 0, 0}), chunk);
+  EXPECT_EQ(scheduler_.dropped(1, {1, 1, 0, 0}), 0U) << "twice";
+  EXPECT_EQ(scheduler_.dropped(7, {1, 1, 0, 0}), 0U) << "of a stream that is not there";
+  EXPECT_EQ(scheduler_.bytes_in_flight(), 2 * chunk);
+  EXPECT_EQ(scheduler_.choose(chunk, much), 1U) << "what it has is half sent";
+}
+
+TEST_F(Sampled, WhatIsDroppedWasNotCarried) {
+  scheduler_.add(1, 1, now_);  // whose kernel tells nothing
+  scheduler_.assigned(1, load(0), now_);
+  scheduler_.dropped(1, load(0));
+  EXPECT_EQ(scheduler_.rate(1), 0);
+}
+
+TEST_F(Sampled, ARestSaysNothingOfAStream) {
+  add(1, 10e6);
+  add(2, 40e6);
+  run(3 * second);
+  const double before = scheduler_.rate(1);
+  scheduler_.rest(true);
+  lines_[1].rests = lines_[2].rests = true;
+  remaining_ = 0;
+  run(60 * second);
+  EXPECT_EQ(scheduler_.rate(1), before);
+  scheduler_.rest(false);
+  lines_[1].rests = lines_[2].rests = false;
+  run(100 * millisecond);
+  EXPECT_NEAR(scheduler_.rate(1), before, before / 20);
+}
+
 class Tail : public Sampled {
  protected:
   /// Stream 1 has carried all it had, and there is nothing more to give; stream 2 is at it still.
@@ -366,6 +403,17 @@ TEST_F(Tail, WhatHasNotBegunIsCalledBack) {
   EXPECT_EQ(late->stream, 2U);
   EXPECT_FALSE(late->begun);
   EXPECT_EQ(late->load.chunk, scheduler_.loads(2).back().chunk) << "the one that would come last";
+}
+
+TEST_F(Tail, AtRestNothingGoesElsewhere) {
+  begin(20e6);
+  scheduler_.rest(true);
+  EXPECT_FALSE(scheduler_.late(true, now_));
+  lines_[2].bytes_per_s = 0;
+  run(2 * second);
+  EXPECT_TRUE(scheduler_.newly_stalled().empty());
+  scheduler_.rest(false);
+  EXPECT_EQ(scheduler_.newly_stalled(), std::vector<StreamId>{2}) << "it is still so";
 }
 
 TEST_F(Tail, WhatIsCalledBackAndStaysHasBegun) {
