@@ -89,8 +89,9 @@ void SendStream::note_sent(const protocol::FrameHeader& header) {
   recent_wire_ /= 2;
 }
 
+/// Nothing more of it goes out: neither what its kernel still has nor the rest of the frame that it had begun.
 void SendStream::settle_figures() {
-  const std::uint64_t unsent = channel_->health().bytes_unsent;
+  const std::uint64_t unsent = channel_->health().bytes_unsent + channel_->frame_bytes_left();
   const auto take_back = [](std::atomic<std::uint64_t>& figure, std::uint64_t bytes) {
     figure.store(less(figure.load(std::memory_order_relaxed), bytes), std::memory_order_relaxed);
   };

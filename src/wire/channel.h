@@ -61,7 +61,8 @@ class Channel {
   virtual void begin_frame(std::span<std::byte> bytes, Slot slot = {});
   /// No further frame can begin yet: the one before it is not wholly handed to the kernel.
   [[nodiscard]] virtual bool sending() const { return !frame_.empty(); }
-  [[nodiscard]] std::size_t queued_bytes() const;  ///< small messages not yet handed over
+  [[nodiscard]] std::size_t frame_bytes_left() const { return frame_.size(); }  ///< of it, not yet handed over
+  [[nodiscard]] std::size_t queued_bytes() const;                               ///< small messages not yet handed over
   /// Moves what can be moved. Errors: the connection is gone. An empty result says: fine, blocked or not.
   virtual Result<> flush();
   /// flush() would have something to do.

@@ -26,7 +26,8 @@ constexpr int user_timeout_ms = 30'000;  // unacknowledged for so long: the conn
 constexpr int keepalive_s = 10;
 constexpr int keepalive_probes = 3;
 constexpr int backlog = 1024;
-constexpr std::size_t low_water_min = 16 * 1024;  // waiting for less than this saves nothing
+constexpr std::size_t low_water_min = 16 * 1024;     // waiting for less than this saves nothing
+constexpr std::size_t low_water_usual = 256 * 1024;  // a buffer that it is a quarter of has grown already
 
 // Options that can only fail by a programmer's error or on a kernel without them, where doing without is right.
 void set_option(int fd, int level, int option, int value) {
@@ -221,16 +222,17 @@ class TcpConnection final : public Connection {
     return dial_errno_ != 0 ? Transfer{Transfer::State::failed, 0, dial_errno_} : Transfer{};
   }
 
-  // The wish must be one that the buffer can fulfil, and need not be exact: one between half of it and all of it
-  // stands. While the buffer is small there is none: a reader that waits for half of it keeps the kernel from
-  // making it larger, and a path of 150 ms then stays at a window of 64 KiB for half a minute.
+  // The wish must be one that the buffer can fulfil, a quarter of it at most, and need not be exact: one between half
+  // of it and all of it stands. While the buffer is small there is none: a reader that waits for half of it keeps the
+  // kernel from making it larger, and a path of 150 ms then stays at a window of 64 KiB for half a minute.
   void set_low_water(std::size_t wanted) {
     if (wanted < low_water_min) wanted = 1;
     if (low_water_ <= wanted && low_water_ >= wanted / 2) return;
     int buffer = 0;
     socklen_t bytes = sizeof buffer;
     if (getsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUF, &buffer, &bytes) != 0) return;
-    const std::size_t reachable = static_cast<std::size_t>(buffer) / 4 >= wanted ? wanted : 1;
+    const std::size_t most = static_cast<std::size_t>(buffer) / 4;
+    const std::size_t reachable = most >= std::min(wanted, low_water_usual) ? std::min(wanted, most) : 1;
     if (reachable == low_water_) return;
     set_option(fd_.get(), SOL_SOCKET, SO_RCVLOWAT, static_cast<int>(reachable));
     low_water_ = reachable;

@@ -350,6 +350,21 @@ TEST_F(SendingWorker, WhatHasBegunGoesOn) {
   EXPECT_EQ(counters_->frames, 1U);
 }
 
+TEST_F(SendingWorker, WhatIsLeftOfAFrameWhenItsStreamEndsWasNotCarried) {
+  other_.piece_most = protocol::leaf_bytes;
+  setup_ = sending_stream();
+  other_.to_listener.capacity = protocol::leaf_bytes + protocol::leaf_bytes / 2;
+  send_chunk(1, std::uint64_t{4} * protocol::leaf_bytes);
+  for (int steps = 0; steps < 20; ++steps) step();
+  ASSERT_EQ(other_.to_listener.bytes.size(), other_.to_listener.capacity);
+  EXPECT_EQ(counters_->content_bytes, 2 * protocol::leaf_bytes);
+  other_.to_listener.broken_errno = EPIPE;
+  step();
+  EXPECT_LE(counters_->content_bytes, other_.to_listener.bytes.size());
+  EXPECT_LE(counters_->wire_bytes, other_.to_listener.bytes.size());
+  EXPECT_GT(counters_->content_bytes, protocol::leaf_bytes);
+}
+
 /// Whose every frame takes 15 ms to be packed.
 class CostlyPacking : public SendingWorker {
  protected:

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <chrono>
@@ -34,6 +35,7 @@ class TestPoller final : public Poller {
   }
   void wake() override { woken_ = true; }
   [[nodiscard]] std::size_t watched() const { return wishes_.size(); }
+  [[nodiscard]] int last_fd() const { return wishes_.rbegin()->first; }
   int ready = 0;
 
  private:
@@ -131,6 +133,29 @@ TEST_F(Tcp, LowWaterHoldsBackSmallWakesAndLetsTheRestThrough) {
   server->watch(poller, 1, false);  // the wish for many bytes is over
   poller.wait(0, 2 * second);
   EXPECT_EQ(poller.ready, 1);
+}
+
+/// A frame of 1 MiB in a buffer of 2: it is waited for in parts, not byte by byte.
+TEST_F(Tcp, LowWaterIsAQuarterOfABufferThatHoldsNoMore) {
+  listen("127.0.0.1:0");
+  connect({.remote = listener->address()});
+  server->watch(poller, 1, false);
+  const int fd = poller.last_fd();
+  const auto option = [fd](int name) {
+    int value = 0;
+    socklen_t bytes = sizeof value;
+    EXPECT_EQ(getsockopt(fd, SOL_SOCKET, name, &value, &bytes), 0);
+    return value;
+  };
+  server->watch(poller, 1024 * 1024, false);
+  EXPECT_EQ(option(SO_RCVLOWAT), 1) << "a buffer that is still small is left to grow";
+  constexpr int makes_room = 1024 * 1024;  // the kernel gives twice as much
+  ASSERT_EQ(setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &makes_room, sizeof makes_room), 0);
+  const int buffer = option(SO_RCVBUF);
+  ASSERT_GE(buffer, 1024 * 1024);
+  ASSERT_LT(buffer, 4 * 1024 * 1024);
+  server->watch(poller, 1024 * 1024, false);
+  EXPECT_EQ(option(SO_RCVLOWAT), buffer / 4);
 }
 
 TEST_F(Tcp, AddressesAreThoseOfTheSocket) {
