@@ -166,6 +166,7 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
     Evidence evidence_recent;  ///< of the last seconds
     LimitSum limit_sum;        ///< up to `evidence_judged`
     Evidence evidence_judged;
+    bool target_holds_up = false;     ///< then
     std::vector<LimitReport> limits;  ///< over the whole run, once it has ended
   };
   struct Incoming {

@@ -81,7 +81,9 @@ void SessionCore::look_at_evidence(Outgoing& outgoing, Time now) const {
 }
 
 void SessionCore::judge_span(Outgoing& outgoing, const Evidence& now) {
-  outgoing.limit_sum.add(now.since(outgoing.evidence_judged));
+  const Evidence span = now.since(outgoing.evidence_judged);
+  outgoing.limit_sum.add(span);
+  outgoing.target_holds_up = waits_for_disk(span.receiver);
   outgoing.evidence_judged = now;
 }
 

@@ -54,18 +54,17 @@ void SessionCore::decide_streams(Time now) {
 void SessionCore::decide_streams_of(std::size_t path, const std::vector<MeteredStream>& streams, Time now) {
   Path& it = paths_[path];
   const PathMeter::Figures figures = it.count_meter.take(streams);
-  if (paused_) return;
+  if (is_held()) return;
   paths::StreamCount::Sample sample;
   sample.now = now;
   sample.streams = figures.streams;
   sample.goodput = figures.rate;
   sample.rtt_s = figures.rtt_s;
-  if (figures.sent_bytes > 0)
-    sample.loss = static_cast<double>(figures.resent_bytes) / static_cast<double>(figures.sent_bytes);
   sample.busy = figures.pressed;
   sample.sndbuf_limited = figures.buffer_held;
   sample.receiver_limited = figures.peer_held;
   sample.capped = figures.capped;
+  sample.peer_slow = std::ranges::any_of(outgoing_, [](const auto& each) { return each.second.target_holds_up; });
   const auto choice = it.count.decide(sample);
   it.streams_auto = choice.streams;
   // At the end there is always too little work to find anything out: nobody asks about that.

@@ -109,9 +109,14 @@ std::string path_words(const PathTimes& path, std::uint64_t cap_of_all_bits_per_
   return "path " + path.name + why;
 }
 
-bool takes_all_that_comes(const EndTimes& receiver) {
+/// Of the time in which a receiver's workers are at work.
+double part_of(const EndTimes& receiver, std::initializer_list<Stage> stages) {
   const double at_work = static_cast<double>(receiver.workers.sum()) - sum_of(receiver.workers, {Stage::idle});
-  return ratio(sum_of(receiver.workers, {Stage::wait_receive}), at_work) >= fed_most;
+  return ratio(sum_of(receiver.workers, stages), at_work);
+}
+
+bool takes_all_that_comes(const EndTimes& receiver) {
+  return part_of(receiver, {Stage::wait_receive}) >= fed_most;
 }
 
 bool tells(const EndTimes& receiver) {
@@ -177,6 +182,11 @@ std::string words_of(const LimitSum::Part& part, const Evidence& evidence) {
 }
 
 }  // namespace
+
+bool waits_for_disk(const EndTimes& receiver) {
+  return !takes_all_that_comes(receiver) &&
+         part_of(receiver, {Stage::wait_write, Stage::wait_commit, Stage::wait_read}) >= part_telling;
+}
 
 EndTimes& EndTimes::operator+=(const EndTimes& other) {
   workers += other.workers;

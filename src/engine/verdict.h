@@ -58,6 +58,9 @@ struct Evidence {
   void add(const Evidence& later);
 };
 
+/// A receiver that takes no more because its workers wait for its disk, for most of the time that they are at work.
+[[nodiscard]] bool waits_for_disk(const EndTimes& receiver);
+
 /// Shares of the time in which the sender's workers had a transfer: they add up to 1. What waits at one place is given
 /// to the cause behind it, as far as the two ends can tell: a full connection to its path, or to the receiver that
 /// takes no more; having nothing to send to the walk, or to the target that has not answered. The largest first;

@@ -32,9 +32,6 @@ constexpr double changed_pause_s = 20;  // between the end of a trial and one be
 constexpr std::size_t changed_samples = 10;
 constexpr double goodput_fell = 0.7;
 constexpr double goodput_rose = 1.5;
-constexpr double rtt_changed = 1.5;
-constexpr double loss_changed = 4;
-constexpr double loss_matters = 1e-4;
 constexpr double fewer_after_s = 300;
 constexpr double fewer_most_s = 3600;
 constexpr unsigned fewer_doublings = 5;
@@ -80,10 +77,6 @@ double trend(const std::deque<double>& values) {
   const std::size_t half = values.size() / 2;
   const double older = mean_of(values, 0, half);
   return older > 0 ? mean_of(values, half, values.size()) / older - 1 : 0;
-}
-
-bool by_more_than(double factor, double a, double b) {
-  return a > b * factor || b > a * factor;
 }
 
 }  // namespace
@@ -137,7 +130,7 @@ void StreamCount::back_off(const Sample& sample) {
   ++failures_;
   trial_ended_ = sample.now;
   next_trial_ = sample.now + ns(pause_s);
-  conditions_ = {sample.rtt_s, sample.loss, 0};  // goodput: once it is measured
+  usual_goodput_ = 0;
   settle(sample);
 }
 
@@ -155,7 +148,7 @@ void StreamCount::end_trial(const Sample& sample, bool keep) {
     if (fewer_kept_) ++fewer_failures_;  // they were too few
     trial_ended_ = sample.now;
     next_trial_ = sample.now;
-    conditions_ = {sample.rtt_s, sample.loss, estimate(goodput_).mean};
+    usual_goodput_ = estimate(goodput_).mean;
   } else {
     if (more || keep) {
       tried_ = std::max(wanted_, before_);
@@ -216,16 +209,12 @@ void StreamCount::measure_drift(double goodput) {
 void StreamCount::look_for_change(const Sample& sample) {
   if (goodput_.size() < changed_samples) return;
   const double goodput = mean_of(goodput_, goodput_.size() - changed_samples, goodput_.size());
-  if (conditions_.goodput <= 0) conditions_.goodput = goodput;
+  if (usual_goodput_ <= 0) usual_goodput_ = goodput;
   if (sample.now - trial_ended_ < ns(changed_pause_s)) return;
-  const bool far = std::abs(goodput / conditions_.goodput - 1) > 3 * std::sqrt(drift_);
-  const bool rate =
-      far && (goodput < conditions_.goodput * goodput_fell || goodput > conditions_.goodput * goodput_rose);
-  const bool rtt = by_more_than(rtt_changed, sample.rtt_s, conditions_.rtt_s);
-  const bool loss = by_more_than(loss_changed, sample.loss, conditions_.loss) &&
-                    std::max(sample.loss, conditions_.loss) > loss_matters;
-  if (!rate && !rtt && !loss) return;
-  conditions_ = {sample.rtt_s, sample.loss, goodput};
+  const double now = goodput / usual_goodput_;
+  const bool far = std::abs(now - 1) > 3 * std::sqrt(drift_);
+  if (!far || (now >= goodput_fell && now <= goodput_rose)) return;
+  usual_goodput_ = goodput;
   trial_ended_ = sample.now;  // one change, one trial
   failures_ = 0;
   next_trial_ = sample.now;

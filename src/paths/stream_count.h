@@ -17,7 +17,8 @@ constexpr unsigned streams_auto_max = 16;
 
 /// Of one path. Starts with two streams, doubles while that pays (goodput rises by more than 3 % and by more than
 /// noise), goes back when it did not, and tries again after 30 s, 60 s, ... 10 min, or soon when the path has changed.
-/// Used by one thread.
+/// That shows in its goodput, and not in round trips or losses: what they do to no stream's rate asks for no other
+/// number. Used by one thread.
 class StreamCount {
  public:
   struct Stream {
@@ -31,12 +32,11 @@ class StreamCount {
     std::span<const Stream> streams;  ///< those that are connected
     double goodput = 0;               ///< of the path, bytes/s
     double rtt_s = 0;
-    double loss = 0;              ///< retransmitted bytes / bytes sent
     double busy = 1;              ///< part of the time in which there was work for the path, 0..1
     double sndbuf_limited = 0;    ///< part of the streams' busy time in which their send buffer held them back, 0..1
     double receiver_limited = 0;  ///< the same for the receiver's window
     bool capped = false;          ///< the cap in force is reached
-    bool peer_slow = false;       ///< the receiver's disk or memory holds all paths back
+    bool peer_slow = false;       ///< the receiver's disk holds all paths back
   };
   struct Choice {
     unsigned streams = streams_auto_start;
@@ -53,12 +53,6 @@ class StreamCount {
   enum class Phase : std::uint8_t { measure, trial };
   enum class Why : std::uint8_t { starting, no_gain, most, fewer };   ///< the number is what it is
   enum class Held : std::uint8_t { no, no_work, capped, peer_slow };  ///< nothing can be found out just now
-  struct Conditions {
-    double rtt_s = 0;
-    double loss = 0;
-    double goodput = 0;
-  };
-
   [[nodiscard]] bool usable(const Sample& sample);
   void settle(const Sample& sample);
   void start_trial(const Sample& sample, unsigned number);
@@ -88,8 +82,8 @@ class StreamCount {
   Time next_fewer_ = time_never;
   bool fewer_kept_ = false;
   Time trial_ended_ = 0;
-  Conditions conditions_;  ///< when the last trial ended
-  unsigned tried_ = 0;     ///< number that did not pay
+  double usual_goodput_ = 0;  ///< since the last trial ended, at first; 0: not measured yet
+  unsigned tried_ = 0;        ///< number that did not pay
   double tried_goodput_ = 0;
   double tried_base_ = 0;
   // By how much (squared, of the mean) goodput differs between one block of intervals and the next, nothing being

@@ -56,6 +56,23 @@ TEST(Verdicts, ATargetThatSyncsSlowly) {
   });
 }
 
+/// More streams would wait for the same disk.
+TEST(Verdicts, AStreamIsNotAddedForADiskThatIsSlow) {
+  for_seeds(2, [](std::uint64_t seed) {
+    WorldPlan plan = fast_plan(24);
+    plan.streams = 0;
+    plan.sender_options = [](Options& options) { options.try_streams = true; };
+    TransferWorld world(seed, plan);
+    world.target_file_system().delay_max = 2 * second;
+    std::string why;
+    world.on_event = [&](const std::string& who, const Event& event) {
+      if (who == "sender" && event.type == Event::Type::progress) why = event.report->paths.at(0).streams_why;
+    };
+    ASSERT_TRUE(run(world));
+    EXPECT_EQ(why, "2: the receiver takes no more");
+  });
+}
+
 TEST(Verdicts, ThePathThatIsSlow) {
   for_seeds(2, [](std::uint64_t seed) {
     WorldPlan plan = fast_plan(12);

@@ -160,6 +160,18 @@ TEST(Verdict, AReceiverThatTakesNoMoreIsLookedInto) {
   EXPECT_EQ(verdict(evidence), "path a, 100 % of the time") << "it waits for the path itself";
 }
 
+TEST(Verdict, OnlyADiskThatTakesNoMoreMakesAReceiverWaitForIt) {
+  const auto waits = [](std::initializer_list<std::pair<Stage, double>> seconds) {
+    return waits_for_disk({times_of(seconds), {}, {}});
+  };
+  EXPECT_FALSE(waits({}));
+  EXPECT_FALSE(waits_for_disk(hungry()));
+  EXPECT_FALSE(waits({{Stage::receive, 30}, {Stage::verify, 60}, {Stage::wait_write, 10}})) << "its CPU is what lacks";
+  EXPECT_FALSE(waits({{Stage::wait_write, 60}, {Stage::wait_receive, 40}})) << "it has time for more";
+  EXPECT_TRUE(waits({{Stage::wait_write, 60}, {Stage::receive, 30}, {Stage::wait_receive, 10}}));
+  EXPECT_TRUE(waits({{Stage::wait_commit, 9}, {Stage::receive, 1}, {Stage::idle, 1000}}));
+}
+
 TEST(Verdict, NothingToSendIsForWalkAndTargetAsFarAsTheyWereAtWork) {
   Evidence evidence;
   evidence.span = evidence.starved = 100 * second;
