@@ -23,7 +23,6 @@ constexpr double stuck_rtts = 4;
 // What a path was measured at before that is the start of its windows.
 constexpr Time settled_after = 2 * second;
 constexpr double settled_rtts = 12;
-constexpr double rate_unknown = 12.5e6;  // bytes/s, until any path has been measured: careful, so that none is missed
 constexpr double bits_per_byte = 8;
 
 double as_seconds(Time time) {
@@ -48,32 +47,34 @@ double SessionCore::deadline_left_s() const {
 /// Once in every step. Looks once a second, and when a path has come, gone or changed its use.
 void SessionCore::keep_budget(Time now) {
   if (!has_budget() || now < budget_due_ || is_held()) return;
-  const bool unsent = std::any_of(outgoing_.begin(), outgoing_.end(), [](const auto& each) {
-    return each.second.planner != nullptr && each.second.planner->has_unsent();
-  });
-  if (!unsent) return lift_budget_caps();
+  bool sends = false;
+  bool unsent = false;
+  for (const auto& [transfer, outgoing] : outgoing_) {
+    sends = sends || outgoing.planner != nullptr;
+    unsent = unsent || (outgoing.planner != nullptr && outgoing.planner->has_unsent());
+  }
+  if (!sends) return;
   bool walk_done = true;
   const paths::Budget::Ask ask = budget_ask(now, walk_done);
   const auto paths = budget_paths(now);
   auto answer = budget_.decide(without_spares(paths), ask);
   if (answer.spent) answer = budget_.decide(paths, ask);  // nobody can be paid any more: those that cost nothing may
   budget_due_ = now + std::min(walk_done ? keep_every : keep_soon, half_of_the_money(paths, answer));
+  bool capped = false;
   for (const paths::Budget::Use& use : answer.paths) {
-    put_to_use(use.id, use, now);
-    allow(use);
+    // When everything is given out, what has begun goes on as fast as it can, for it costs the same. A path that is
+    // spared may still be called in: to take over from one that collapses.
+    if (unsent || use.used) put_to_use(use, now);
+    const auto cap = unsent ? static_cast<std::uint64_t>(use.rate * bits_per_byte) : 0;
+    const bool was_capped = std::exchange(paths_[use.id].duty.cap_bits_per_s, cap) != 0;
+    capped = capped || was_capped != (cap != 0);
   }
+  if (capped) share_caps();
   forecast_end_s_ = answer.end_s;
   forecast_ = answer.words;
   if (!walk_done) forecast_ += " (of what has been found so far)";
   tell_forecast(answer.met, now);
   if (answer.spent) end_if_spent(now);
-}
-
-/// Nothing is left to choose: what has begun goes on as fast as it can, for it costs the same.
-void SessionCore::lift_budget_caps() {
-  bool capped = false;
-  for (Path& path : paths_) capped = std::exchange(path.duty.cap_bits_per_s, 0) != 0 || capped;
-  if (capped) share_caps();
 }
 
 paths::Budget::Ask SessionCore::budget_ask(Time now, bool& walk_done) const {
@@ -121,7 +122,7 @@ Time SessionCore::half_of_the_money(const std::vector<paths::Budget::Path>& path
   if (setup_.options.max_cost < 0) return keep_every;
   double per_s = 0;
   for (const paths::Budget::Path& path : paths)
-    per_s += std::max(path.measured, path.permitted ? path.estimate : 0) / 1e9 * path.cost_per_gb;
+    per_s += std::max(path.measured, path.permitted ? budget_.expected(path.id) : 0) / 1e9 * path.cost_per_gb;
   const double left = std::max(0.0, setup_.options.max_cost - answer.cost);
   return per_s <= 0 ? keep_every
                     : as_time(std::clamp(left / per_s / 2, as_seconds(keep_least), as_seconds(keep_every)));
@@ -130,7 +131,6 @@ Time SessionCore::half_of_the_money(const std::vector<paths::Budget::Path>& path
 /// What each path has done since the last look, and whether that is all that it can.
 std::vector<paths::Budget::Path> SessionCore::budget_paths(Time now) {
   const auto streams = metered_streams();
-  double slowest = 0;  // of those that are known: what an unknown one is taken for
   std::vector<paths::Budget::Path> found;
   for (std::size_t i = 0; i < paths_.size(); ++i) {
     Path& path = paths_[i];
@@ -150,11 +150,8 @@ std::vector<paths::Budget::Path> SessionCore::budget_paths(Time now) {
     its.cost_per_gb = path.options.cost_per_gb;
     its.permitted = path.may_carry() && !streams[i].empty() && !stuck;
     its.sent_bytes = carried(i).wire_bytes;
-    if (its.permitted && !its.held) slowest = slowest > 0 ? std::min(slowest, its.measured) : its.measured;
     found.push_back(its);
   }
-  for (paths::Budget::Path& its : found)
-    if (its.estimate <= 0) its.estimate = slowest > 0 ? slowest : rate_unknown;
   return found;
 }
 
@@ -166,20 +163,14 @@ std::vector<paths::Budget::Path> SessionCore::without_spares(std::vector<paths::
   return paths;
 }
 
-void SessionCore::put_to_use(std::size_t path, const paths::Budget::Use& use, Time now) {
-  Path& it = paths_[path];
+/// With what it may carry for the money, by the transfers side by side.
+void SessionCore::put_to_use(const paths::Budget::Use& use, Time now) {
+  Path& it = paths_[use.id];
   if (it.duty.spared == use.used) {
     it.duty.spared = !use.used;
     it.duty.since = now;
-    offer_or_retire(path);
+    offer_or_retire(use.id);
   }
-  const auto cap = use.used ? static_cast<std::uint64_t>(use.rate * bits_per_byte) : 0;
-  const bool was_capped = std::exchange(it.duty.cap_bits_per_s, cap) != 0;
-  if (was_capped != (cap != 0)) share_caps();
-}
-
-/// What a path may carry for the money, by the transfers side by side.
-void SessionCore::allow(const paths::Budget::Use& use) {
   std::optional<double> bytes = use.payable_bytes;
   if (bytes) *bytes /= static_cast<double>(std::max<std::size_t>(outgoing_.size(), 1));
   for (auto& [transfer, outgoing] : outgoing_)

@@ -308,7 +308,6 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   [[nodiscard]] bool has_budget() const;
   [[nodiscard]] double deadline_left_s() const;
   void keep_budget(Time now);
-  void lift_budget_caps();
   [[nodiscard]] std::vector<paths::Budget::Path> budget_paths(Time now);
   [[nodiscard]] std::vector<paths::Budget::Path> without_spares(std::vector<paths::Budget::Path> paths) const;
   [[nodiscard]] std::uint64_t expected_left() const;
@@ -316,8 +315,7 @@ class SessionCore final : public Role, private StreamEvents, private PlannerHost
   [[nodiscard]] paths::Budget::Ask budget_ask(Time now, bool& walk_done) const;
   [[nodiscard]] Time half_of_the_money(const std::vector<paths::Budget::Path>& paths,
                                        const paths::Budget::Answer& answer) const;
-  void put_to_use(std::size_t path, const paths::Budget::Use& use, Time now);
-  void allow(const paths::Budget::Use& use);
+  void put_to_use(const paths::Budget::Use& use, Time now);
   void tell_forecast(bool met, Time now);
   void end_if_spent(Time now);
   [[nodiscard]] bool all_spared() const;

@@ -26,6 +26,7 @@ constexpr double waits_again_below = 0.4;
 constexpr double smooth_part = 0.05;  // of the time left: over this rates are averaged
 constexpr double smooth_least_s = 5;
 constexpr double smooth_most_s = 300;
+constexpr double rate_unknown = 12.5e6;  // bytes/s, until any path has been measured: careful, so that none is missed
 constexpr double money_in_hand = 0.005;  // of what is left, for repeats and what is on its way
 constexpr double tiny = 1e-9;
 constexpr double rounding = 1e-6;
@@ -232,17 +233,34 @@ void Budget::share_money(std::span<const Path> paths, double money, Answer& answ
     if (costs(i)) answer.paths[i].payable_bytes = std::max(0.0, money) / sharers / paths[i].cost_per_gb * gb;
 }
 
+double Budget::expected(std::uint32_t path) const {
+  const auto known = known_.find(path);
+  return known == known_.end() ? 0 : known->second.rate;
+}
+
+/// Of those that may carry now.
+double Budget::slowest_known(std::span<const Path> paths) const {
+  double slowest = 0;
+  for (const Path& path : paths) {
+    const auto known = known_.find(path.id);
+    if (!path.permitted || known == known_.end() || !known->second.measured) continue;
+    slowest = slowest > 0 ? std::min(slowest, known->second.rate) : known->second.rate;
+  }
+  return slowest > 0 ? slowest : rate_unknown;
+}
+
 std::vector<Offer> Budget::learn(std::span<const Path> paths, const Ask& ask) {
   const double dt = started_ ? static_cast<double>(ask.now - last_) / static_cast<double>(second) : 0;
   started_ = true;
   last_ = ask.now;
   const double left_s = ask.deadline_s ? std::max(0.0, *ask.deadline_s) : smooth_most_s / smooth_part;
   const double smooth_s = std::clamp(left_s * smooth_part, smooth_least_s, smooth_most_s);
+  const double slowest = slowest_known(paths);
   std::vector<Offer> offers;
   for (const Path& path : paths) {
     Known& known = known_[path.id];
     known.seen = true;
-    if (!known.measured) known.rate = path.estimate;
+    if (!known.measured) known.rate = path.estimate > 0 ? path.estimate : slowest;
     if (path.measured > 0 && !path.held) known.learn_noise(path.measured, dt);
     if (path.measured > 0) {
       if (path.held) {

@@ -55,7 +55,7 @@ class Budget {
     std::uint32_t id = 0;
     double measured = 0;  ///< bytes/s of late; 0: carried nothing, or not measured
     bool held = false;    ///< the rate that `Use` gave, or lack of work, held it back: it could carry more
-    double estimate = 0;  ///< bytes/s, until something is measured: its cap, or what it carried last time
+    double estimate = 0;  ///< bytes/s, until something is measured: its cap; 0: as the slowest that is measured
     double cap = 0;       ///< bytes/s; 0: none
     double cost_per_gb = 0;
     bool permitted = true;
@@ -89,6 +89,8 @@ class Budget {
   };
 
   [[nodiscard]] Answer decide(std::span<const Path> paths, const Ask& ask);
+  /// Bytes/s that this path is reckoned to carry when nothing holds it back, by the last decision; 0: it had no part.
+  [[nodiscard]] double expected(std::uint32_t path) const;
 
  private:
   struct Known {
@@ -102,6 +104,7 @@ class Budget {
     void learn_noise(double rate_now, double dt);
   };
 
+  [[nodiscard]] double slowest_known(std::span<const Path> paths) const;
   std::vector<Offer> learn(std::span<const Path> paths, const Ask& ask);
   /// Seconds to keep in hand before the deadline.
   [[nodiscard]] double margin(std::span<const Path> paths, std::span<const Offer> offers, double deadline_s) const;

@@ -134,8 +134,11 @@ void Scheduler::assigned(StreamId stream, const Load& load, Time now, bool copy)
   Stream* it = find(stream);
   if (it == nullptr) return;
   if (it->queue.empty()) it->busy_since = now;
-  it->queue.push_back(
-      {.load = load, .copied = copy, .since = now, .planned_s = arrival_s(*it, static_cast<double>(load.bytes))});
+  it->queue.push_back({.load = load,
+                       .copied = copy,
+                       .since = now,
+                       .planned_s = arrival_s(*it, static_cast<double>(load.bytes)),
+                       .guessed = !it->trusted()});
   it->queued_bytes += load.bytes;
   if (load.hole) ++it->holes;
   if (it->path < paths_.size() && paths_[it->path].allowance)
@@ -309,9 +312,11 @@ bool Scheduler::open_beside(StreamId stream) const {
                      [&](const Stream& each) { return each.id != stream && each.open(); });
 }
 
-/// What has not begun may also try a stream of which nothing is known and that has nothing to do (a path that joins
-/// when all chunks are given out): as fast as this one, for want of a better guess.
-double Scheduler::best_elsewhere_s(const Stream& from, std::uint64_t bytes, bool begun) const {
+/// Also a stream of which nothing is known, and that has nothing to do (a path that joins when all chunks are given
+/// out). For want of a better guess it is as fast as this one; for what has begun, as fast as this one was when it was
+/// given the load: should it have collapsed since, a copy goes there.
+double Scheduler::best_elsewhere_s(const Stream& from, const Queued& queued, bool begun) const {
+  const std::uint64_t bytes = queued.load.bytes;
   const bool spares_rest = spares_wait();
   double best = std::numeric_limits<double>::infinity();
   for (const Stream& stream : streams_) {
@@ -321,6 +326,8 @@ double Scheduler::best_elsewhere_s(const Stream& from, std::uint64_t bytes, bool
       best = std::min(best, arrival_s(stream, static_cast<double>(bytes)));
     else if (!begun && stream.queue.empty())
       best = std::min(best, static_cast<double>(bytes) / (from.rate() * terms(stream).factor) + stream.rtt_s() / 2);
+    else if (!queued.guessed && stream.queue.empty() && is_allowed(stream, bytes))
+      best = std::min(best, queued.planned_s);
   }
   return best;
 }
@@ -361,7 +368,7 @@ std::optional<Late> Scheduler::late(bool idle, Time now) {
     const auto wanted = gain_wanted(stream, idle, begun, now);
     if (!wanted) continue;
     const double here_s = left / stream.rate() + stream.rtt_s() / 2;
-    const double there_s = best_elsewhere_s(stream, last->load.bytes, begun);
+    const double there_s = best_elsewhere_s(stream, *last, begun);
     if (begun && !idle && !slipped(*last, here_s, wanted->least_s, now)) continue;
     const double gain = here_s - there_s;
     if (gain < std::max(wanted->least_s, most) || here_s < there_s * wanted->ratio) continue;

@@ -123,6 +123,7 @@ class Scheduler {
     bool called_back = false;
     Time since = 0;        ///< assigned
     double planned_s = 0;  ///< from then to its arrival, as it was expected
+    bool guessed = false;  ///< that, for nothing was known of the stream
   };
   /// What it takes to send a load elsewhere: so much earlier, and in so small a part of the time.
   struct Gain {
@@ -166,7 +167,7 @@ class Scheduler {
   [[nodiscard]] double arrival_s(const Stream& stream, double bytes) const;
   [[nodiscard]] bool spares_wait() const;
   [[nodiscard]] bool better_left_to_others(const Stream& stream, double bytes, std::uint64_t remaining_bytes) const;
-  [[nodiscard]] double best_elsewhere_s(const Stream& from, std::uint64_t bytes, bool begun) const;
+  [[nodiscard]] double best_elsewhere_s(const Stream& from, const Queued& queued, bool begun) const;
   [[nodiscard]] static std::optional<Gain> gain_wanted(const Stream& stream, bool idle, bool begun, Time now);
   [[nodiscard]] static bool slipped(const Queued& queued, double here_s, double least_s, Time now);
   using Place = std::deque<Queued>::const_iterator;

@@ -43,6 +43,11 @@ struct Budgeted {
   void cut(std::size_t path) {
     world.world.network().cut(TransferWorld::sender_host(path), TransferWorld::receiver_host(path));
   }
+  void set_rate(std::size_t path, std::uint64_t bytes_per_s) {
+    Path changed = world.plan().paths[path];
+    changed.bytes_per_s = bytes_per_s;
+    world.world.network().set_path(TransferWorld::sender_host(path), TransferWorld::receiver_host(path), changed);
+  }
   [[nodiscard]] std::uint64_t carried(std::size_t path) const { return world.sent->report.paths.at(path).bytes; }
   [[nodiscard]] const std::string& forecast() const { return world.sent->report.forecast; }
 
@@ -103,6 +108,21 @@ TEST(Budgets, WhenTheFreePathIsCutTheDearOneTakesOver) {
     ASSERT_TRUE(transfer.world.run_to_end(140 * second)) << "70 s on one path";
     transfer.world.check_complete();
     EXPECT_GT(transfer.carried(1), transfer.world.tree_bytes() / 2);
+  });
+}
+
+/// Nothing stalls, and nothing is left to give out: what is on its way is late all the same.
+TEST(Budgets, WhenTheFreePathCollapsesAtTheEndTheDearOneIsCalledIn) {
+  for_seeds(1, [](std::uint64_t seed) {
+    Budgeted transfer(seed, 300, -1);
+    transfer.start();
+    transfer.world.run_to_bytes(142'000'000);
+    ASSERT_FALSE(transfer.world.done());
+    transfer.set_rate(0, rate / 100);
+    ASSERT_TRUE(transfer.world.run_to_end(2000 * second));
+    transfer.world.check_complete();
+    EXPECT_NE(transfer.forecast().find("deadline met"), std::string::npos) << transfer.forecast() << transfer.notes;
+    EXPECT_GT(transfer.carried(1), 8'000'000U);
   });
 }
 

@@ -296,6 +296,25 @@ Budget::Path path(std::uint32_t id, double estimate, double cost) {
 }
 constexpr LocalTime night{1, 2 * 3600};  // Tuesday, 02:00
 
+/// Careful, and no more than that: what it is taken for does not jump with each second's figures.
+TEST(Budget, APathOfWhichNothingIsKnownIsTakenForTheSlowestThatIs) {
+  Budget budget;
+  std::vector<Budget::Path> paths = {path(0, 0, 0), path(1, 0, 0), path(2, 0, 1)};
+  paths[2].held = true;
+  (void)budget.decide(paths, {.now = 0, .bytes = 1'000'000'000'000});
+  EXPECT_EQ(budget.expected(2), 12.5e6) << "of none";
+  paths[0].measured = 40e6;
+  paths[1].measured = 20e6;
+  (void)budget.decide(paths, {.now = second, .bytes = 1'000'000'000'000});
+  (void)budget.decide(paths, {.now = 2 * second, .bytes = 1'000'000'000'000});
+  EXPECT_EQ(budget.expected(2), 20e6);
+  paths[1].measured = 0;  // acknowledgements come in lumps
+  (void)budget.decide(paths, {.now = 3 * second, .bytes = 1'000'000'000'000});
+  EXPECT_GT(budget.expected(2), 15e6);
+  EXPECT_LE(budget.expected(2), 20e6);
+  EXPECT_EQ(budget.expected(3), 0) << "is none of them";
+}
+
 TEST(Budget, Words) {
   const std::vector<Budget::Path> one = {path(1, 10 * gbps, 0.01)};
   const auto say = [&](double hours_of_work, std::optional<double> deadline_s, std::optional<double> money) {

@@ -451,6 +451,26 @@ TEST_F(Tail, WhoseCopyIsGoneIsMovedAgain) {
   EXPECT_TRUE(again->load.same_copy(late->load));
 }
 
+/// It took over: as fast as the other one was when it was given the load, for all that is known.
+TEST_F(Tail, WhatHasBegunTriesAStreamThatJoinsOnceItsOwnHasCollapsed) {
+  add(1, 20e6);
+  run(3 * second);
+  remaining_ = 0;
+  while (scheduler_.loads(1).size() > 1) run(25 * millisecond);
+  add(2, 20e6);
+  EXPECT_FALSE(scheduler_.late(true, now_)) << "it carries what was expected of it";
+  lines_[1].bytes_per_s = 1e3;
+  std::optional<Late> late;
+  for (int i = 0; i < 400 && !late; ++i) {
+    run(25 * millisecond);
+    late = scheduler_.late(true, now_);
+  }
+  ASSERT_TRUE(late);
+  EXPECT_TRUE(late->begun);
+  EXPECT_EQ(late->stream, 1U);
+  EXPECT_EQ(scheduler_.choose(chunk, chunk, 1), 2U);
+}
+
 /// A path that joins when everything is given out: nothing is known of it, and it has nothing to do.
 TEST_F(Sampled, WhatHasNotBegunTriesAStreamThatJoins) {
   add(1, 2e6);
